@@ -1,0 +1,83 @@
+# Thin: each recipe is one line that calls measure/ or lab/. Plain `make` prints the targets.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+MAKEFLAGS += --no-print-directory
+PYTHON ?= python3
+RUN := .venv/bin/python -m
+
+.PHONY: help
+help: ## this list
+	@echo "make TARGET   (PLATFORMS=linux/amd64 narrows the platforms, ENGINE=host|lab forces an engine, BUILDER=name a builder)"
+	@awk -F ':[^:]*## ' '/^[a-zA-Z0-9_%-]+( [a-zA-Z0-9_%-]+)*:.*## / { sub(/%/, "N", $$1); printf "  %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+step-%: .venv/.ready FORCE ## build, weigh and record each variant of a step, start the recommended one, print the table
+	@$(RUN) measure step $@
+
+extra-%: .venv/.ready FORCE ## the same for an extra, say extra-compiling-deps
+	@$(RUN) measure step $@
+
+run-%: .venv/.ready FORCE ## docker compose up for a step, in the foreground: make run-step-1
+	@$(RUN) measure run $*
+
+.PHONY: steps
+steps: .venv/.ready ## the steps, and what each variant teaches
+	@$(RUN) measure steps
+
+.PHONY: engine
+engine: .venv/.ready ## which Docker engine and builder would be used here
+	@$(RUN) measure engine
+
+.PHONY: test
+test: .venv/.ready ## what CI runs: lint, unit tests, the lab, the images
+	@$(RUN) tests ci
+
+.PHONY: test-fast
+test-fast: .venv/.ready ## lint and the tests that need no image, in seconds
+	@$(RUN) tests fast
+
+.PHONY: test-all
+test-all: .venv/.ready ## every test, however long
+	@$(RUN) tests all
+
+.PHONY: bench
+bench: .venv/.ready ## time the lab and make step-1, and record it; deletes the lab's cache first and builds it anew
+	@$(RUN) lab bench
+
+.PHONY: lab-up
+lab-up: .venv/.ready ## bring up the lab: engine, registry, package-index cache (Debian, root)
+	@$(RUN) lab up
+
+.PHONY: lab-down
+lab-down: .venv/.ready ## stop the lab; its cache stays
+	@$(RUN) lab down
+
+.PHONY: lab-status
+lab-status: .venv/.ready ## what of the lab runs, where, and the size of its cache
+	@$(RUN) lab status
+
+.PHONY: lab-env
+lab-env: .venv/.ready ## what a shell must set to use the lab; its own output says how to take it over
+	@$(RUN) lab env
+
+.PHONY: lab-fidelity
+lab-fidelity: .venv/.ready ## the lab's base images against the official ones
+	@$(RUN) lab fidelity
+
+.PHONY: lab-clean
+lab-clean: .venv/.ready ## stop the lab and delete all of it: the host is as it was
+	@$(RUN) lab clean
+
+.PHONY: clean
+clean: .venv/.ready ## remove what make step-N left: containers, images, builder, exported layers; records stay
+	@$(RUN) measure clean
+
+.PHONY: lock
+lock: ## after a change in pyproject.toml: lock anew and export requirements.txt (needs Poetry with its export plugin)
+	@poetry lock && poetry export --with dev --output requirements.txt
+
+.venv/.ready: requirements.txt
+	@bash measure/install.sh "$(PYTHON)"
+
+.PHONY: FORCE
+FORCE:

@@ -1,0 +1,307 @@
+"""Base images under their official names, built when a Dockerfile that is about to be built names them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import httpx
+
+from lab import extras, lifecycle
+from lab.config import HERE, PLATFORMS, SUITE, Lab
+from lab.processes import bounded, inside
+from lab.tree import apt_settings, remove, run_logged
+from measure.dockerfiles import external_images
+from measure.errors import Problem, say
+from measure.files import write_whole
+
+FOLDER = HERE / "bases"
+#: Bases that only other bases may name.
+INTERNAL = {"cpython:3.14"}
+#: How the root file system of debian:trixie is made.
+ROOTFS_OPTIONS = ("--variant=minbase",)
+#: The CPython release that the official images of 2026-09-19 have. The checksum is theirs too (PYTHON_SHA256 in
+#: docker-library/python), and Debian's source package holds the very same file.
+PYTHON_VERSION = "3.14.7"
+PYTHON_SHA256 = "3b48dac8fb59f62eaa67ac83c1eb12bda1b7a08406dd286e252c11a66be27f81"
+
+ORIGIN_LABEL = "org.python-images-measured.base.origin"
+RECIPE_LABEL = "org.python-images-measured.base.recipe"
+
+
+@dataclass(frozen=True)
+class Base:
+    """One base image that the lab can build: its official name, and the Dockerfile it is built from."""
+
+    name: str
+    dockerfile: Path
+
+    @property
+    def needs(self) -> list[str]:
+        """Names of the bases that this one is built from."""
+        return external_images(self.dockerfile)
+
+    def static_files(self) -> list[Path]:
+        """The files of lab/bases that this base's Dockerfile copies."""
+        words = set(re.findall(r"[\w.-]+", self.dockerfile.read_text()))
+        found = [self.dockerfile]
+        for path in sorted(FOLDER.iterdir()):
+            if path.name in words and path.suffix != ".Dockerfile":
+                found += sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
+        return found
+
+
+@cache
+def known() -> dict[str, Base]:
+    """Every base that the lab can build, by official name: `python-3.14-slim.Dockerfile` is python:3.14-slim."""
+    paths = sorted(FOLDER.glob("*.Dockerfile"))
+    names = (path.name.removesuffix(".Dockerfile").replace("-", ":", 1) for path in paths)
+    return {name: Base(name, path) for name, path in zip(names, paths, strict=True)}
+
+
+def available() -> list[str]:
+    """The names that a step's Dockerfile may build FROM."""
+    return sorted(set(known()) - INTERNAL)
+
+
+@cache
+def recipe_sha256(name: str) -> str:
+    """Identity of a base's recipe: its Dockerfile, the files it copies, how its inputs are made, and its own bases."""
+    base = known()[name]
+    digest = hashlib.sha256()
+    for path in base.static_files():
+        digest.update(f"{path.relative_to(FOLDER)}\0".encode() + path.read_bytes() + b"\0")
+    if name == "debian:trixie":
+        digest.update(" ".join((SUITE, *ROOTFS_OPTIONS)).encode())
+    if name == "cpython:3.14":
+        digest.update(PYTHON_SHA256.encode())
+    for needed in base.needs:
+        digest.update(recipe_sha256(needed).encode())
+    return digest.hexdigest()
+
+
+def _order(names: Iterable[str]) -> list[str]:
+    """The bases to build for `names`, each after those it needs."""
+    ordered: list[str] = []
+
+    def visit(name: str) -> None:
+        for needed in known()[name].needs:
+            visit(needed)
+        if name not in ordered:
+            ordered.append(name)
+
+    for name in names:
+        visit(name)
+    return ordered
+
+
+def check(names: Iterable[str]) -> None:
+    """Raises Problem when the lab cannot provide one of these images."""
+    unknown = sorted(set(names) - set(available()))
+    if unknown:
+        raise Problem(
+            f"The lab cannot provide {', '.join(unknown)}.",
+            why=f"It has no Docker Hub behind it. It can build: {', '.join(available())}.",
+            next="use one of these in FROM, or an engine that reaches Docker Hub: ENGINE=host make …",
+        )
+
+
+def _registry_has(lab: Lab, name: str) -> bool:
+    repository, tag = name.split(":")
+    accept = {"Accept": "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json"}
+    url = f"http://{lab.registry}/v2/library/{repository}/manifests/{tag}"
+    return httpx.head(url, headers=accept, timeout=10, trust_env=False).is_success
+
+
+def _state(lab: Lab) -> dict:
+    try:
+        return json.loads(lab.bases_file.read_text())
+    except (OSError, ValueError):
+        return {}
+
+
+def _key(lab: Lab, name: str) -> str:
+    """What a built base depends on: its recipe and what the lab adds."""
+    added = json.dumps(extras.files(lab), sort_keys=True)
+    return hashlib.sha256((recipe_sha256(name) + added).encode()).hexdigest()
+
+
+def _rootfs(lab: Lab, context: Path) -> dict[str, str]:
+    """Make Debian's root file system for each platform, or take the one made before."""
+    key = hashlib.sha256(" ".join((SUITE, *ROOTFS_OPTIONS)).encode()).hexdigest()[:12]
+    for platform in PLATFORMS:
+        architecture = platform.split("/")[1]
+        finished = lab.sources / f"rootfs-{architecture}-{key}.tar"
+        if not finished.exists():
+            partial = finished.with_suffix(".partial")
+            options = [*ROOTFS_OPTIONS, "--format=tar", *(f"--aptopt={line}" for line in apt_settings())]
+            command = ["mmdebstrap", *options, f"--architectures={architecture}", SUITE, str(partial)]
+            run_logged(
+                bounded(inside(lab, "env", f"TMPDIR={lab.work}", *command)),
+                lab.logs / f"rootfs-{architecture}.log",
+                what=f"Making Debian's root file system for {platform}",
+            )
+            partial.rename(finished)
+        os.link(finished, context / f"rootfs-{architecture}.tar")
+    return {}
+
+
+def _mirror(lab: Lab) -> str:
+    """Address of the Debian mirror that the tree was made from."""
+    return (lab.tree / "etc/apt/sources.list").read_text().split()[1]
+
+
+def python_source(lab: Lab) -> tuple[Path, str, str]:
+    """CPython's source archive, its version and SHA-256.
+
+    First the pinned release. Debian keeps only the newest ones, so once that is gone, any 3.14 that Debian has as a
+    source package serves; base image and fidelity table tell which one it was.
+    """
+    finished = sorted(lab.sources.glob("python-3.14.*.tar.xz"))
+    if not finished:
+        partial = lab.sources / "python.partial"
+        url = f"{_mirror(lab)}/pool/main/p/python3.14/python3.14_{PYTHON_VERSION}.orig.tar.xz"
+        version = PYTHON_VERSION
+        try:
+            answer = httpx.get(url, timeout=120, follow_redirects=True)
+            answer.raise_for_status()
+            if hashlib.sha256(answer.content).hexdigest() != PYTHON_SHA256:
+                raise Problem(
+                    f"CPython's source archive is not the one expected: {PYTHON_VERSION}.",
+                    why="Its SHA-256 differs from the pinned one.",
+                    next="make lab-up  # to try again; a proxy may have altered the download",
+                )
+            partial.write_bytes(answer.content)
+        except httpx.HTTPError:
+            say(f"Debian's mirror no longer has CPython {PYTHON_VERSION}; taking the newest 3.14 it has")
+            version = _python_source_package(lab, partial)
+        path = lab.sources / f"python-{version}.tar.xz"
+        partial.rename(path)
+        finished = [path]
+    path = finished[-1]
+    version = path.name.removeprefix("python-").removesuffix(".tar.xz")
+    return path, version, hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _python_source_package(lab: Lab, target: Path) -> str:
+    """Fetch CPython's source by apt from Debian's testing or unstable; returns its version."""
+    work = lab.work / "python-source"
+    (work / "lists/partial").mkdir(parents=True, exist_ok=True)
+    suites = [f"deb-src {_mirror(lab)} {suite} main\n" for suite in ("testing", "unstable")]
+    (work / "sources.list").write_text("".join(suites))
+    options = f"-o Dir::Etc::sourcelist={work}/sources.list -o Dir::Etc::sourceparts=/nonexistent"
+    options += f" -o Dir::State::lists={work}/lists -o APT::Sandbox::User=root"
+    script = (
+        f"cd {work} && apt-get {options} update &&"
+        f" for v in $(apt-cache {options} showsrc python3.14 | sed -n 's/^Version: //p' | sort -rV);"
+        f" do apt-get {options} source --download-only python3.14=$v && exit; done; exit 1"
+    )
+    run_logged(
+        bounded(inside(lab, "bash", "-c", script)),
+        lab.logs / "python-source.log",
+        what="Fetching CPython's source package",
+    )
+    archive = next(work.glob("python3.14_*.orig.tar.xz"))
+    archive.rename(target)
+    remove(work)
+    return archive.name.removeprefix("python3.14_").removesuffix(".orig.tar.xz")
+
+
+def _cpython_inputs(lab: Lab, context: Path) -> dict[str, str]:
+    path, _, _ = python_source(lab)
+    os.link(path, context / "python.tar.xz")
+    return {}
+
+
+def _python_arguments(lab: Lab, _context: Path) -> dict[str, str]:
+    _, version, sha256 = python_source(lab)
+    return {"PYTHON_VERSION": version, "PYTHON_SHA256": sha256}
+
+
+#: What a base needs besides the files in lab/bases: makes it in the build context, and returns build arguments.
+INPUTS = {
+    "debian:trixie": _rootfs,
+    "cpython:3.14": _cpython_inputs,
+    "python:3.14": _python_arguments,
+    "python:3.14-slim": _python_arguments,
+}
+
+
+def _target(lab: Lab, name: str, context: Path) -> dict:
+    """One target of the bake file: a base built for every platform and pushed under its official name."""
+    arguments = INPUTS.get(name, lambda _lab, _context: {})(lab, context)
+    return {
+        "context": str(context),
+        "dockerfile": known()[name].dockerfile.name,
+        # The bases it stands on are built in the same run, so that independent ones run side by side.
+        "contexts": {needed: f"target:{_slug(needed)}" for needed in known()[name].needs},
+        "args": arguments,
+        "labels": {ORIGIN_LABEL: "lab", RECIPE_LABEL: recipe_sha256(name)},
+        "platforms": list(PLATFORMS),
+        "tags": [f"{lab.registry}/library/{name}"],
+        "output": ["type=registry"],
+    }
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[:.]", "-", name)
+
+
+def _build(lab: Lab, names: list[str]) -> None:
+    """Build these bases, and those they stand on, in one run of the builder."""
+    context = lab.work / "bases"
+    remove(context)
+    shutil.copytree(FOLDER, context)
+    for folder in ("debian", "python", "ca-certificates"):
+        (context / "extras" / folder).mkdir(parents=True)
+    for path, text in extras.files(lab).items():
+        (context / path).parent.mkdir(parents=True, exist_ok=True)
+        (context / path).write_text(text)
+    targets = {_slug(name): _target(lab, name, context) for name in names}
+    bake_file = context / "bake.json"
+    bake_file.write_text(json.dumps({"target": targets, "group": {"default": {"targets": list(targets)}}}, indent=1))
+    environment = {**os.environ, **lab.client_environment(), "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    bake = [str(lab.docker), "buildx", "bake", "--builder", "default", "--progress", "plain", "--file", str(bake_file)]
+    run_logged(
+        ["setpriv", "--pdeathsig", "TERM", *bake],
+        lab.logs / "bases.log",
+        what=f"Building base images for {' and '.join(PLATFORMS)}",
+        env=environment,
+    )
+    # The images live in the registry; the engine's own copies, under the registry's names, are only in the way.
+    copies = [f"{lab.registry}/library/{name}" for name in names]
+    subprocess.run([str(lab.docker), "image", "rm", *copies], env=environment, capture_output=True, timeout=120)
+    remove(context)
+
+
+def provide(lab: Lab, names: Iterable[str]) -> None:
+    """Make sure that the registry holds these official images, and build those that it does not hold.
+
+    Raises Problem when the lab cannot provide one of them, or when a build fails.
+    """
+    names = list(names)
+    check(names)
+    wanted = _order(names)
+    if all(_current(lab, name) for name in wanted):
+        return
+    with lifecycle.locked(lab):
+        missing = [name for name in wanted if not _current(lab, name)]
+        if not missing:  # another process built them meanwhile
+            return
+        for folder in (lab.work, lab.sources):
+            folder.mkdir(parents=True, exist_ok=True)
+        say(f"building base images, once (the cache keeps them): {', '.join(missing)}")
+        _build(lab, wanted)
+        write_whole(lab.bases_file, json.dumps(_state(lab) | {name: _key(lab, name) for name in wanted}, indent=1))
+
+
+def _current(lab: Lab, name: str) -> bool:
+    return _state(lab).get(name) == _key(lab, name) and _registry_has(lab, name)

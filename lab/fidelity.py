@@ -1,0 +1,197 @@
+"""How close the lab's base images come to the official ones: sizes, and package by package."""
+
+from __future__ import annotations
+
+import gzip
+import tarfile
+import tomllib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+from pydantic import BaseModel, ConfigDict
+from rich.console import Console
+from rich.table import Table
+
+from lab import bases
+from lab.config import HERE, PLATFORMS, Lab
+from measure.errors import console
+from measure.files import write_whole
+from measure.oci import weigh_layer
+from measure.records import RESULTS
+
+#: A stand-in whose size differs from the official image's by more than this part is reported as a miss.
+TOLERANCE = 0.10
+
+_ACCEPT = {"Accept": "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json"}
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Sizes(_Model):
+    """Transfer and unpacked size in bytes; unpacked counts the regular files, as Docker's own figure does."""
+
+    transfer_bytes: int
+    unpacked_bytes: int | None = None
+
+
+class Comparison(_Model):
+    """One base image on one platform against the official one."""
+
+    image: str
+    platform: str
+    official: Sizes
+    lab: Sizes
+    #: Names of Debian packages; None where no official list is at hand.
+    packages_official: int | None = None
+    packages_lab: int | None = None
+    packages_missing: list[str] | None = None
+    packages_extra: list[str] | None = None
+
+
+class Fidelity(_Model):
+    """The whole comparison, as recorded."""
+
+    schema_version: int = 1
+    source: str
+    versions: dict[str, str]
+    dates: dict[str, str]
+    known_differences: dict[str, list[str]]
+    recipes_sha256: dict[str, str]
+    python_version: str
+    comparisons: list[Comparison]
+    #: UTC
+    measured_at: datetime
+
+
+def _get(lab: Lab, name: str, reference: str) -> dict:
+    repository = name.split(":")[0]
+    url = f"http://{lab.registry}/v2/library/{repository}/manifests/{reference}"
+    answer = httpx.get(url, headers=_ACCEPT, timeout=20, trust_env=False)
+    answer.raise_for_status()
+    return answer.json()
+
+
+def _blob(lab: Lab, digest: str) -> Path:
+    value = digest.removeprefix("sha256:")
+    return lab.home / "registry/docker/registry/v2/blobs/sha256" / value[:2] / value / "data"
+
+
+def _dpkg_status(layer: Path) -> str | None:
+    """Text of /var/lib/dpkg/status in a layer, or None when the layer has none."""
+    with gzip.open(layer) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
+        for member in archive:
+            if member.name.removeprefix("./") == "var/lib/dpkg/status" and member.isreg():
+                return archive.extractfile(member).read().decode()
+    return None
+
+
+def _packages(status: str) -> set[str]:
+    """Names of the installed packages in a dpkg status file (format: deb822, see dpkg(1))."""
+    names = set()
+    for paragraph in status.split("\n\n"):
+        fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line and line[0] != " ")
+        if fields.get("Status", "").endswith(" installed"):
+            names.add(fields["Package"])
+    return names
+
+
+def _official_packages(name: str) -> set[str] | None:
+    path = HERE / "official" / f"{name.replace(':', '-')}.packages"
+    return {line.split("=")[0] for line in path.read_text().split()} if path.exists() else None
+
+
+def _compare_one(lab: Lab, name: str, platform: str, official: dict) -> Comparison:
+    index = _get(lab, name, name.split(":")[1])
+    digest = next(m["digest"] for m in index["manifests"] if m["platform"]["architecture"] == platform.split("/")[1])
+    layers = _get(lab, name, digest)["layers"]
+    blobs = [_blob(lab, layer["digest"]) for layer in layers]
+    comparison = Comparison(
+        image=name,
+        platform=platform,
+        official=Sizes(
+            transfer_bytes=official["transfer"][platform], unpacked_bytes=official["unpacked"].get(platform)
+        ),
+        lab=Sizes(
+            transfer_bytes=sum(layer["size"] for layer in layers),
+            unpacked_bytes=sum(weigh_layer(blob)["unpacked_file_bytes"] for blob in blobs),
+        ),
+    )
+    theirs = _official_packages(name)
+    if theirs is not None and platform == PLATFORMS[0]:
+        ours = _packages(next(status for blob in reversed(blobs) if (status := _dpkg_status(blob))))
+        comparison.packages_official, comparison.packages_lab = len(theirs), len(ours)
+        comparison.packages_missing = sorted(theirs - ours)
+        comparison.packages_extra = sorted(ours - theirs)
+    return comparison
+
+
+def difference(ours: int | None, theirs: int | None) -> str:
+    """Difference of two sizes in percent of the official one, with its sign; '' where there is nothing to compare."""
+    return "" if ours is None or theirs is None else f"{(ours - theirs) / theirs * 100:+.1f} %"
+
+
+def beyond_tolerance(comparison: Comparison) -> bool:
+    """Is one of the two sizes further from the official one than TOLERANCE?"""
+    ours, theirs = comparison.lab, comparison.official
+    pairs = ((ours.transfer_bytes, theirs.transfer_bytes), (ours.unpacked_bytes, theirs.unpacked_bytes))
+    return any(a is not None and b is not None and abs(a - b) / b > TOLERANCE for a, b in pairs)
+
+
+def record_path() -> Path:
+    """Where the comparison is recorded."""
+    return RESULTS / "lab-amd64" / "fidelity.json"
+
+
+def compare(lab: Lab) -> Fidelity:
+    """Compare every base that official figures are at hand for, record it, print it. Builds the bases if need be."""
+    official = tomllib.loads((HERE / "official.toml").read_text())
+    images = official["images"]
+    bases.provide(lab, images)
+    with console.status("weighing base images") as status:
+        comparisons = []
+        for name, figures in images.items():
+            for platform in PLATFORMS:
+                status.update(f"weighing {name} · {platform}")
+                comparisons.append(_compare_one(lab, name, platform, figures))
+    fidelity = Fidelity(
+        source=official["source"],
+        versions={name: figures["version"] for name, figures in images.items()},
+        dates={name: figures["dates"] for name, figures in images.items()},
+        known_differences={name: figures["differs"] for name, figures in images.items()},
+        recipes_sha256={name: bases.recipe_sha256(name) for name in images},
+        python_version=bases.python_source(lab)[1],
+        comparisons=comparisons,
+        measured_at=datetime.now(UTC).replace(microsecond=0),
+    )
+    write_whole(record_path(), fidelity.model_dump_json(indent=2, exclude_none=True) + "\n")
+    show(fidelity)
+    return fidelity
+
+
+def show(fidelity: Fidelity) -> None:
+    """Print the comparison."""
+    out = Console(highlight=False)
+    table = Table(title="The lab's base images against the official ones (MB = 1,000,000 bytes)")
+    for column in ("image", "platform", "transfer\nofficial", "lab", "diff.", "unpacked\nofficial", "lab", "diff."):
+        table.add_column(column, justify="left" if column in ("image", "platform") else "right")
+    for c in fidelity.comparisons:
+        unpacked = f"{c.official.unpacked_bytes / 1e6:.1f}" if c.official.unpacked_bytes else "-"
+        table.add_row(
+            c.image, c.platform.split("/")[1],
+            f"{c.official.transfer_bytes / 1e6:.1f}", f"{c.lab.transfer_bytes / 1e6:.1f}",
+            difference(c.lab.transfer_bytes, c.official.transfer_bytes),
+            unpacked, f"{c.lab.unpacked_bytes / 1e6:.1f}",
+            difference(c.lab.unpacked_bytes, c.official.unpacked_bytes),
+            style="red" if beyond_tolerance(c) else None,
+        )  # fmt: skip
+    out.print(table)
+    for c in fidelity.comparisons:
+        if c.packages_official is not None:
+            out.print(
+                f"{c.image}: {c.packages_lab} packages, official {c.packages_official}; "
+                f"missing: {', '.join(c.packages_missing) or 'none'}; extra: {', '.join(c.packages_extra) or 'none'}"
+            )
+    out.print(f"CPython {fidelity.python_version}. Recorded in {record_path().relative_to(RESULTS.parent)}")

@@ -1,0 +1,206 @@
+"""Bring the lab up, take it down, say how it is, and clear up after anything that was killed."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+from filelock import FileLock, Timeout
+
+from lab import host, processes, services, tree
+from lab.config import DISK_NEEDED_BYTES, Lab
+from measure.errors import Problem, say
+
+NEEDED_TOOLS = ("apt-get", "dpkg-deb", "mount", "perl", "setpriv", "unshare")
+
+
+def _is_debian() -> bool:
+    try:
+        return platform.freedesktop_os_release().get("ID") == "debian"
+    except OSError:
+        return False
+
+
+def why_not_here() -> Problem | None:
+    """The reason why this machine cannot run the lab, or None when it can."""
+    if platform.system() != "Linux" or not _is_debian() or platform.machine() != "x86_64":
+        system = f"{platform.system()} on {platform.machine()}"
+        return Problem(
+            "The lab runs on Debian for x86_64 only.",
+            why=f"This is {system}, and /etc/os-release does not say ID=debian.",
+            next="install Docker (docs.docker.com/engine/install), then run the same command again",
+        )
+    if os.geteuid() != 0:
+        return Problem(
+            "The lab needs root.",
+            why="It mounts file systems, makes a network bridge and runs a Docker engine.",
+            next="sudo make lab-up  # or install Docker and run the same command again",
+        )
+    missing = [tool for tool in NEEDED_TOOLS if shutil.which(tool) is None]
+    if missing:
+        return Problem(
+            f"The lab needs {', '.join(missing)}.",
+            why="Not on this machine's PATH.",
+            next="apt-get install util-linux perl",
+        )
+    return None
+
+
+def check_host(lab: Lab) -> None:
+    """Raises Problem when the lab cannot start here: system, rights, disk space, another engine, a taken port."""
+    if problem := why_not_here():
+        raise problem
+    existing = next(folder for folder in (lab.home, *lab.home.parents) if folder.exists())
+    free = shutil.disk_usage(existing).free
+    if free < DISK_NEEDED_BYTES:
+        raise Problem(
+            f"Too little disk space for the lab: {free / 1e9:.1f} GB free, {DISK_NEEDED_BYTES / 1e9:.0f} GB needed.",
+            why=f"Its state goes to {lab.home}.",
+            next="free some space, or put the cache elsewhere: XDG_CACHE_HOME=/big/disk make lab-up",
+        )
+    if others := processes.foreign_engines(lab):
+        pids = ", ".join(str(p.pid) for p in others)
+        raise Problem(
+            "Another Docker engine runs on this machine, so the lab does not start.",
+            why=f"dockerd is process {pids}. Two engines would write the same firewall chains.",
+            next="use that engine (ENGINE=host make step-1), or stop it first (systemctl stop docker)",
+        )
+    services.check_ports(lab)
+
+
+@contextmanager
+def locked(lab: Lab, seconds: float = 1800) -> Iterator[None]:
+    """Hold the lab's lock, so that two `make` in two clones do not start or change the lab at the same time."""
+    lab.home.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(lab.home / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say("another process is busy with the lab; waiting for it")
+        try:
+            lock.acquire(timeout=seconds)
+        except Timeout:
+            raise Problem(
+                "The lab is still busy.", why=f"Its lock {lab.home / 'lock'} is held.", next="make lab-status"
+            ) from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def healthy(lab: Lab) -> bool:
+    """Do all services of the lab run and answer?"""
+    return all(services.answers(lab, name) for name in services.SERVICES)
+
+
+def _stop(lab: Lab) -> list[str]:
+    """Stop services and leftovers, undo what was changed on the host. Returns what was found and done."""
+    done = [f"{name} stopped" for name in services.SERVICES if processes.stop(lab, name)]
+    remaining = processes.leftovers(lab)
+    if remaining:
+        names = sorted({p.name() for p in remaining if psutil.pid_exists(p.pid)})
+        processes.kill(remaining)
+        done.append(f"{len(remaining)} processes left behind ({', '.join(names)})")
+    undone = host.undo(lab)
+    if undone:
+        done.append("on the host: " + ", ".join(undone))
+    if lab.run.exists():
+        shutil.rmtree(lab.run)
+    return done
+
+
+def clean_leftovers(lab: Lab) -> list[str]:
+    """Clear up after a lab, or a `lab up`, that was killed. Returns what was cleaned, in words."""
+    cleaned = _stop(lab)
+    partial = [*lab.home.glob("*.partial"), *lab.sources.glob("*.partial"), *lab.work.glob("*")]
+    for path in partial:
+        if path.is_dir():
+            tree.remove(path)
+        else:
+            path.unlink()
+    if partial:
+        cleaned.append(f"unfinished files ({', '.join(sorted({p.name for p in partial}))})")
+    return cleaned
+
+
+def up(lab: Lab) -> None:
+    """Bring the lab up; does nothing when it is. Raises Problem when that cannot be done on this machine."""
+    if problem := why_not_here():
+        raise problem
+    with locked(lab):
+        if healthy(lab):
+            return
+        cleaned = clean_leftovers(lab)
+        if cleaned:
+            say(f"the last lab did not end well; cleaned: {'; '.join(cleaned)}")
+        check_host(lab)
+        try:
+            if tree.ensure(lab):
+                say(f"engine's tree made in {lab.tree}")
+            host.prepare(lab)
+            services.start(lab)
+        except BaseException:
+            _stop(lab)
+            raise
+        if reason := services.index_reachable(lab):
+            say(
+                f"warning: the package index is unreachable ({reason}); only what was installed before can be installed"
+            )
+
+
+def down(lab: Lab) -> list[str]:
+    """Stop the lab and put the host back; what is expensive to make stays in the cache folder."""
+    with locked(lab):
+        return _stop(lab)
+
+
+def clean(lab: Lab) -> list[str]:
+    """Stop the lab and delete everything it ever wrote. Returns what was done."""
+    if not lab.home.exists():
+        return []
+    with locked(lab):
+        done = _stop(lab)
+        for child in lab.home.iterdir():
+            if child.is_dir():
+                tree.remove(child)
+            elif child.name != "lock":
+                child.unlink()
+    shutil.rmtree(lab.home)
+    parent = lab.home.parent
+    if not any(parent.iterdir()):
+        parent.rmdir()
+    return [*done, f"{lab.home} deleted"]
+
+
+def size_bytes(path: Path) -> int:
+    """Disk space that a folder takes, in bytes, as `du` counts it."""
+    if not path.exists():
+        return 0
+    output = subprocess.run(["du", "-sxB1", str(path)], capture_output=True, text=True).stdout
+    return int(output.split()[0])
+
+
+#: The programs that count as a service's memory; what a build or a container runs does not.
+SERVICE_PROGRAMS = {"dockerd", "containerd", "docker-registry", "nginx"}
+
+
+def resident_bytes(lab: Lab) -> dict[str, int]:
+    """Memory of each running service, children included, builds and containers not: proportional set size, in bytes."""
+    memory = {}
+    for name in services.SERVICES:
+        process = processes.find(lab, name)
+        if process is None:
+            continue
+        memory[name] = 0
+        for member in (process, *process.children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                if member.name() in SERVICE_PROGRAMS:
+                    memory[name] += member.memory_full_info().pss
+    return memory

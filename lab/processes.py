@@ -1,0 +1,99 @@
+"""The lab's long-running processes: started, known again, stopped; and those that outlived a killed engine."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import psutil
+
+from lab.config import CGROUP, HERE, Lab
+
+
+def inside(lab: Lab, *command: str) -> list[str]:
+    """The command line that runs `command` with the engine's tree as its root, in a mount namespace of its own."""
+    enter = [str(HERE / "enter.sh"), str(lab.tree), str(lab.home)]
+    return ["unshare", "--mount", "--propagation", "private", "bash", *enter, *command]
+
+
+def bounded(command: list[str]) -> list[str]:
+    """The command line that dies, children and all, with this process: a killed `lab up` leaves nothing running."""
+    return ["setpriv", "--pdeathsig", "KILL", "unshare", "--pid", "--fork", "--kill-child=KILL", *command]
+
+
+def _record(lab: Lab, name: str) -> Path:
+    return lab.run / f"{name}.json"
+
+
+def start(lab: Lab, name: str, command: list[str]) -> psutil.Process:
+    """Start a service of the lab in the background and remember which process it is. Its output goes to a log."""
+    lab.run.mkdir(parents=True, exist_ok=True)
+    lab.logs.mkdir(parents=True, exist_ok=True)
+    with (lab.logs / f"{name}.log").open("ab") as log:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/"
+        )
+    process = psutil.Process(child.pid)
+    _record(lab, name).write_text(json.dumps({"pid": child.pid, "started": process.create_time()}))
+    return process
+
+
+def find(lab: Lab, name: str) -> psutil.Process | None:
+    """The running process of a service, or None. A reused process id is not mistaken for it."""
+    try:
+        record = json.loads(_record(lab, name).read_text())
+        process = psutil.Process(record["pid"])
+        same = abs(process.create_time() - record["started"]) < 1 and process.status() != psutil.STATUS_ZOMBIE
+    except (OSError, ValueError, KeyError, psutil.NoSuchProcess):
+        return None
+    return process if same else None
+
+
+def stop(lab: Lab, name: str, seconds: float = 40) -> bool:
+    """Stop a service: SIGTERM, and SIGKILL after `seconds`. True if it ran."""
+    process = find(lab, name)
+    if process:
+        process.terminate()
+        try:
+            process.wait(seconds)
+        except psutil.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+    _record(lab, name).unlink(missing_ok=True)
+    return process is not None
+
+
+def leftovers(lab: Lab) -> list[psutil.Process]:
+    """Processes that the lab started and that no longer belong to a running service.
+
+    They are known by the file system they see (the engine's tree as root) or by their cgroup (containers).
+    """
+    tree = lab.tree.stat() if lab.tree.exists() else None
+    found = []
+    for process in psutil.process_iter():
+        try:
+            cgroups = Path(f"/proc/{process.pid}/cgroup").read_text()
+            root = Path(f"/proc/{process.pid}/root").stat()
+        except OSError:  # it has ended meanwhile
+            continue
+        in_tree = tree is not None and (root.st_dev, root.st_ino) == (tree.st_dev, tree.st_ino)
+        if in_tree or any(CGROUP in line.split("/") for line in cgroups.splitlines()):
+            found.append(process)
+    return found
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    """Kill processes at once and wait until they are gone, at most ten seconds."""
+    for process in processes:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+    psutil.wait_procs(processes, timeout=10)
+
+
+def foreign_engines(lab: Lab) -> list[psutil.Process]:
+    """Docker engines on this machine that are not this lab's."""
+    own = {process.pid for process in leftovers(lab)}
+    return [p for p in psutil.process_iter(["name"]) if p.info["name"] == "dockerd" and p.pid not in own]

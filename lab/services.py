@@ -1,0 +1,229 @@
+"""The lab's three services: the engine, the registry, and the cache in front of the package index."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import psutil
+from tenacity import RetryError, retry, retry_if_result, stop_after_delay, wait_fixed
+
+from lab import processes
+from lab.config import BRIDGE, BRIDGE_ADDRESS, CGROUP, COMPOSE_POOL, INDEX_PORT, PORT_VARIABLE, Lab
+from measure.errors import Problem
+
+ENGINE, REGISTRY, INDEX = "engine", "registry", "index"
+SERVICES = (ENGINE, REGISTRY, INDEX)
+
+
+def host_index_url() -> str:
+    """The package index that the host's pip would ask: its configuration, or else pip's own default."""
+    if url := os.environ.get("PIP_INDEX_URL"):
+        return url
+    pip = [sys.executable, "-m", "pip"]
+    configured = subprocess.run([*pip, "config", "get", "global.index-url"], capture_output=True, text=True)
+    if configured.returncode == 0 and configured.stdout.strip():
+        return configured.stdout.strip()
+    default = "from pip._internal.models.index import PyPI; print(PyPI.simple_url)"
+    return subprocess.run([sys.executable, "-c", default], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _nameservers() -> str:
+    lines = Path("/etc/resolv.conf").read_text().splitlines()
+    servers = [line.split()[1] for line in lines if line.startswith("nameserver ")]
+    return " ".join(f"[{s}]" if ":" in s else s for s in servers) or "127.0.0.1"
+
+
+def ca_bundle() -> str:
+    """Path of the CA certificates that the host trusts."""
+    candidates = (os.environ.get("SSL_CERT_FILE", ""), "/etc/ssl/certs/ca-certificates.crt")
+    return next(path for path in candidates if path and Path(path).exists())
+
+
+def index_config(lab: Lab, upstream: str) -> str:
+    """Nginx's configuration: a cache of `upstream`, a package index in the form of PEP 503 or 691.
+
+    Addresses of files in the index's pages are rewritten to pass through the cache too. What comes from the cache
+    carries the Cache-Control headers that a public index sends, because pip keeps nothing without them.
+    """
+    url = urlsplit(upstream.rstrip("/"))
+    origin = f"{url.scheme}://{url.netloc.rsplit('@', 1)[-1]}"
+    parent = url.path.rsplit("/", 1)[0]
+    shutil.copy(ca_bundle(), lab.home / "ca-bundle.crt")
+    common = """
+            proxy_http_version 1.1;
+            proxy_ssl_server_name on;
+            proxy_ssl_verify on;
+            proxy_ssl_verify_depth 5;
+            proxy_cache_lock on;
+            proxy_cache_lock_timeout 120s;
+            proxy_cache_use_stale error timeout invalid_header updating http_500 http_502 http_503 http_504;
+            proxy_ignore_headers Cache-Control Expires Set-Cookie Vary X-Accel-Expires;
+            proxy_hide_header Cache-Control;
+            proxy_set_header Accept-Encoding "";
+            proxy_set_header Connection "";
+            proxy_connect_timeout 10s;"""
+    pages = f"""
+            proxy_cache pages;
+            proxy_cache_key $request_uri$http_accept;
+            proxy_cache_valid 200 10m;
+            add_header Cache-Control "max-age=600, public";
+            sub_filter_once off;
+            sub_filter_types application/vnd.pypi.simple.v1+html application/vnd.pypi.simple.v1+json;
+            sub_filter 'href="https://' 'href="/files/https/';
+            sub_filter 'href="http://' 'href="/files/http/';
+            sub_filter '"url":"https://' '"url":"/files/https/';
+            sub_filter '"url": "https://' '"url": "/files/https/';{common}"""
+    return f"""daemon off;
+user root;
+worker_processes 1;
+pid {lab.run}/index.pid;
+error_log stderr error;
+events {{ worker_connections 512; }}
+http {{
+    access_log off;
+    resolver {_nameservers()} ipv6=off valid=60s;
+    proxy_ssl_trusted_certificate {lab.home}/ca-bundle.crt;
+    proxy_cache_path {lab.home}/index/pages levels=2 keys_zone=pages:4m inactive=3650d use_temp_path=off;
+    proxy_cache_path {lab.home}/index/files levels=2 keys_zone=files:4m inactive=3650d max_size=20g use_temp_path=off;
+    server {{
+        listen {BRIDGE_ADDRESS}:{INDEX_PORT};
+        absolute_redirect off;
+        location = /health {{ return 200 "ok\\n"; }}
+        location /simple/ {{
+            set $upstream {origin}{url.path};
+            rewrite ^/simple(/.*)$ $1 break;
+            proxy_pass $upstream$uri;{pages}
+        }}
+        location ~ ^/files/(?<file_scheme>https?)/(?<file_host>[^/]+)(?<file_path>/.*)$ {{
+            proxy_pass $file_scheme://$file_host$file_path$is_args$args;
+            proxy_cache files;
+            proxy_cache_key $file_scheme$file_host$file_path;
+            proxy_cache_valid 200 3650d;
+            add_header Cache-Control "max-age=31536000, immutable, public";{common}
+        }}
+        location / {{
+            set $upstream {origin}{parent};
+            proxy_pass $upstream$request_uri;{pages}
+        }}
+    }}
+}}
+"""
+
+
+def _daemon_config(lab: Lab) -> dict:
+    return {
+        "hosts": [f"unix://{lab.socket}"],
+        "data-root": str(lab.home / "engine"),
+        "exec-root": "/run/docker",  # inside the engine's own mount namespace
+        "pidfile": "/run/dockerd.pid",
+        "bridge": BRIDGE,
+        "default-address-pools": [{"base": COMPOSE_POOL, "size": 24}],
+        "cgroup-parent": f"/{CGROUP}",
+        "features": {"containerd-snapshotter": True},
+        "registry-mirrors": [f"http://{lab.registry}"],
+        "builder": {"gc": {"enabled": True, "defaultKeepStorage": "30GB"}},
+        "log-level": "warn",
+    }
+
+
+def _registry_config(lab: Lab) -> dict:
+    return {
+        "version": 0.1,
+        "log": {"level": "error", "accesslog": {"disabled": True}},
+        "storage": {"filesystem": {"rootdirectory": str(lab.home / "registry")}, "delete": {"enabled": True}},
+        "http": {"addr": lab.registry},
+    }
+
+
+def _owner(port: int) -> str:
+    for connection in psutil.net_connections("tcp"):
+        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+            return f"{psutil.Process(connection.pid).name()} (process {connection.pid})"
+    return "another process"
+
+
+def check_ports(lab: Lab) -> None:
+    """Raises Problem when the registry's port on loopback is taken by something that is not the lab."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", lab.registry_port))
+        except OSError:
+            raise Problem(
+                f"The registry's address {lab.registry} is taken.",
+                why=f"{_owner(lab.registry_port)} listens there.",
+                next=f"stop it, or choose another port: {PORT_VARIABLE}=5032 make lab-up",
+            ) from None
+
+
+def answers(lab: Lab, service: str) -> bool:
+    """Does a service run and answer a question?"""
+    if processes.find(lab, service) is None:
+        return False
+    try:
+        if service == ENGINE:
+            with httpx.Client(transport=httpx.HTTPTransport(uds=str(lab.socket)), timeout=3) as client:
+                return client.get("http://engine/_ping").is_success
+        url = f"http://{lab.registry}/v2/" if service == REGISTRY else f"{lab.index}/health"
+        return httpx.get(url, timeout=3, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+@retry(retry=retry_if_result(lambda done: not done), stop=stop_after_delay(30), wait=wait_fixed(0.05))
+def _wait(lab: Lab, name: str) -> bool:
+    if processes.find(lab, name) is None:  # no need to wait for one that has ended
+        raise RetryError(None)  # type: ignore[arg-type]
+    return answers(lab, name)
+
+
+def start(lab: Lab) -> None:
+    """Start the three services and wait until they answer.
+
+    Raises Problem, with the log's last lines, when one does not within 30 seconds.
+    """
+    for folder in ("registry", "index/pages", "index/files", "engine"):
+        (lab.home / folder).mkdir(parents=True, exist_ok=True)
+    configs = lab.home / "config"
+    configs.mkdir(exist_ok=True)
+    (configs / "engine.json").write_text(json.dumps(_daemon_config(lab), indent=1))
+    (configs / "registry.yml").write_text(json.dumps(_registry_config(lab), indent=1))  # JSON is YAML
+    (configs / "index.conf").write_text(index_config(lab, host_index_url()))
+    commands = {
+        ENGINE: ("dockerd", "--config-file", f"{configs}/engine.json"),
+        REGISTRY: ("docker-registry", "serve", f"{configs}/registry.yml"),
+        INDEX: ("nginx", "-c", f"{configs}/index.conf", "-e", "stderr"),
+    }
+    for name, command in commands.items():
+        (lab.logs / f"{name}.log").unlink(missing_ok=True)
+        processes.start(lab, name, processes.inside(lab, *command))
+    for name in SERVICES:
+        try:
+            _wait(lab, name)
+        except RetryError:
+            log = lab.logs / f"{name}.log"
+            tail = "\n".join(re.sub(r"\s+", " ", line) for line in log.read_text().splitlines()[-8:])
+            raise Problem(
+                f"The lab's {name} did not start.", why=f"{tail}\n(all of it: {log})", next="make lab-down lab-up"
+            ) from None
+
+
+def index_reachable(lab: Lab) -> str:
+    """Ask the package index, through the cache, for a page that is not cached. Returns '' or why it is unreachable.
+
+    The cache keeps what it has seen, so an unreachable index stops only what was never installed before.
+    """
+    try:
+        answer = httpx.get(f"{lab.index}/simple/pip/?asked={os.urandom(4).hex()}", timeout=20, trust_env=False)
+    except httpx.HTTPError as error:
+        return str(error)
+    return "" if answer.status_code == 200 else f"it answers {answer.status_code} {answer.reason_phrase}"

@@ -1,0 +1,111 @@
+"""The engine's Debian tree: made once with mmdebstrap from the host's own apt sources, without installing anything."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+from rich.markup import escape
+
+from lab.config import SUITE, TREE_PACKAGES, Lab
+from lab.processes import bounded
+from measure.errors import Problem, console
+
+#: Settings of the host's apt that also hold inside the lab: proxies, and how stale a mirror may be.
+APT_SETTINGS = (
+    "Acquire::Check-Valid-Until",
+    "Acquire::Check-Date",
+    "Acquire::http::Proxy",
+    "Acquire::https::Proxy",
+)
+
+
+def apt_settings() -> list[str]:
+    """The host's apt settings that the lab takes over, as lines of an apt configuration file."""
+    dump = subprocess.run(["apt-config", "dump"], capture_output=True, text=True, check=True).stdout
+    return [line for line in dump.splitlines() if line.split(" ")[0] in APT_SETTINGS]
+
+
+def remove(path: Path) -> None:
+    """Delete a folder tree; refuses one that has anything mounted below it."""
+    if any(line.split()[4].startswith(f"{path}/") for line in Path("/proc/self/mountinfo").read_text().splitlines()):
+        raise Problem(f"Something is mounted below {path}.", why="Deleting it could reach other files.", next="findmnt")
+    if path.exists():
+        shutil.rmtree(path)
+
+
+def run_logged(command: list[str], log: Path, *, what: str, cwd: Path | None = None, env: dict | None = None) -> None:
+    """Run a command that takes a while: a spinner with its latest line, all its output in a log.
+
+    Raises Problem, with the log's last lines, when the command fails.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as output, console.status(f"{what} …") as status:
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=cwd, env=env
+        )
+        try:
+            while child.poll() is None:
+                time.sleep(0.3)
+                latest = _last_lines(log, 1)
+                status.update(f"{what} … [dim]{escape(latest[:100])}[/]")
+        except BaseException:
+            child.terminate()
+            child.wait(30)
+            raise
+    if child.returncode:
+        raise Problem(
+            f"{what} failed.", why=f"{_last_lines(log, 12)}\n(all of it: {log})", next="make lab-up  # tries again"
+        )
+
+
+def _last_lines(log: Path, count: int) -> str:
+    with log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 8192))
+        return "\n".join(file.read().decode(errors="replace").splitlines()[-count:])
+
+
+def ensure(lab: Lab) -> bool:
+    """Make the tree if it is not there. Whole or not at all. True if it was made now.
+
+    Raises Problem when mmdebstrap cannot be fetched or fails.
+    """
+    if lab.tree.exists():
+        return False
+    for old in lab.home.glob("tree-*"):
+        remove(old)
+    work = lab.work / "mmdebstrap"
+    for folder in ("lists/partial", "archives/partial"):
+        (work / folder).mkdir(parents=True, exist_ok=True)
+    apt = ["apt-get", "-q", "-o", f"Dir::State::lists={work}/lists", "-o", f"Dir::Cache={work}"]
+    apt += ["-o", "APT::Sandbox::User=root"]
+    # Not `apt-get install`: the host's own packages stay as they are. A third-party source that does not answer makes
+    # `update` fail without harm, so only the download decides.
+    script = f"{' '.join(apt)} update; {' '.join(apt)} download mmdebstrap && dpkg-deb -x mmdebstrap_*.deb ."
+    run_logged(["bash", "-c", script], lab.logs / "mmdebstrap.log", what="Fetching mmdebstrap", cwd=work)
+    partial = lab.home / f"{lab.tree.name}.partial"
+    remove(partial)
+    options = [f"--aptopt={line}" for line in apt_settings()]
+    run_logged(
+        bounded(
+            [
+                "unshare", "--mount", "--propagation", "private", "perl", "usr/bin/mmdebstrap", "--variant=minbase",
+                f"--include={','.join(TREE_PACKAGES)}", *options, SUITE, str(partial),
+            ]
+        ),
+        lab.logs / "tree.log",
+        what="Making the engine's tree from Debian packages (about 40 s)",
+        cwd=work,
+    )  # fmt: skip
+    partial.rename(lab.tree)
+    remove(work)
+    lab.docker.parent.mkdir(parents=True, exist_ok=True)
+    lab.docker.unlink(missing_ok=True)
+    lab.docker.symlink_to(lab.tree / "usr/bin/docker")
+    plugins = lab.tree / "usr/libexec/docker/cli-plugins"
+    (lab.client_config / "config.json").write_text(json.dumps({"cliPluginsExtraDirs": [str(plugins)]}))
+    return True

@@ -1,0 +1,1 @@
+"""Builds, weighs, starts and records the images that this repository teaches with."""

@@ -1,0 +1,3 @@
+from measure.cli import app
+
+app(prog_name="measure")

@@ -1,0 +1,178 @@
+"""Which Docker engine builds, and with which builder: the user's own, or the lab's where there is none."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform as machine
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from python_on_whales import DockerClient
+
+from lab import bases, lifecycle, services
+from lab.config import Lab
+from measure.errors import Problem, say
+from measure.steps import PLATFORMS
+
+#: The builder that is made when the engine's own can neither export OCI nor build for several platforms.
+BUILDER_NAME = "python-images-measured"
+ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def native_platform() -> str:
+    """The platform of this machine, as Docker writes it, like linux/amd64."""
+    return f"linux/{ARCHITECTURES.get(machine.machine(), machine.machine())}"
+
+
+@dataclass
+class Engine:
+    """A Docker engine ready to build with, and what is to be known about it."""
+
+    docker: DockerClient
+    kind: str  #: "lab" or "host"
+    version: str
+    builder: str | None  #: name of the buildx builder; None for the client's current one
+    driver: str
+    platforms: list[str]
+    #: Makes base images available before a build; raises Problem for one that cannot be had.
+    provide: Callable[[Iterable[str]], None] = field(default=lambda names: None)
+    #: Hash of the recipe that a base image was built by; None for one from a registry.
+    recipe: Callable[[str], str | None] = field(default=lambda name: None)
+    #: Says why builds may be failing now, or ''.
+    diagnose: Callable[[], str] = field(default=lambda: "")
+
+    @property
+    def environment(self) -> str:
+        """Name of the folder in results/ that this machine's records go to."""
+        source = "lab" if self.kind == "lab" else "dockerhub"
+        return os.environ.get("ENVIRONMENT") or f"{source}-{native_platform().split('/')[1]}"
+
+
+def _docker_json(command: list[str], seconds: int = 20) -> dict | None:
+    """Run a docker command that prints JSON; None when it fails, or does not answer within `seconds`."""
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+        return json.loads(result.stdout) if result.returncode == 0 else None
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+
+
+def _server_version(binary: str) -> str | None:
+    """Version of the engine that a client reaches, or None."""
+    answer = _docker_json([binary, "version", "--format", "json"])
+    return ((answer or {}).get("Server") or {}).get("Version")
+
+
+def narrow(supported: Iterable[str]) -> list[str]:
+    """The platforms asked for in PLATFORMS that the builder can build; says so when some are left out.
+
+    Raises Problem when none is left.
+    """
+    asked = [p.strip() for p in os.environ.get("PLATFORMS", "").split(",") if p.strip()] or list(PLATFORMS)
+    supported = list(supported)
+    possible = [p for p in asked if p in supported]
+    left_out = [p for p in asked if p not in supported]
+    if not possible:
+        raise Problem(
+            f"The builder cannot build for {', '.join(asked)}.",
+            why=f"It says it can build for {', '.join(supported) or 'nothing'}.",
+            next=f"PLATFORMS={native_platform()} make …",
+        )
+    if left_out:
+        say(f"leaving out {', '.join(left_out)}: this builder cannot build it (QEMU's binfmt entries are missing?)")
+    return possible
+
+
+def _builder(docker: DockerClient, binary: str, *, create: bool) -> tuple[str | None, str]:
+    """The builder to use, and its driver. Makes one when the engine's own can neither export OCI nor cross-build."""
+    if name := os.environ.get("BUILDER"):
+        return name, docker.buildx.inspect(name).driver
+    current = docker.buildx.inspect()
+    if current.driver != "docker":
+        return None, current.driver
+    info = _docker_json([binary, "info", "--format", "json"]) or {}
+    if any("containerd.snapshotter" in value for _, value in info.get("DriverStatus") or []):
+        return None, "docker"
+    if not any(builder.name == BUILDER_NAME for builder in docker.buildx.list()):
+        say(
+            f"this engine's store ({info.get('Driver')}) can neither export OCI nor build for several platforms: "
+            f"making a docker-container builder called {BUILDER_NAME} (`make clean` removes it)"
+        )
+        if create:
+            docker.buildx.create(name=BUILDER_NAME, driver="docker-container")
+    return BUILDER_NAME, "docker-container"
+
+
+def _host_engine(*, create_builder: bool) -> Engine | None:
+    binary = shutil.which("docker")
+    version = _server_version(binary) if binary else None
+    if not (binary and version):
+        return None
+    for plugin, package in (("buildx", "docker-buildx-plugin"), ("compose", "docker-compose-plugin")):
+        if subprocess.run([binary, plugin, "version"], capture_output=True).returncode:
+            raise Problem(
+                f"Docker has no {plugin} here.", why=f"`docker {plugin} version` fails.", next=f"install {package}"
+            )
+    docker = DockerClient(client_call=[binary])
+    name, driver = _builder(docker, binary, create=create_builder)
+    nodes = subprocess.run(
+        [binary, "buildx", "inspect", *([name] if name else []), *(["--bootstrap"] if create_builder else [])],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    listed = [line.partition(":")[2] for line in nodes.stdout.splitlines() if line.strip().startswith("Platforms:")]
+    supported = {p.strip().rstrip("*") for line in listed for p in line.split(",")}
+    return Engine(docker, "host", version, name, driver, narrow(supported or {native_platform()}))
+
+
+def _lab_engine() -> Engine:
+    lab = Lab.from_environment()
+    lifecycle.up(lab)
+    os.environ.update(lab.client_environment())
+    docker = DockerClient(client_call=[str(lab.docker)])
+
+    def diagnose() -> str:
+        reason = services.index_reachable(lab)
+        return f"the package index is unreachable: {reason}" if reason else ""
+
+    return Engine(
+        docker=docker,
+        kind="lab",
+        version=_server_version(str(lab.docker)) or "unknown",
+        builder="default",
+        driver="docker",
+        platforms=narrow(PLATFORMS),
+        provide=lambda names: bases.provide(lab, names),
+        recipe=bases.recipe_sha256,
+        diagnose=diagnose,
+    )
+
+
+def choose(*, create_builder: bool = True) -> Engine:
+    """The engine to use: ENGINE=host or ENGINE=lab forces one; else the host's, else, on Debian as root, the lab.
+
+    Raises Problem when there is none and none can be brought up.
+    """
+    forced = os.environ.get("ENGINE", "")
+    if forced not in ("", "host", "lab"):
+        raise Problem(f"ENGINE={forced} means nothing.", next="ENGINE=host or ENGINE=lab, or leave it out")
+    is_lab = os.environ.get("DOCKER_HOST") == f"unix://{Lab.from_environment().socket}"
+    if forced != "lab" and not is_lab:
+        if engine := _host_engine(create_builder=create_builder):
+            return engine
+        if forced == "host":
+            raise Problem(
+                "No Docker engine answers.",
+                why=f"docker is {shutil.which('docker') or 'not installed'}; DOCKER_HOST is "
+                f"{os.environ.get('DOCKER_HOST', 'not set')}.",
+                next="start Docker, or let the lab bring its own engine: ENGINE=lab make …",
+            )
+    if problem := lifecycle.why_not_here():
+        raise Problem(
+            f"No Docker engine answers, and the lab cannot help: {problem.what}", why=problem.why, next=problem.next
+        )
+    if not is_lab and forced != "lab" and not lifecycle.healthy(Lab.from_environment()):
+        say("no Docker engine on this machine: bringing up the lab's own (`make lab-status` tells about it)")
+    return _lab_engine()

@@ -1,0 +1,216 @@
+"""`make step-N`: build each variant on each platform, weigh, record; start the recommended one; print the table."""
+
+from __future__ import annotations
+
+import re
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from measure import build as builder
+from measure import probe
+from measure.build import BuildError
+from measure.dockerfiles import external_images
+from measure.engine import Engine, native_platform
+from measure.errors import Problem, console, say
+from measure.oci import Image
+from measure.records import RESULTS, BaseImage, Failure, Provenance, Record, Size, save
+from measure.steps import RECOMMENDED, Step, Variant
+
+ORIGIN_LABEL = "org.python-images-measured.base.origin"
+RECIPE_LABEL = "org.python-images-measured.base.recipe"
+
+#: Results go to standard output, at least wide enough for the table.
+out = Console(highlight=False)
+if out.width < 110 and not out.is_terminal:
+    out = Console(highlight=False, width=110)
+
+
+@dataclass
+class Outcome:
+    """What came of one variant on one platform."""
+
+    variant: Variant
+    platform: str
+    record: Record
+    seconds: float
+    log: list[str] = field(default_factory=list)
+
+    @property
+    def expected(self) -> bool:
+        """Did it go as its compose file says it should?"""
+        lesson = self.variant.teaching.fails_with
+        if self.record.failure:
+            return lesson is not None and any(lesson in line for line in self.log)
+        return lesson is None
+
+
+def _provenance(engine: Engine, step: Step, variant: Variant, platform: str, image: Image | None) -> Provenance:
+    labels = image.labels if image else {}
+    from_lab = labels.get(ORIGIN_LABEL) == "lab" or (image is None and engine.kind == "lab")
+    bases = []
+    for name in external_images(variant.dockerfile):
+        recipe = engine.recipe(name) if from_lab else None
+        bases.append(BaseImage(name=name, origin="lab" if from_lab else "docker.io", recipe_sha256=recipe))
+    return Provenance(
+        bases=bases,
+        execution="native" if platform == native_platform() else "emulated",
+        engine=engine.version,
+        builder_driver=engine.driver,
+        index_cache=engine.kind == "lab",
+        command=f"make {re.match(r'(step-[0-9]+|.*)', step.name)[0]}",
+        measured_at=datetime.now(UTC).replace(microsecond=0),
+    )
+
+
+def _measure(engine: Engine, step: Step, variant: Variant, platform: str) -> Outcome:
+    """Build and weigh one variant on one platform, and record what came of it, success or failure."""
+    begun = time.monotonic()
+    common = {
+        "environment": engine.environment,
+        "step": step.name,
+        "variant": variant.name,
+        "platform": platform,
+        "dockerfile": str(variant.dockerfile.relative_to(step.folder)),
+    }
+    title = f"{variant.name} · {platform}"
+    log: list[str] = []
+    with console.status(title) as status:
+
+        def progress(line: str) -> None:
+            status.update(f"{title} · {time.monotonic() - begun:.0f} s · [dim]{escape(line)}[/]")
+
+        try:
+            image = builder.build(engine, step, variant, platform, progress)
+        except BuildError as error:
+            log = error.log
+            lesson = variant.teaching.fails_with
+            line = next((text for text in log if lesson and lesson in text), error.telling_line)
+            failure = Failure(exit_code=error.exit_code, line=_scrub(line))
+            provenance = _provenance(engine, step, variant, platform, None)
+            record = Record(outcome="failed", failure=failure, provenance=provenance, **common)
+            if not lesson:
+                _show_failure(engine, variant, platform, error)
+        else:
+            size = Size(
+                transfer_bytes=image.transfer_bytes,
+                unpacked_tar_bytes=image.unpacked_tar_bytes,
+                unpacked_file_bytes=image.unpacked_file_bytes,
+                layers=image.layers,
+            )
+            provenance = _provenance(engine, step, variant, platform, image)
+            record = Record(outcome="built", size=size, provenance=provenance, **common)
+    save(record)
+    return Outcome(variant, platform, record, time.monotonic() - begun, log)
+
+
+def _scrub(line: str) -> str:
+    """A line of output without the builder's prefix and without host names."""
+    line = re.sub(r"^#\d+ (\d+\.\d+ )?", "", line)
+    return re.sub(r"https?://[^\s/]+", "https://…", line).strip()
+
+
+def _show_failure(engine: Engine, variant: Variant, platform: str, error: BuildError) -> None:
+    console.print(f"[bold red]✗ {variant.name} does not build on {platform}.[/] Its last lines:")
+    for line in error.tail:
+        console.print(f"  [dim]{escape(line)}[/]", soft_wrap=True)
+    if reason := engine.diagnose():
+        console.print(f"  [bold]Likely why:[/] {escape(reason)}", soft_wrap=True)
+        console.print("  [bold]Next:[/] make lab-status, then the same command again", soft_wrap=True)
+    else:
+        console.print(f"  [bold]Next:[/] mend {variant.step}/{variant.dockerfile.name}, then the same command again")
+
+
+def measure_step(engine: Engine, step: Step) -> None:
+    """Build, weigh, record and print a step; start its recommended variant and check that it answers.
+
+    Raises Problem when a base cannot be had, when a variant that should build does not, or when one does not answer.
+    """
+    variants = step.variants
+    for variant in variants:
+        if not variant.dockerfile.exists():
+            raise Problem(
+                f"{variant.dockerfile.name} is missing in {step.name}.",
+                why=f"Service {variant.service} in compose.yaml builds from it.",
+                next=f"git checkout {step.name}/{variant.dockerfile.name}",
+            )
+    engine.provide(sorted({image for variant in variants for image in external_images(variant.dockerfile)}))
+    out.print(
+        f"[bold]{step.name}[/] on {', '.join(engine.platforms)} with Docker Engine {engine.version} ({engine.kind})"
+    )
+    outcomes = []
+    for variant in variants:
+        for platform in engine.platforms:
+            if variant.teaching.platforms and platform not in variant.teaching.platforms:
+                continue
+            outcome = _measure(engine, step, variant, platform)
+            word = "built" if outcome.record.outcome == "built" else "failed"
+            say(f"{variant.name} · {platform}: {word} and recorded in {outcome.seconds:.1f} s")
+            outcomes.append(outcome)
+    answers = _start_recommended(engine, step, outcomes)
+    builder.tidy()
+    out.print(table(step, outcomes, engine.platforms))
+    for platform, answer in answers.items():
+        out.print(f"{platform} answers: {escape(str(answer.start))}", soft_wrap=True)
+    out.print(f"Records: {(RESULTS / engine.environment / step.name).relative_to(RESULTS.parent)}/")
+    if wrong := [o for o in outcomes if not o.expected]:
+        names = ", ".join(f"{o.variant.name} on {o.platform}" for o in wrong)
+        raise Problem(
+            f"Not as it should be: {names}.",
+            why="\n".join(o.record.failure.line if o.record.failure else "built, but is meant to fail" for o in wrong),
+            next=f"mend it, then {outcomes[0].record.provenance.command}",
+        )
+
+
+def _start_recommended(engine: Engine, step: Step, outcomes: list[Outcome]) -> dict[str, probe.Answer]:
+    answers = {}
+    for outcome in outcomes:
+        if outcome.variant.name == RECOMMENDED and outcome.record.outcome == "built":
+            with console.status(f"starting {step.name} on {outcome.platform}"):
+                image = builder.load_into_engine(engine, step, outcome.variant, outcome.platform)
+                answers[outcome.platform] = probe.ask(engine, image, outcome.variant, outcome.platform)
+    return answers
+
+
+def megabytes(size: int) -> str:
+    """A size for people: decimal megabytes (10**6 bytes), one decimal."""
+    return f"{size / 1e6:.1f} MB"
+
+
+def change(size: int, first: int) -> str:
+    """The change of a size against the first one, in percent."""
+    return f"{(size - first) / first * 100:+.1f} %" if first else ""
+
+
+def table(step: Step, outcomes: list[Outcome], platforms: list[str]) -> Table:
+    """The table of variants: transfer and unpacked size for each platform, and the change against the first variant."""
+    shown = Table(title=f"{step.name}: transfer size (compressed) and unpacked size (tar) of each variant")
+    shown.add_column("variant")
+    for platform in platforms:
+        short = platform.split("/")[1]
+        shown.add_column(f"{short}\ntransfer", justify="right")
+        shown.add_column("\nchange", justify="right")
+        shown.add_column(f"{short}\nunpacked", justify="right")
+        shown.add_column("\nchange", justify="right")
+    by_key = {(o.variant.name, o.platform): o.record for o in outcomes}
+    first = step.variants[0].name
+    for variant in step.variants:
+        cells = []
+        for platform in platforms:
+            record = by_key.get((variant.name, platform))
+            reference = by_key.get((first, platform))
+            if record is None:
+                cells += ["not built", "", "", ""]
+            elif record.size is None:
+                cells += ["failed", "", "", ""]
+            else:
+                for name in ("transfer_bytes", "unpacked_tar_bytes"):
+                    size = getattr(record.size, name)
+                    base = getattr(reference.size, name) if reference and reference.size else 0
+                    cells += [megabytes(size), "" if variant.name == first else change(size, base)]
+        shown.add_row(variant.name, *cells)
+    return shown

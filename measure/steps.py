@@ -1,0 +1,137 @@
+"""Steps and their variants, as their compose files list them. A step is a folder with a compose file in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from measure.errors import Problem
+
+ROOT = Path(__file__).resolve().parent.parent
+
+#: What `make step-N` measures by default.
+PLATFORMS = ("linux/amd64", "linux/arm64")
+
+RECOMMENDED = "recommended"
+
+
+class Teaching(BaseModel):
+    """The `x-measure` section of a service: what its variant teaches."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    title: str
+    teaches: str
+    question: str
+    #: Part of the line that a build which is meant to fail ends with; None for a variant that is meant to work.
+    fails_with: str | None = None
+    #: The platforms this variant makes sense on; None for all.
+    platforms: list[str] | None = None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to build a step: a service of its compose file."""
+
+    step: str
+    name: str
+    service: str
+    dockerfile: Path
+    environment: dict[str, str]
+    port: int
+    teaching: Teaching
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step's folder and its variants, in the order of its compose file."""
+
+    name: str
+    folder: Path
+
+    @property
+    def compose_file(self) -> Path:
+        """The list of variants."""
+        return self.folder / "compose.yaml"
+
+    @cached_property
+    def variants(self) -> list[Variant]:
+        """The variants in file order. Raises Problem when the compose file does not parse or says too little."""
+        services = self._read().get("services") or {}
+        found = [self._variant(name, service) for name, service in services.items() if "x-measure" in service]
+        if not any(variant.name == RECOMMENDED for variant in found):
+            raise Problem(
+                f"{self._shown} has no recommended variant.",
+                why=f"A service called {self.name} with an x-measure section is missing.",
+                next=f"add it to {self._shown}; another step's file shows how",
+            )
+        return found
+
+    @property
+    def recommended(self) -> Variant:
+        """The variant that readers should copy."""
+        return next(variant for variant in self.variants if variant.name == RECOMMENDED)
+
+    @property
+    def _shown(self) -> str:
+        return f"{self.name}/compose.yaml"
+
+    def _read(self) -> dict:
+        try:
+            content = yaml.safe_load(self.compose_file.read_text())
+        except yaml.YAMLError as error:
+            raise Problem(
+                f"{self._shown} is not valid YAML.", why=str(error), next=f"docker compose -f {self._shown} config"
+            ) from None
+        if not isinstance(content, dict):
+            raise Problem(f"{self._shown} is empty.", next=f"git checkout {self._shown}")
+        return content
+
+    def _variant(self, service_name: str, service: dict) -> Variant:
+        name = RECOMMENDED if service_name == self.name else service_name.removeprefix(f"{self.name}-")
+        try:
+            teaching = Teaching.model_validate(service["x-measure"])
+        except ValidationError as error:
+            raise Problem(
+                f"x-measure of service {service_name} in {self._shown} is not complete.",
+                why="\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()),
+                next=f"mend it in {self._shown}",
+            ) from None
+        build = service.get("build")
+        build = {"context": build} if isinstance(build, str) else build or {}
+        environment = service.get("environment") or {}
+        if isinstance(environment, list):
+            environment = dict(entry.split("=", 1) for entry in environment)
+        port = str((service.get("ports") or ["8000"])[0]).split(":")[-1]
+        return Variant(
+            step=self.name,
+            name=name,
+            service=service_name,
+            dockerfile=self.folder / build.get("context", ".") / build.get("dockerfile", "Dockerfile"),
+            environment={key: str(value) for key, value in environment.items()},
+            port=int(port),
+            teaching=teaching,
+        )
+
+
+def all_steps(root: Path = ROOT) -> list[Step]:
+    """Every step of the repository, in the order of the ladder."""
+    folders = [*sorted(root.glob("step-*")), *sorted(root.glob("extra-*"))]
+    return [Step(folder.name, folder) for folder in folders if (folder / "compose.yaml").exists()]
+
+
+def find_step(name: str, root: Path = ROOT) -> Step:
+    """The step called `name`, or the one that it begins: `step-1` is step-1-kiss. Raises Problem when there is none."""
+    steps = all_steps(root)
+    for step in steps:
+        if step.name == name or step.name.startswith(f"{name}-"):
+            return step
+    raise Problem(
+        f"There is no step called {name}.",
+        why=f"The steps are: {', '.join(step.name for step in steps)}.",
+        next="make help",
+    )

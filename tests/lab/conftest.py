@@ -1,0 +1,81 @@
+"""A lab of the tests' own, in a folder of its own, so that the user's lab and its cache stay as they are."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lab import lifecycle
+from lab.config import HOME_VARIABLE, PORT_VARIABLE, Lab
+from tests.conftest import python_m, run
+
+
+@pytest.fixture(scope="session", autouse=True)
+def users_lab_is_down():
+    """Two labs cannot run at once: stop the user's for these tests, and start it again if it ran."""
+    users = Lab.from_environment()
+    was_up = lifecycle.healthy(users)
+    lifecycle.down(users)
+    yield
+    if was_up:
+        lifecycle.up(users)
+
+
+@pytest.fixture(scope="session")
+def lab() -> Lab:
+    home = Path(tempfile.mkdtemp(prefix="lab-test-", dir="/var/tmp")) / "lab"
+    os.environ[HOME_VARIABLE], os.environ[PORT_VARIABLE] = str(home), "5039"
+    yield Lab.from_environment()
+    python_m("lab", "clean")
+    shutil.rmtree(home.parent, ignore_errors=True)
+    del os.environ[HOME_VARIABLE], os.environ[PORT_VARIABLE]
+
+
+def lab_command(*arguments: str, **options):
+    return python_m("lab", *arguments, **options)
+
+
+def docker(lab: Lab, *arguments: str, seconds: int = 120):
+    return run(lab.docker, *arguments, env={**os.environ, **lab.client_environment()}, seconds=seconds)
+
+
+def lab_processes(lab: Lab) -> list[str]:
+    """Command lines of everything that mentions the lab's folder."""
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        line = " ".join(process.info["cmdline"] or [])
+        if str(lab.home) in line and process.pid != os.getpid():
+            found.append(line)
+    return found
+
+
+def host_state(lab: Lab) -> dict[str, object]:
+    """What the lab may change on the host. Firewall tools come from the lab's tree, so it must exist still."""
+    cgroups = Path("/sys/fs/cgroup")
+    sysctl = ("net/ipv4", "net/bridge")
+    settings = {}
+    for top in sysctl:
+        for path in sorted((Path("/proc/sys") / top).rglob("*")):
+            try:
+                settings[str(path)] = path.read_text()
+            except OSError:
+                continue
+    return {
+        "mounts": sorted(line.split()[4] for line in Path("/proc/self/mountinfo").read_text().splitlines()),
+        "binfmt": sorted(p.name for p in Path("/proc/sys/fs/binfmt_misc").glob("*")),
+        "interfaces": sorted(psutil.net_if_addrs()),
+        "cgroups": sorted(str(p) for p in [*cgroups.glob("*"), *cgroups.glob("*/*")] if p.is_dir()),
+        "settings": {k: v for k, v in settings.items() if "/pyimages0/" not in k and "/neigh/" not in k},
+        "etc": {str(p): p.stat().st_mtime_ns for p in Path("/etc").iterdir()},
+        "docker client": (Path.home() / ".docker").exists(),
+    }
+
+
+def firewall(tree: Path) -> str:
+    """The whole rule set, counters left out."""
+    return run("chroot", tree, "nft", "--stateless", "list", "ruleset").stdout

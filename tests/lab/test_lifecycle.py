@@ -1,0 +1,177 @@
+"""The lab from nothing, killed in every way, and gone without a trace. The tests build on each other, in this order."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from lab import processes, services
+from measure.steps import ROOT
+from tests.lab.conftest import docker, firewall, host_state, lab_command, lab_processes
+
+BASE = "debian:trixie-slim"
+
+
+@pytest.fixture(scope="module")
+def before(lab):
+    """The host before any lab: taken with the lab down, its tree kept aside for its firewall tools."""
+    lab_command("clean")
+    return host_state(lab)
+
+
+def wait_until(condition, seconds: float = 60):
+    for _ in range(int(seconds * 10)):
+        if found := condition():
+            return found
+        time.sleep(0.1)
+    raise AssertionError("it did not happen")
+
+
+def test_two_at_once_from_nothing_make_one_lab(lab, before):
+    """From an empty folder: two `lab up` at the same time, one lab, both content."""
+    command = [sys.executable, "-m", "lab", "up"]
+    both = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    errors = [process.communicate(timeout=600)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], errors
+    assert any("another process is busy with the lab" in text for text in errors)
+    assert len([p for p in psutil.process_iter(["name"]) if p.info["name"] == "dockerd"]) == 1
+    assert all(services.answers(lab, name) for name in services.SERVICES)
+
+
+def test_status_tells_what_runs_where(lab):
+    shown = lab_command("status").stdout
+    for name in services.SERVICES:
+        assert name in shown
+    assert str(processes.find(lab, services.ENGINE).pid) in shown
+    assert "GB" in shown
+
+
+def test_up_again_changes_nothing(lab):
+    pid = processes.find(lab, services.ENGINE).pid
+    assert lab_command("up").returncode == 0
+    assert processes.find(lab, services.ENGINE).pid == pid
+
+
+def test_it_has_its_own_socket_data_bridge_and_client(lab):
+    info = json.loads(docker(lab, "info", "--format", "json").stdout)
+    assert info["DockerRootDir"].startswith(str(lab.home))
+    assert "pyimages0" in psutil.net_if_addrs()
+    assert "docker0" not in psutil.net_if_addrs()
+    environment = lab_command("env").stdout
+    assert f"DOCKER_HOST=unix://{lab.socket}" in environment
+    assert f"DOCKER_CONFIG={lab.client_config}" in environment
+
+
+def test_a_base_build_killed_in_the_middle_is_cleared_up(lab):
+    builder = subprocess.Popen([sys.executable, "-m", "lab", "provide", BASE], cwd=ROOT, stderr=subprocess.DEVNULL)
+    wait_until(lambda: [line for line in lab_processes(lab) if "mmdebstrap" in line])
+    time.sleep(3)
+    builder.kill()
+    builder.wait(10)
+    wait_until(lambda: not [line for line in lab_processes(lab) if "mmdebstrap" in line], 20)
+    for name in services.SERVICES:  # the engine dies too, so that the next `up` has something to bring up
+        if name == services.ENGINE:
+            processes.find(lab, name).kill()
+    result = lab_command("up")
+    assert result.returncode == 0, result.stderr
+    assert "cleaned:" in result.stderr
+    assert "unfinished files" in result.stderr
+    assert list(lab.work.glob("*")) == []
+    assert list(lab.sources.glob("*.partial")) == []
+
+
+def test_a_base_is_built_for_both_platforms_and_runs(lab):
+    result = lab_command("provide", BASE)
+    assert result.returncode == 0, result.stderr
+    for platform, machine in (("linux/amd64", "x86_64"), ("linux/arm64", "aarch64")):
+        shown = docker(
+            lab, "run", "--rm", "--platform", platform, BASE, "sh", "-c", "uname -m; cat /etc/debian_version"
+        )
+        assert shown.stdout.split()[0] == machine, shown.stderr
+        assert shown.stdout.split()[1].startswith("13")
+
+
+def test_a_base_that_cannot_be_had_fails_at_once(lab):
+    result = lab_command("provide", "node:24", seconds=20)
+    assert result.returncode == 1
+    assert "cannot provide node:24" in result.stderr
+    assert BASE in result.stderr
+
+
+def test_containers_reach_the_package_index_cache(lab):
+    request = "printf 'GET /simple/six/ HTTP/1.0\\r\\n\\r\\n' >&3"
+    script = f"exec 3<>/dev/tcp/{services.BRIDGE_ADDRESS}/{services.INDEX_PORT}; {request}; cat <&3"
+    shown = docker(lab, "run", "--rm", BASE, "bash", "-c", script).stdout
+    assert "200 OK" in shown
+    assert "Cache-Control: max-age" in shown
+    assert "/files/https" in shown
+
+
+def test_a_folder_of_the_host_can_be_mounted(lab, tmp_path):
+    (tmp_path / "here").write_text("seen\n")
+    assert docker(lab, "run", "--rm", "-v", f"{tmp_path}:/host", BASE, "cat", "/host/here").stdout == "seen\n"
+
+
+def test_an_engine_killed_with_containers_running_is_cleared_up(lab):
+    assert docker(lab, "run", "--detach", BASE, "sleep", "1234").returncode == 0
+    sleeper = wait_until(
+        lambda: [p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"] == ["sleep", "1234"]]
+    )
+    processes.find(lab, services.ENGINE).send_signal(signal.SIGKILL)
+    result = lab_command("up")
+    assert result.returncode == 0, result.stderr
+    assert "cleaned:" in result.stderr
+    assert "left behind" in result.stderr
+    assert not sleeper[0].is_running()
+    assert docker(lab, "run", "--rm", BASE, "true").returncode == 0
+    docker(lab, "container", "prune", "--force")
+
+
+def test_down_leaves_the_host_as_it_was_and_keeps_the_cache(lab, before):
+    docker(lab, "network", "create", "left-over").check_returncode()
+    assert docker(lab, "run", "--detach", "--publish", "127.0.0.1::80", BASE, "sleep", "600").returncode == 0
+    result = lab_command("down")
+    assert result.returncode == 0, result.stderr
+    assert host_state(lab) == before
+    assert lab_processes(lab) == []
+    assert firewall(lab.tree) == ""
+    assert lab.tree.exists()
+
+
+def test_rules_of_others_survive(lab):
+    """A rule and a policy that were there before the lab, and a rule that came while it ran, are there after it."""
+    iptables = ["chroot", str(lab.tree), "iptables"]
+    subprocess.run([*iptables, "-A", "INPUT", "-s", "192.0.2.1", "-j", "DROP"], check=True)
+    try:
+        assert lab_command("up").returncode == 0
+        subprocess.run([*iptables, "-A", "INPUT", "-s", "192.0.2.2", "-j", "DROP"], check=True)
+        assert lab_command("down").returncode == 0
+        rules = subprocess.run([*iptables, "-S"], check=True, capture_output=True, text=True).stdout
+    finally:
+        for table in ("filter", "nat"):
+            subprocess.run(["chroot", str(lab.tree), "nft", "delete", "table", "ip", table], capture_output=True)
+    assert "192.0.2.1/32 -j DROP" in rules
+    assert "192.0.2.2/32 -j DROP" in rules
+    assert "DOCKER" not in rules
+    assert "pyimages0" not in rules
+    assert "-P FORWARD ACCEPT" in rules
+
+
+def test_clean_leaves_nothing(lab, before, tmp_path):
+    assert lab_command("up").returncode == 0
+    tree = tmp_path / "tools"  # the firewall's tools, copied, because the lab's go with it
+    tree.mkdir()
+    result = lab_command("clean")
+    assert result.returncode == 0, result.stderr
+    assert not lab.home.exists()
+    assert host_state(lab) == before
+    assert lab_processes(lab) == []
+    if nft := shutil.which("nft"):
+        assert subprocess.run([nft, "list", "ruleset"], capture_output=True, text=True).stdout == ""
+    assert os.environ.get("DOCKER_HOST") is None

@@ -1,0 +1,84 @@
+from pathlib import Path
+
+import pytest
+
+from measure.errors import Problem
+from measure.steps import RECOMMENDED, Step, all_steps, find_step
+from tests.conftest import python_m
+
+GOOD = """
+services:
+  step-9-demo-first:
+    build: {context: ., dockerfile: first.Dockerfile}
+    environment: ["VARIANT=first"]
+    x-measure: {title: A, teaches: B, question: C}
+  step-9-demo:
+    build: .
+    ports: ["127.0.0.1:8000:9000"]
+    x-measure: {title: A, teaches: B, question: C, fails_with: pg_config}
+  database:
+    image: postgres:17
+"""
+
+
+def step(tmp_path: Path, text: str) -> Step:
+    folder = tmp_path / "step-9-demo"
+    folder.mkdir()
+    (folder / "compose.yaml").write_text(text)
+    return Step("step-9-demo", folder)
+
+
+def test_variants_come_in_file_order_with_their_names(tmp_path):
+    first, recommended = step(tmp_path, GOOD).variants
+    assert (first.name, first.dockerfile.name, first.environment) == ("first", "first.Dockerfile", {"VARIANT": "first"})
+    assert (recommended.name, recommended.dockerfile.name, recommended.port) == (RECOMMENDED, "Dockerfile", 9000)
+    assert recommended.teaching.fails_with == "pg_config"
+
+
+def test_a_service_without_x_measure_is_no_variant(tmp_path):
+    assert "database" not in [variant.service for variant in step(tmp_path, GOOD).variants]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("services: [", "not valid YAML"),
+        ("", "is empty"),
+        ("services: {}", "no recommended variant"),
+        ("services: {step-9-demo: {build: ., x-measure: {title: A}}}", "not complete"),
+    ],
+)
+def test_a_compose_file_that_says_too_little_is_told(tmp_path, text, message):
+    with pytest.raises(Problem, match=message) as problem:
+        _ = step(tmp_path, text).variants
+    assert problem.value.next
+
+
+def test_a_step_is_found_by_the_beginning_of_its_name():
+    assert find_step("step-1").name == "step-1-kiss"
+    assert find_step("step-1-kiss").name == "step-1-kiss"
+
+
+def test_an_unknown_step_is_told_with_those_there_are():
+    result = python_m("measure", "step", "step-99")
+    assert result.returncode == 1
+    assert "no step called step-99" in result.stderr
+    assert "step-1-kiss" in result.stderr
+    assert "Next: make help" in result.stderr
+
+
+@pytest.mark.parametrize("found", all_steps(), ids=lambda found: found.name)
+def test_each_step_is_complete(found):
+    for variant in found.variants:
+        assert variant.dockerfile.exists()
+        assert variant.environment["VARIANT"] == variant.name
+    for name in ("README.md", "compose.yaml", ".dockerignore", "Dockerfile"):
+        assert (found.folder / name).exists()
+
+
+def test_step_1s_slim_variant_differs_in_from_alone():
+    folder = find_step("step-1").folder
+    one, other = ((folder / name).read_text().splitlines() for name in ("Dockerfile", "slim.Dockerfile"))
+    assert len(one) == len(other)
+    changed = [(a, b) for a, b in zip(one, other, strict=True) if a != b and not a.startswith("#")]
+    assert changed == [("FROM python:3.14", "FROM python:3.14-slim")]
