@@ -211,7 +211,6 @@ def _python_source_package(lab: Lab, target: Path) -> str:
     )
     archive = next(work.glob("python3.14_*.orig.tar.xz"))
     archive.rename(target)
-    remove(work)
     return archive.name.removeprefix("python3.14_").removesuffix(".orig.tar.xz")
 
 
@@ -279,7 +278,6 @@ def _build(lab: Lab, names: list[str]) -> None:
     # The images live in the registry; the engine's own copies, under the registry's names, are only in the way.
     copies = [f"{lab.registry}/library/{name}" for name in names]
     subprocess.run([str(lab.docker), "image", "rm", *copies], env=environment, capture_output=True, timeout=120)
-    remove(context)
 
 
 def provide(lab: Lab, names: Iterable[str]) -> None:
@@ -299,7 +297,10 @@ def provide(lab: Lab, names: Iterable[str]) -> None:
         for folder in (lab.work, lab.sources):
             folder.mkdir(parents=True, exist_ok=True)
         say(f"building base images, once (the cache keeps them): {', '.join(missing)}")
-        _build(lab, wanted)
+        try:
+            _build(lab, wanted)
+        finally:
+            lifecycle.clear_scratch(lab)
         write_whole(lab.bases_file, json.dumps(_state(lab) | {name: _key(lab, name) for name in wanted}, indent=1))
 
 

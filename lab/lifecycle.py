@@ -119,15 +119,18 @@ def _stop(lab: Lab) -> list[str]:
 def clean_leftovers(lab: Lab) -> list[str]:
     """Clear up after a lab, or a `lab up`, that was killed. Returns what was cleaned, in words."""
     cleaned = _stop(lab)
+    return cleaned + clear_scratch(lab)
+
+
+def clear_scratch(lab: Lab) -> list[str]:
+    """Delete what a build left unfinished. Returns what that was, in words; nothing when there was nothing."""
     partial = [*lab.home.glob("*.partial"), *lab.sources.glob("*.partial"), *lab.work.glob("*")]
     for path in partial:
         if path.is_dir():
             tree.remove(path)
         else:
             path.unlink()
-    if partial:
-        cleaned.append(f"unfinished files ({', '.join(sorted({p.name for p in partial}))})")
-    return cleaned
+    return [f"unfinished files ({', '.join(sorted({p.name for p in partial}))})"] if partial else []
 
 
 def up(lab: Lab) -> None:

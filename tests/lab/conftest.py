@@ -76,6 +76,28 @@ def host_state(lab: Lab) -> dict[str, object]:
     }
 
 
+@pytest.fixture(scope="session")
+def firewall_before() -> str:
+    """The host's own rules, as its own tool shows them; a host without nft has none in nftables."""
+    nft = shutil.which("nft")
+    return run(nft, "--stateless", "list", "ruleset").stdout if nft else ""
+
+
 def firewall(tree: Path) -> str:
     """The whole rule set, counters left out."""
     return run("chroot", tree, "nft", "--stateless", "list", "ruleset").stdout
+
+
+def told(result, *words: str) -> None:
+    """A command failed as it should: exit code 1, these words, what to type next, and no traceback."""
+    assert result.returncode == 1, result.stdout + result.stderr
+    for word in (*words, "Next:"):
+        assert word in result.stderr, result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.fixture(scope="session")
+def before(lab) -> dict[str, object]:
+    """The host before this lab ever ran."""
+    lifecycle.clean(lab)
+    return host_state(lab)

@@ -2,24 +2,12 @@
 
 import os
 import socket
-import subprocess
-import time
 
-import pytest
-
-from lab import processes
 from lab.config import HOME_VARIABLE
-from tests.conftest import python_m, run
-from tests.lab.conftest import lab_command
+from tests.conftest import run
+from tests.lab.conftest import lab_command, told
 
 PYTHON_M_LAB_UP = f"{os.sys.executable} -m lab up"
-
-
-def told(result, *words: str) -> None:
-    assert result.returncode == 1, result.stdout + result.stderr
-    for word in (*words, "Next:"):
-        assert word in result.stderr, result.stderr
-    assert "Traceback" not in result.stderr
 
 
 def test_not_root(lab):
@@ -60,59 +48,3 @@ def test_registry_port_taken(lab):
         result = lab_command("up")
     told(result, f"127.0.0.1:{lab.registry_port} is taken", str(os.getpid()), "PYTHON_IMAGES_REGISTRY_PORT=")
     assert not lab.tree.exists()
-
-
-@pytest.fixture
-def other_engine(lab, tmp_path):
-    """Another dockerd on this machine, its containerd store off, writing no firewall rule."""
-    if not lab.tree.exists():
-        lab_command("up").check_returncode()
-        lab_command("down").check_returncode()
-    folder = lab.home.parent / "other"
-    folder.mkdir()
-    socket_path = folder / "docker.sock"
-    command = processes.inside(
-        lab, "dockerd", "--host", f"unix://{socket_path}", "--data-root", str(folder / "data"), "--bridge", "none",
-        "--iptables=false", "--ip-forward=false", "--ip-masq=false", "--storage-driver", "overlay2",
-        "--pidfile", "/run/other.pid", "--exec-root", "/run/other",
-    )  # fmt: skip
-    script = ["sh", "-c", f'mkdir -p .{folder} && exec "$@"', "sh"]
-    with (folder / "log").open("w") as log:
-        engine = subprocess.Popen([*script, *command], stdout=log, stderr=log, start_new_session=True, cwd="/")
-    for _ in range(200):
-        if socket_path.exists():
-            break
-        time.sleep(0.1)
-    else:
-        pytest.fail((folder / "log").read_text())
-    time.sleep(0.5)
-    yield {**os.environ, "DOCKER_HOST": f"unix://{socket_path}", "PATH": f"{lab.docker.parent}:/usr/bin:/bin"}
-    engine.terminate()
-    engine.wait(30)
-
-
-def test_beside_another_engine_the_lab_does_not_start(lab, other_engine, monkeypatch):
-    # Seen as a stranger's, because this lab's tree is named otherwise.
-    result = python_m("lab", "up", env={**os.environ, HOME_VARIABLE: f"{lab.home.parent}/second"})
-    told(result, "Another Docker engine runs", "ENGINE=host")
-
-
-def test_an_engine_with_the_old_store_gets_a_builder_of_its_own(lab, other_engine, tmp_path):
-    environment = {**other_engine, "DOCKER_CONFIG": str(lab.client_config)}
-    shown = python_m("measure", "engine", env=environment)
-    assert shown.returncode == 0, shown.stderr
-    assert "host engine" in shown.stdout
-    assert "docker-container" in shown.stdout
-    assert "making a docker-container builder called python-images-measured" in shown.stderr
-    assert "overlay2" in shown.stderr
-
-    make = "from measure.engine import _builder; from python_on_whales import DockerClient as C; "
-    make += "print(_builder(C(), 'docker', create=True))"
-    made = run(os.sys.executable, "-c", make, env=environment)
-    assert "('python-images-measured', 'docker-container')" in made.stdout, made.stderr
-    listed = run("docker", "buildx", "ls", env=environment).stdout
-    assert "python-images-measured" in listed
-
-    cleaned = python_m("measure", "clean", env={**environment, "ENGINE": "host"})
-    assert cleaned.returncode == 0, cleaned.stderr
-    assert "python-images-measured" not in run("docker", "buildx", "ls", env=environment).stdout

@@ -1,0 +1,40 @@
+"""An engine for the image tests: the one that `make step-1` would use, the lab brought up if need be."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from lab import lifecycle
+from lab.config import Lab
+from measure import engine as engines
+from measure.build import load_into_engine
+from measure.engine import Engine
+from measure.steps import Step, Variant
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    lab = Lab.from_environment()
+    was_up = lifecycle.healthy(lab)
+    before = dict(os.environ)
+    yield engines.choose()
+    os.environ.clear()
+    os.environ.update(before)
+    if not was_up:
+        lifecycle.down(lab)
+
+
+@pytest.fixture(scope="session")
+def image(engine):
+    """Builds a variant for a platform into the engine, once, and returns the image's name."""
+    built: dict[tuple[str, str, str], str] = {}
+
+    def build(step: Step, variant: Variant, platform: str) -> str:
+        key = (step.name, variant.name, platform)
+        if key not in built:
+            built[key] = load_into_engine(engine, step, variant, platform)
+        return built[key]
+
+    return build

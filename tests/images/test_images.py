@@ -1,0 +1,90 @@
+"""Every variant, built and started: it tells the truth about itself, logs to stdout, and stops when told to."""
+
+import subprocess
+import time
+
+import httpx
+import pytest
+
+from measure.dockerfiles import external_images
+from measure.probe import ask, running, wait_for
+from measure.steps import RECOMMENDED, all_steps, find_step
+from tests.conftest import run
+
+MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
+STEPS = all_steps()
+#: Every variant natively; under emulation the recommended ones.
+CASES = [
+    pytest.param(step, variant, platform, id=f"{step.name}-{variant.name}-{platform.split('/')[1]}")
+    for step in STEPS
+    for variant in step.variants
+    for platform in MACHINES
+    if platform == "linux/amd64" or variant.name == RECOMMENDED
+]
+RECOMMENDED_CASES = [case for case in CASES if case.values[1].name == RECOMMENDED]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def bases_are_there(engine):
+    engine.provide(sorted({image for s in STEPS for v in s.variants for image in external_images(v.dockerfile)}))
+
+
+@pytest.mark.parametrize(("step", "variant", "platform"), CASES)
+def test_it_tells_the_truth_about_itself(engine, image, step, variant, platform):
+    if platform not in engine.platforms:
+        pytest.skip(f"this builder cannot build for {platform}")
+    name = image(step, variant, platform)
+    answer = ask(engine, name, variant, platform)
+    python = engine.docker.run(name, ["python", "-c", "import platform; print(platform.python_version())"],
+                               platform=platform, remove=True)  # fmt: skip
+    libc = engine.docker.run(name, ["getconf", "GNU_LIBC_VERSION"], platform=platform, remove=True)
+    assert answer.start == {
+        "step": step.name,
+        "variant": variant.name,
+        "python": python,
+        "libc": libc,
+        "machine": MACHINES[platform],
+    }
+    assert python.startswith("3.14.")
+    assert answer.health == {"status": "ok"}
+
+
+@pytest.mark.parametrize(("step", "variant", "platform"), RECOMMENDED_CASES)
+def test_the_recommended_one_logs_to_stdout_and_stops_when_told(engine, image, step, variant, platform):
+    """SIGTERM ends it by itself, with exit code 0: a container that had to be killed has 137."""
+    with running(engine, image(step, variant, platform), variant, platform) as (container, url):
+        wait_for(url, 60)
+        httpx.get(f"{url}/health", trust_env=False).raise_for_status()
+        client = engine.docker.client_config.client_call[0]
+        logs = subprocess.run([client, "logs", container.id], capture_output=True, text=True, timeout=60)
+        assert '"GET /health HTTP/1.1" 200' in logs.stdout
+        begun = time.monotonic()
+        engine.docker.stop(container, time=60)
+        waited = time.monotonic() - begun
+        container.reload()
+        assert container.state.exit_code == 0
+        assert waited < 30
+
+
+def test_a_step_copied_alone_builds_tests_and_runs_there(engine, tmp_path):
+    """The folder depends on nothing outside itself: copied elsewhere, its README's commands work."""
+    step = find_step("step-1")
+    folder = tmp_path / step.name
+    run("cp", "-r", step.folder, folder).check_returncode()
+    client = engine.docker.client_config.client_call[0]
+    compose = [client, "compose", "--project-name", "copied-alone"]
+    started = run(*compose, "up", "--build", "--detach", cwd=folder)
+    try:
+        assert started.returncode == 0, started.stderr
+        assert wait_for("http://127.0.0.1:8000/", 60).json()["variant"] == RECOMMENDED
+    finally:
+        run(*compose, "down", "--rmi", "local", cwd=folder)
+
+
+def test_pips_cache_works_through_the_index_cache(engine, tmp_path):
+    """Without the cache's headers pip keeps nothing, and every claim about pip's cache would come out wrong."""
+    if engine.kind != "lab":
+        pytest.skip("about the lab's index cache; run it with ENGINE=lab")
+    script = "pip download -q --no-deps -d /a six && pip download --no-deps -d /b six"
+    shown = engine.docker.run("python:3.14-slim", ["sh", "-c", script], remove=True, stream=False)
+    assert "Using cached six" in shown

@@ -1,0 +1,234 @@
+"""`make step-1` in a fresh clone, as a newcomer types it: real images, both platforms, weighed, started, recorded."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from lab import lifecycle
+from lab.config import CGROUP, Lab
+from measure.records import Record
+from tests.conftest import run
+
+SECONDS = 3000  # with nothing cached, the lab builds its base images first
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory, engine):
+    """A fresh clone, with one run of `make step-1` behind it."""
+    from tests.conftest import ROOT
+
+    folder = tmp_path_factory.mktemp("fresh") / "clone"
+    run("git", "clone", "--quiet", ROOT, folder).check_returncode()
+    for name in run("git", "diff", "--name-only", "HEAD").stdout.split():
+        shutil.copy(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def first_run(clone):
+    result = make(clone, "step-1", seconds=SECONDS)
+    assert result.returncode == 0, result.stderr
+    return result
+
+
+def make(folder, *words: str, seconds: int = 600, **variables):
+    return run("make", *words, cwd=folder, seconds=seconds, env={**os.environ, **variables})
+
+
+def records(folder) -> dict[tuple[str, str], Record]:
+    paths = (folder / "results").glob("*/step-1-kiss/*.json")
+    found = [Record.model_validate_json(path.read_text()) for path in paths]
+    return {(record.variant, record.platform): record for record in found}
+
+
+@pytest.mark.timeout(SECONDS)
+def test_it_prints_the_table_and_both_platforms_answers(first_run):
+    shown = first_run.stdout
+    for variant in ("naive", "recommended", "slim"):
+        assert re.search(rf"│ {variant} +│ +\d+\.\d MB", shown), shown
+    for platform, machine in (("linux/amd64", "x86_64"), ("linux/arm64", "aarch64")):
+        (answer,) = [line for line in shown.splitlines() if line.startswith(f"{platform} answers")]
+        assert f"'machine': '{machine}'" in answer
+        assert "'variant': 'recommended'" in answer
+        assert "'step': 'step-1-kiss'" in answer
+
+
+def test_it_writes_a_record_for_each_variant_and_platform(clone, first_run, engine):
+    found = records(clone)
+    assert set(found) >= {(v, p) for v in ("naive", "recommended", "slim") for p in engine.platforms}
+    for record in found.values():
+        assert record.outcome == "built"
+        assert record.size.transfer_bytes == sum(layer.transfer_bytes for layer in record.size.layers)
+        assert record.size.unpacked_tar_bytes > record.size.unpacked_file_bytes > record.size.transfer_bytes
+        assert record.provenance.execution == ("native" if record.platform == "linux/amd64" else "emulated")
+        if record.environment.startswith("lab"):
+            assert {base.origin for base in record.provenance.bases} == {"lab"}
+            assert all(re.fullmatch("[0-9a-f]{64}", base.recipe_sha256) for base in record.provenance.bases)
+
+
+def test_slim_is_smaller_on_both_platforms(clone, first_run, engine):
+    found = records(clone)
+    for platform in engine.platforms:
+        slim, full = (found[name, platform].size for name in ("slim", "recommended"))
+        assert slim.transfer_bytes < full.transfer_bytes / 5
+        assert slim.unpacked_tar_bytes < full.unpacked_tar_bytes / 5
+
+
+def test_sizes_agree_with_the_manifest_as_the_registry_shows_it(clone, first_run, engine):
+    """Push the slim image to the lab's registry and add up what the manifest there says."""
+    if engine.kind != "lab":
+        pytest.skip("needs the lab's registry; run it with ENGINE=lab")
+    lab = Lab.from_environment()
+    tag = f"{lab.registry}/test/slim:amd64"
+    engine.docker.buildx.bake(
+        ["step-1-kiss-slim"],
+        files=[clone / "step-1-kiss/compose.yaml"],
+        set={"*.platform": "linux/amd64", "*.tags": tag, "*.output": "type=registry"},
+        variables={"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
+        progress=False,
+    )
+    skopeo = ["chroot", str(lab.tree), "skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{tag}"]
+    manifest = json.loads(run(*skopeo).stdout)
+    size = records(clone)["slim", "linux/amd64"].size
+    assert [layer["size"] for layer in manifest["layers"]] == [layer.transfer_bytes for layer in size.layers]
+
+
+def test_again_with_nothing_changed_it_finds_the_same(clone, first_run):
+    before = {path: path.read_bytes() for path in (clone / "results").rglob("*.json")}
+    result = make(clone, "step-1")
+    assert result.returncode == 0, result.stderr
+    assert {path: path.read_bytes() for path in (clone / "results").rglob("*.json")} == before
+
+
+def test_platforms_can_be_narrowed(clone, first_run):
+    result = make(clone, "step-1", PLATFORMS="linux/amd64")
+    assert result.returncode == 0, result.stderr
+    assert "linux/amd64 answers" in result.stdout
+    assert "arm64" not in result.stdout
+
+
+def test_a_dockerfile_that_fails_is_shown_and_the_others_still_build(clone, first_run):
+    dockerfile = clone / "step-1-kiss/slim.Dockerfile"
+    good = dockerfile.read_text()
+    record = clone / "results/lab-amd64/step-1-kiss/slim.linux-amd64.json"
+    dockerfile.write_text(good.replace("RUN pip install", "RUN echo nothing like it >&2; exit 7; pip install"))
+    try:
+        result = make(clone, "step-1", PLATFORMS="linux/amd64")
+    finally:
+        dockerfile.write_text(good)
+    assert result.returncode != 0
+    assert "slim does not build on linux/amd64" in result.stderr
+    assert "nothing like it" in result.stderr
+    assert "exit code: 7" in result.stderr
+    assert re.search(r"│ recommended +│ +\d+\.\d MB", result.stdout)
+    assert re.search(r"│ slim +│ +failed", result.stdout)
+    assert "Not as it should be: slim on linux/amd64" in result.stderr
+    if record.exists():
+        failed = Record.model_validate_json(record.read_text())
+        assert (failed.outcome, failed.size) == ("failed", None)
+        assert failed.failure.exit_code != 0
+    make(clone, "step-1", PLATFORMS="linux/amd64").check_returncode()
+
+
+def test_a_base_that_the_lab_has_not_fails_at_once(clone, first_run, engine):
+    if engine.kind != "lab":
+        pytest.skip("an engine with Docker Hub has every base; run it with ENGINE=lab")
+    dockerfile = clone / "step-1-kiss/slim.Dockerfile"
+    good = dockerfile.read_text()
+    dockerfile.write_text(good.replace("FROM python:3.14-slim", "FROM python:2.7"))
+    try:
+        result = make(clone, "step-1", seconds=60)
+    finally:
+        dockerfile.write_text(good)
+    assert result.returncode != 0
+    assert "cannot provide python:2.7" in result.stderr
+    assert "python:3.14-slim" in result.stderr
+    assert "built" not in result.stderr
+
+
+def test_a_compose_file_that_does_not_parse_is_told(clone, first_run):
+    compose = clone / "step-1-kiss/compose.yaml"
+    good = compose.read_text()
+    compose.write_text(good + "\n  - [")
+    try:
+        result = make(clone, "step-1", seconds=60)
+    finally:
+        compose.write_text(good)
+    assert result.returncode != 0
+    assert "step-1-kiss/compose.yaml is not valid YAML" in result.stderr
+    assert "line" in result.stderr
+
+
+def lab_containers_processes() -> list[str]:
+    """Processes in the cgroups of the lab's containers, those of running builds included."""
+    found = []
+    for path in Path("/sys/fs/cgroup").glob(f"*/{CGROUP}/**/cgroup.procs"):
+        found += path.read_text().split()
+    return sorted(set(found))
+
+
+def test_ctrl_c_in_the_middle_of_a_build_leaves_nothing(clone, first_run, engine):
+    if engine.kind != "lab":
+        pytest.skip("looks into the lab's cgroups; run it with ENGINE=lab")
+    dockerfile = clone / "step-1-kiss/Dockerfile"
+    good = dockerfile.read_text()
+    dockerfile.write_text(good.replace("RUN pip install", f"RUN sleep 300 # {time.time()}\nRUN pip install"))
+    before = {path: path.read_bytes() for path in (clone / "results").rglob("*") if path.is_file()}
+    mounts = Path("/proc/self/mountinfo").read_text()
+    try:
+        child = subprocess.Popen(
+            ["make", "step-1"], cwd=clone, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+            start_new_session=True, env={**os.environ, "PLATFORMS": "linux/amd64"},
+        )  # fmt: skip
+        for _ in range(600):
+            if lab_containers_processes():
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail("the build did not begin")
+        os.killpg(child.pid, signal.SIGINT)
+        _, errors = child.communicate(timeout=60)
+    finally:
+        dockerfile.write_text(good)
+    assert child.returncode != 0
+    assert "Stopped by you" in errors
+    assert "Traceback" not in errors
+    for _ in range(150):
+        if not lab_containers_processes():
+            break
+        time.sleep(0.1)
+    assert lab_containers_processes() == []
+    assert engine.docker.container.list(all=True) == []
+    assert {path: path.read_bytes() for path in (clone / "results").rglob("*") if path.is_file()} == before
+    assert Path("/proc/self/mountinfo").read_text() == mounts
+
+
+def test_an_unreachable_package_index_is_named(clone, first_run, engine):
+    """The index cache's upstream is a closed port on loopback: what was never installed cannot be had."""
+    if engine.kind != "lab":
+        pytest.skip("changes the lab's index; run it with ENGINE=lab")
+    lab = Lab.from_environment()
+    requirements = clone / "step-1-kiss/requirements.txt"
+    good = requirements.read_text()
+    requirements.write_text(good + "peppercorn==0.6\n")
+    lifecycle.down(lab)
+    try:
+        os.environ["PIP_INDEX_URL"] = "http://127.0.0.1:9/simple/"
+        lifecycle.up(lab)
+        result = make(clone, "step-1", PLATFORMS="linux/amd64")
+    finally:
+        requirements.write_text(good)
+        del os.environ["PIP_INDEX_URL"]
+        lifecycle.down(lab)
+        lifecycle.up(lab)
+    assert result.returncode != 0
+    assert "the package index is unreachable" in result.stderr
+    assert "Next:" in result.stderr
+    make(clone, "step-1", PLATFORMS="linux/amd64").check_returncode()
