@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import tempfile
@@ -67,14 +68,16 @@ def layout_lock() -> FileLock:
     return FileLock(cache_folder() / "layout.lock")
 
 
-def _run(lines: Iterator, progress: Callable[[str], None]) -> None:
+def _run(step: Step, lines: Iterator, progress: Callable[[str], None]) -> None:
+    """Follow a build. It runs in the step's folder: bake resolves `context: .` against the current folder."""
     log: list[str] = []
     try:
-        for line in lines:
-            text = (line if isinstance(line, str) else line.decode(errors="replace")).rstrip()
-            log.append(text)
-            if match := _STEP_LINE.match(text):
-                progress(match["step"][:90])
+        with contextlib.chdir(step.folder):
+            for line in lines:
+                text = (line if isinstance(line, str) else line.decode(errors="replace")).rstrip()
+                log.append(text)
+                if match := _STEP_LINE.match(text):
+                    progress(match["step"][:90])
     except DockerException as error:
         raise BuildError(error.return_code, log or (error.stderr or "").splitlines()) from None
     except KeyboardInterrupt:
@@ -112,7 +115,7 @@ def build(engine: Engine, step: Step, variant: Variant, platform: str, progress:
     with layout_lock(), tempfile.TemporaryDirectory() as folder:
         metadata = Path(folder) / "metadata.json"
         output = f"type=oci,tar=false,dest={layout()}"
-        _run(_bake(engine, step, variant, platform, output, None, metadata_file=metadata), progress)
+        _run(step, _bake(engine, step, variant, platform, output, None, metadata_file=metadata), progress)
         digest = json.loads(metadata.read_text())[variant.service]["containerimage.digest"]
         progress("weighing")
         image = read_image(layout(), digest)
@@ -123,7 +126,7 @@ def build(engine: Engine, step: Step, variant: Variant, platform: str, progress:
 def load_into_engine(engine: Engine, step: Step, variant: Variant, platform: str) -> str:
     """Build a variant for a platform into the engine's own store, so that it can be run. Returns its name."""
     tag = f"{step.name}:{variant.name}-{platform.split('/')[1]}"
-    _run(_bake(engine, step, variant, platform, "type=docker", tag), lambda _: None)
+    _run(step, _bake(engine, step, variant, platform, "type=docker", tag), lambda _: None)
     return tag
 
 
