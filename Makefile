@@ -66,7 +66,7 @@ lab-fidelity: .venv/.ready ## the lab's base images against the official ones
 
 .PHONY: lab-clean
 lab-clean: .venv/.ready ## stop the lab and delete all of it: the host is as it was
-	@$(RUN) lab clean
+	@$(RUN) measure clean && $(RUN) lab clean
 
 .PHONY: clean
 clean: .venv/.ready ## remove what make step-N left: containers, images, builder, exported layers; records stay

@@ -16,12 +16,14 @@ from pathlib import Path
 import httpx
 
 from lab import extras, lifecycle
-from lab.config import HERE, PLATFORMS, SUITE, Lab
+from lab.config import HERE, SUITE, Lab
 from lab.processes import bounded, inside
 from lab.tree import apt_settings, remove, run_logged
 from measure.dockerfiles import external_images
 from measure.errors import Problem, say
 from measure.files import write_whole
+from measure.oci import MANIFEST_TYPES, ORIGIN_LABEL, RECIPE_LABEL
+from measure.steps import PLATFORMS
 
 FOLDER = HERE / "bases"
 #: Bases that only other bases may name.
@@ -32,9 +34,6 @@ ROOTFS_OPTIONS = ("--variant=minbase",)
 #: docker-library/python), and Debian's source package holds the very same file.
 PYTHON_VERSION = "3.14.7"
 PYTHON_SHA256 = "3b48dac8fb59f62eaa67ac83c1eb12bda1b7a08406dd286e252c11a66be27f81"
-
-ORIGIN_LABEL = "org.python-images-measured.base.origin"
-RECIPE_LABEL = "org.python-images-measured.base.recipe"
 
 
 @dataclass(frozen=True)
@@ -82,7 +81,7 @@ def recipe_sha256(name: str) -> str:
     if name == "debian:trixie":
         digest.update(" ".join((SUITE, *ROOTFS_OPTIONS)).encode())
     if name == "cpython:3.14":
-        digest.update(PYTHON_SHA256.encode())
+        digest.update(f"{PYTHON_VERSION} {PYTHON_SHA256}".encode())
     for needed in base.needs:
         digest.update(recipe_sha256(needed).encode())
     return digest.hexdigest()
@@ -116,9 +115,8 @@ def check(names: Iterable[str]) -> None:
 
 def _registry_has(lab: Lab, name: str) -> bool:
     repository, tag = name.split(":")
-    accept = {"Accept": "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json"}
     url = f"http://{lab.registry}/v2/library/{repository}/manifests/{tag}"
-    return httpx.head(url, headers=accept, timeout=10, trust_env=False).is_success
+    return httpx.head(url, headers={"Accept": MANIFEST_TYPES}, timeout=10, trust_env=False).is_success
 
 
 def _state(lab: Lab) -> dict:
@@ -165,30 +163,31 @@ def python_source(lab: Lab) -> tuple[Path, str, str]:
     First the pinned release. Debian keeps only the newest ones, so once that is gone, any 3.14 that Debian has as a
     source package serves; base image and fidelity table tell which one it was.
     """
-    finished = sorted(lab.sources.glob("python-3.14.*.tar.xz"))
-    if not finished:
-        partial = lab.sources / "python.partial"
+    pinned = lab.sources / f"python-{PYTHON_VERSION}.tar.xz"
+    if not pinned.exists():
+        if others := sorted(lab.sources.glob("fallback-*.tar.xz"), key=lambda path: path.stat().st_mtime):
+            return others[-1], others[-1].name[len("fallback-") : -len(".tar.xz")], _sha256(others[-1])
         url = f"{_mirror(lab)}/pool/main/p/python3.14/python3.14_{PYTHON_VERSION}.orig.tar.xz"
-        version = PYTHON_VERSION
+        partial = lab.sources / "python.partial"
+        fetch = ["/usr/lib/apt/apt-helper", "download-file", url, str(partial), f"SHA256:{PYTHON_SHA256}"]
+        log = lab.logs / "python-source.log"
         try:
-            answer = httpx.get(url, timeout=120, follow_redirects=True)
-            answer.raise_for_status()
-            if hashlib.sha256(answer.content).hexdigest() != PYTHON_SHA256:
-                raise Problem(
-                    f"CPython's source archive is not the one expected: {PYTHON_VERSION}.",
-                    why="Its SHA-256 differs from the pinned one.",
-                    next="make lab-up  # to try again; a proxy may have altered the download",
-                )
-            partial.write_bytes(answer.content)
-        except httpx.HTTPError:
+            run_logged(bounded(inside(lab, *fetch)), log, what="Fetching CPython's source")
+        except Problem:
+            if "404" not in log.read_text():
+                raise
             say(f"Debian's mirror no longer has CPython {PYTHON_VERSION}; taking the newest 3.14 it has")
             version = _python_source_package(lab, partial)
-        path = lab.sources / f"python-{version}.tar.xz"
-        partial.rename(path)
-        finished = [path]
-    path = finished[-1]
-    version = path.name.removeprefix("python-").removesuffix(".tar.xz")
-    return path, version, hashlib.sha256(path.read_bytes()).hexdigest()
+            path = lab.sources / f"fallback-{version}.tar.xz"
+            partial.rename(path)
+            return path, version, _sha256(path)
+        partial.rename(pinned)
+    return pinned, PYTHON_VERSION, PYTHON_SHA256
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _python_source_package(lab: Lab, target: Path) -> str:
@@ -294,9 +293,10 @@ def provide(lab: Lab, names: Iterable[str]) -> None:
         missing = [name for name in wanted if not _current(lab, name)]
         if not missing:  # another process built them meanwhile
             return
+        lifecycle.check_disk(lab.home)
         for folder in (lab.work, lab.sources):
             folder.mkdir(parents=True, exist_ok=True)
-        say(f"building base images, once (the cache keeps them): {', '.join(missing)}")
+        say(f"building base images, once (the cache keeps them; a quarter of an hour): {', '.join(missing)}")
         try:
             _build(lab, wanted)
         finally:

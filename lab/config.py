@@ -42,12 +42,7 @@ NETWORK = "10.231.0.0/16"
 BRIDGE_ADDRESS = "10.231.0.1"
 COMPOSE_POOL = "10.231.128.0/17"
 INDEX_PORT = 3141
-#: Parent of every container's cgroup, so that a container is known as the lab's even when its engine is dead.
-CGROUP = "pyimages-lab"
 BINFMT = "pyimages-aarch64"
-
-#: The architectures that the lab builds for, as Docker names them, the native one first.
-PLATFORMS = ("linux/amd64", "linux/arm64")
 
 #: Free disk space below which `lab up` does not start, in bytes.
 DISK_NEEDED_BYTES = 6_000_000_000
@@ -63,7 +58,7 @@ class Lab:
     """The places of one lab, all below `home`, which lies in the user's cache folder."""
 
     home: Path
-    registry_port: int = 5031
+    registry_port: int
 
     @classmethod
     def from_environment(cls) -> Lab:
@@ -79,6 +74,16 @@ class Lab:
         """Root of the engine's Debian tree; the name changes with what it is made of."""
         key = hashlib.sha256("\n".join((SUITE, *TREE_PACKAGES)).encode()).hexdigest()[:12]
         return self.home / f"tree-{key}"
+
+    @property
+    def cgroup(self) -> str:
+        """Parent of every container's cgroup: a container is known as this lab's even when its engine is dead."""
+        return f"pyimages-{hashlib.sha256(str(self.home).encode()).hexdigest()[:8]}"
+
+    @property
+    def trees(self) -> list[Path]:
+        """Every engine tree there is: this one, and those that another version of the project made."""
+        return [path for path in self.home.glob("tree-*") if path.suffix != ".partial"]
 
     @property
     def run(self) -> Path:

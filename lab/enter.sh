@@ -19,13 +19,13 @@ mount --bind "$(readlink -f /etc/resolv.conf)" etc/resolv.conf
 mount --bind "$(readlink -f /etc/hosts)" etc/hosts
 
 # The user's own folders keep their paths, so that `docker run -v "$PWD:/code"` means what it says.
-for folder in /*; do
+for folder in /* /var/tmp /var/www; do
     case $folder in
         /bin | /boot | /dev | /etc | /lib* | /lost+found | /proc | /run | /sbin | /sys | /usr | /var) continue ;;
     esac
     [ -d "$folder" ] && [ ! -L "$folder" ] || continue
     mkdir -p ".$folder"
-    mount --bind "$folder" ".$folder"
+    mount --rbind "$folder" ".$folder"
 done
 mkdir -p ".$state"
 mount --bind "$state" ".$state"

@@ -14,16 +14,15 @@ from rich.console import Console
 from rich.table import Table
 
 from lab import bases
-from lab.config import HERE, PLATFORMS, Lab
+from lab.config import HERE, Lab
 from measure.errors import console
 from measure.files import write_whole
-from measure.oci import weigh_layer
-from measure.records import RESULTS
+from measure.oci import MANIFEST_TYPES, weigh_layer
+from measure.records import LAB_ENVIRONMENT, RESULTS
+from measure.steps import PLATFORMS
 
 #: A stand-in whose size differs from the official image's by more than this part is reported as a miss.
 TOLERANCE = 0.10
-
-_ACCEPT = {"Accept": "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json"}
 
 
 class _Model(BaseModel):
@@ -69,7 +68,7 @@ class Fidelity(_Model):
 def _get(lab: Lab, name: str, reference: str) -> dict:
     repository = name.split(":")[0]
     url = f"http://{lab.registry}/v2/library/{repository}/manifests/{reference}"
-    answer = httpx.get(url, headers=_ACCEPT, timeout=20, trust_env=False)
+    answer = httpx.get(url, headers={"Accept": MANIFEST_TYPES}, timeout=20, trust_env=False)
     answer.raise_for_status()
     return answer.json()
 
@@ -142,7 +141,7 @@ def beyond_tolerance(comparison: Comparison) -> bool:
 
 def record_path() -> Path:
     """Where the comparison is recorded."""
-    return RESULTS / "lab-amd64" / "fidelity.json"
+    return RESULTS / LAB_ENVIRONMENT / "fidelity.json"
 
 
 def compare(lab: Lab) -> Fidelity:

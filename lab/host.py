@@ -9,16 +9,20 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
 import psutil
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from lab.config import BINFMT, BRIDGE, BRIDGE_ADDRESS, CGROUP, NETWORK, Lab
+from lab.config import BINFMT, BRIDGE, BRIDGE_ADDRESS, NETWORK, Lab
+from measure.files import write_whole
 
 BINFMT_FOLDER = Path("/proc/sys/fs/binfmt_misc")
 CGROUPS = Path("/sys/fs/cgroup")
+#: The commands that print the firewall's state, and the nftables family of each.
+FIREWALL = {"iptables-save": "ip", "ip6tables-save": "ip6"}
 #: Kernel settings that the engine changes.
 SETTINGS = (
     "net/ipv4/ip_forward",
@@ -32,12 +36,17 @@ AARCH64_MAGIC = r"\x7fELF\x02\x01\x01\x00\x00\x00\x00\x00\x00\x00\x00\x00\x02\x0
 AARCH64_MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xff\xfe\xff\xff\xff"
 
 
-def _tool(lab: Lab, *command: str, stdin: str | None = None) -> str:
-    """Run a network tool from the engine's tree and return what it prints."""
+def _tool(tree: Path, *command: str, stdin: str | None = None) -> str:
+    """Run a network tool from an engine's tree and return what it prints."""
     result = subprocess.run(
-        ["chroot", str(lab.tree), *command], input=stdin, capture_output=True, text=True, check=True, timeout=60
+        ["chroot", str(tree), *command], input=stdin, capture_output=True, text=True, check=True, timeout=60
     )
     return result.stdout
+
+
+def _boot() -> str:
+    """Identity of this boot: after a reboot, nothing that is journalled is true any more."""
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 
 
 def _journal(lab: Lab) -> Path:
@@ -49,16 +58,9 @@ def _settings() -> dict[str, str]:
     return {name: path.read_text().strip() for name, path in paths.items() if path.exists()}
 
 
-def firewall_tables(lab: Lab) -> list[str]:
+def firewall_tables(tree: Path) -> list[str]:
     """The nftables tables that exist, like `ip filter`."""
-    return [line.removeprefix("table ") for line in _tool(lab, "nft", "list", "tables").splitlines()]
-
-
-def _forward_policy(lab: Lab) -> str:
-    for line in _tool(lab, "iptables-save", "-t", "filter").splitlines():
-        if line.startswith(":FORWARD "):
-            return line.split()[1]
-    return "ACCEPT"
+    return [line.removeprefix("table ") for line in _tool(tree, "nft", "list", "tables").splitlines()]
 
 
 def prepare(lab: Lab) -> None:
@@ -67,14 +69,14 @@ def prepare(lab: Lab) -> None:
     mounted = (BINFMT_FOLDER / "register").exists()
     if not _journal(lab).exists():
         before = {
+            "boot": _boot(),
+            "tree": str(lab.tree),
             "binfmt_mounted": mounted,
             "settings": _settings(),
-            "tables": firewall_tables(lab),
-            "forward_policy": _forward_policy(lab),
+            "tables": firewall_tables(lab.tree),
+            "rules": {save: _tool(lab.tree, save) for save in FIREWALL},
         }
-        partial = _journal(lab).with_suffix(".partial")
-        partial.write_text(json.dumps(before))
-        partial.rename(_journal(lab))
+        write_whole(_journal(lab), json.dumps(before, indent=1))
     if not mounted:
         subprocess.run(["mount", "-t", "binfmt_misc", "binfmt_misc", str(BINFMT_FOLDER)], check=True)
     if not (BINFMT_FOLDER / BINFMT).exists():
@@ -83,9 +85,9 @@ def prepare(lab: Lab) -> None:
         entry = f":{BINFMT}:M::{AARCH64_MAGIC}:{AARCH64_MASK}:{interpreter}:OCF"
         (BINFMT_FOLDER / "register").write_text(entry)
     if BRIDGE not in psutil.net_if_addrs():
-        _tool(lab, "ip", "link", "add", BRIDGE, "type", "bridge")
-        _tool(lab, "ip", "address", "add", f"{BRIDGE_ADDRESS}/24", "dev", BRIDGE)
-    _tool(lab, "ip", "link", "set", BRIDGE, "up")
+        _tool(lab.tree, "ip", "link", "add", BRIDGE, "type", "bridge")
+        _tool(lab.tree, "ip", "address", "add", f"{BRIDGE_ADDRESS}/24", "dev", BRIDGE)
+    _tool(lab.tree, "ip", "link", "set", BRIDGE, "up")
 
 
 def _lab_interfaces() -> list[str]:
@@ -101,31 +103,61 @@ def _lab_interfaces() -> list[str]:
     ]
 
 
-def _restore_firewall(lab: Lab, before: dict, interfaces: list[str]) -> None:
-    """Take the engine's chains and rules out of every table and leave all others as they stand."""
-    ours = ("DOCKER", NETWORK.rsplit(".", 2)[0] + ".", *(f" {name} " for name in interfaces))
-    for save, family in (("iptables-save", "ip"), ("ip6tables-save", "ip6")):
-        tables = [t for t in firewall_tables(lab) if t.split()[0] == family]
-        if not tables:
-            continue
-        kept = []
-        for line in _tool(lab, save).splitlines():
-            if line.startswith((":", "-A")) and any(mark in f"{line} " for mark in ours):
+#: A chain of Docker's, one of the lab's interfaces or an address of its network, as a word of a rule.
+_OURS = re.compile(rf"(?<!\S)(DOCKER(-\S+)?|{BRIDGE}|{re.escape(NETWORK.rsplit('.', 2)[0])}\.\S+)(?!\S)")
+
+
+def _without_ours(now: str, before: str, interfaces: list[str]) -> tuple[str, set[str]]:
+    """A firewall's state without what the lab's engine wrote, and the tables of it that are left empty.
+
+    `now` and `before` are in the format of iptables-save(8). What stood there before stays, whoever wrote it; so does
+    what others wrote meanwhile. The policy of FORWARD goes back to what it was.
+    """
+    old: dict[str, set[str]] = {}
+    table = ""
+    for line in before.splitlines():
+        table = line[1:] if line.startswith("*") else table
+        old.setdefault(table, set()).add(_plain(line))
+    policy = next((line.split()[1] for line in old.get("filter", ()) if line.startswith(":FORWARD ")), "ACCEPT")
+    kept, empty = [], set()
+    for line in now.splitlines():
+        if line.startswith("*"):
+            table = line[1:]
+            empty.add(table)
+        if line.startswith((":", "-A")) and _plain(line) not in old.get(table, ()):
+            words = f" {line.removeprefix(':')} "
+            if _OURS.search(words) or any(f" {name} " in words for name in interfaces):
                 continue
-            if line.startswith(":FORWARD ") and family == "ip":
-                line = f":FORWARD {before['forward_policy']} [0:0]"
-            kept.append(line)
-        _tool(lab, save.replace("save", "restore"), stdin="\n".join(kept) + "\n")
-        for table in tables:
-            empty = not any(line.startswith("-A") for line in kept)
-            if table not in before["tables"] and empty:
-                _tool(lab, "nft", "delete", "table", *table.split())
+            if table == "filter" and line.startswith(":FORWARD "):
+                line = f":FORWARD {policy} [0:0]"
+        if line.startswith("-A") or (line.startswith(":") and line.split()[1] == "-"):
+            empty.discard(table)
+        kept.append(line)
+    return "\n".join(kept) + "\n", empty
+
+
+def _plain(line: str) -> str:
+    """A line of iptables-save without its packet counters."""
+    return re.sub(r" ?\[\d+:\d+\]", "", line)
+
+
+def _restore_firewall(tree: Path, before: dict, interfaces: list[str]) -> None:
+    """Take the engine's chains and rules out of every table and leave all others as they stand."""
+    for save, family in FIREWALL.items():
+        now = _tool(tree, save)
+        if not now.strip():
+            continue
+        text, empty = _without_ours(now, before["rules"][save], interfaces)
+        _tool(tree, save.replace("save", "restore"), stdin=text)
+        for table in empty:
+            if f"{family} {table}" not in before["tables"]:
+                _tool(tree, "nft", "delete", "table", family, table)
 
 
 @retry(retry=retry_if_exception_type(OSError), stop=stop_after_delay(10), wait=wait_fixed(0.2), reraise=True)
-def _remove_cgroups() -> None:
+def _remove_cgroups(lab: Lab) -> None:
     """Remove the containers' cgroups; they can be removed once their last process is reaped."""
-    for top in {*CGROUPS.glob(CGROUP), *CGROUPS.glob(f"*/{CGROUP}")}:
+    for top in {*CGROUPS.glob(lab.cgroup), *CGROUPS.glob(f"*/{lab.cgroup}")}:
         for folder, _, _ in os.walk(top, topdown=False):
             Path(folder).rmdir()
 
@@ -135,14 +167,17 @@ def undo(lab: Lab) -> list[str]:
     if not _journal(lab).exists():
         return []
     before = json.loads(_journal(lab).read_text())
+    if before["boot"] != _boot():
+        _journal(lab).unlink()
+        return ["nothing to undo since the machine was restarted"]
     done = []
     interfaces = _lab_interfaces()
-    if lab.tree.exists():
-        _restore_firewall(lab, before, interfaces)
-        done.append("firewall rules")
-        for name in interfaces:
-            _tool(lab, "ip", "link", "delete", name)
-            done.append(f"bridge {name}")
+    tree = Path(before["tree"])
+    _restore_firewall(tree, before, interfaces)
+    done.append("firewall rules")
+    for name in interfaces:
+        _tool(tree, "ip", "link", "delete", name)
+        done.append(f"bridge {name}")
     for name, value in before["settings"].items():
         path = Path("/proc/sys") / name
         if path.read_text().strip() != value:
@@ -154,6 +189,6 @@ def undo(lab: Lab) -> list[str]:
     if not before["binfmt_mounted"] and (BINFMT_FOLDER / "register").exists():
         subprocess.run(["umount", str(BINFMT_FOLDER)], check=True)
         done.append("binfmt mount")
-    _remove_cgroups()
+    _remove_cgroups(lab)
     _journal(lab).unlink()
     return done

@@ -30,10 +30,10 @@ def _is_debian() -> bool:
 def why_not_here() -> Problem | None:
     """The reason why this machine cannot run the lab, or None when it can."""
     if platform.system() != "Linux" or not _is_debian() or platform.machine() != "x86_64":
-        system = f"{platform.system()} on {platform.machine()}"
+        name = platform.freedesktop_os_release().get("NAME", "") if Path("/etc/os-release").exists() else ""
         return Problem(
             "The lab runs on Debian for x86_64 only.",
-            why=f"This is {system}, and /etc/os-release does not say ID=debian.",
+            why=f"This is {name or platform.system()} on {platform.machine()}.",
             next="install Docker (docs.docker.com/engine/install), then run the same command again",
         )
     if os.geteuid() != 0:
@@ -52,18 +52,20 @@ def why_not_here() -> Problem | None:
     return None
 
 
-def check_host(lab: Lab) -> None:
-    """Raises Problem when the lab cannot start here: system, rights, disk space, another engine, a taken port."""
-    if problem := why_not_here():
-        raise problem
-    existing = next(folder for folder in (lab.home, *lab.home.parents) if folder.exists())
+def check_disk(folder: Path) -> None:
+    """Raises Problem when less than DISK_NEEDED_BYTES are free where `folder` is, or will be."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
     free = shutil.disk_usage(existing).free
     if free < DISK_NEEDED_BYTES:
         raise Problem(
-            f"Too little disk space for the lab: {free / 1e9:.1f} GB free, {DISK_NEEDED_BYTES / 1e9:.0f} GB needed.",
-            why=f"Its state goes to {lab.home}.",
-            next="free some space, or put the cache elsewhere: XDG_CACHE_HOME=/big/disk make lab-up",
+            f"Too little disk space: {free / 1e9:.1f} GB free, {DISK_NEEDED_BYTES / 1e9:.0f} GB needed.",
+            why=f"Images and base images are built below {folder}.",
+            next="free some space, or put the cache elsewhere: XDG_CACHE_HOME=/big/disk make …",
         )
+
+
+def check_no_other_engine(lab: Lab) -> None:
+    """Raises Problem when another Docker engine runs on this machine."""
     if others := processes.foreign_engines(lab):
         pids = ", ".join(str(p.pid) for p in others)
         raise Problem(
@@ -71,7 +73,6 @@ def check_host(lab: Lab) -> None:
             why=f"dockerd is process {pids}. Two engines would write the same firewall chains.",
             next="use that engine (ENGINE=host make step-1), or stop it first (systemctl stop docker)",
         )
-    services.check_ports(lab)
 
 
 @contextmanager
@@ -96,8 +97,10 @@ def locked(lab: Lab, seconds: float = 1800) -> Iterator[None]:
 
 
 def healthy(lab: Lab) -> bool:
-    """Do all services of the lab run and answer?"""
-    return all(services.answers(lab, name) for name in services.SERVICES)
+    """Do all services of the lab run and answer? A service that runs but is busy is waited for."""
+    if any(processes.find(lab, name) is None for name in services.SERVICES):
+        return False
+    return all(services.wait_for(lab, name) for name in services.SERVICES)
 
 
 def _stop(lab: Lab) -> list[str]:
@@ -137,20 +140,24 @@ def up(lab: Lab) -> None:
     """Bring the lab up; does nothing when it is. Raises Problem when that cannot be done on this machine."""
     if problem := why_not_here():
         raise problem
+    check_no_other_engine(lab)
     with locked(lab):
         if healthy(lab):
+            # Whoever builds a base holds the lock, so what lies in the scratch space now was left by something killed.
+            for cleaned in clear_scratch(lab):
+                say(f"the last build did not end well; cleaned: {cleaned}")
             return
-        cleaned = clean_leftovers(lab)
-        if cleaned:
+        if cleaned := clean_leftovers(lab):
             say(f"the last lab did not end well; cleaned: {'; '.join(cleaned)}")
-        check_host(lab)
+        check_disk(lab.home)
+        services.check_ports(lab)
         try:
             if tree.ensure(lab):
                 say(f"engine's tree made in {lab.tree}")
             host.prepare(lab)
             services.start(lab)
         except BaseException:
-            _stop(lab)
+            clean_leftovers(lab)
             raise
         if reason := services.index_reachable(lab):
             say(
@@ -175,7 +182,7 @@ def clean(lab: Lab) -> list[str]:
                 tree.remove(child)
             elif child.name != "lock":
                 child.unlink()
-    shutil.rmtree(lab.home)
+        shutil.rmtree(lab.home)
     parent = lab.home.parent
     if not any(parent.iterdir()):
         parent.rmdir()

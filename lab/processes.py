@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from lab.config import CGROUP, HERE, Lab
+from lab.config import HERE, Lab
 
 
 def inside(lab: Lab, *command: str) -> list[str]:
@@ -69,7 +69,7 @@ def leftovers(lab: Lab) -> list[psutil.Process]:
 
     They are known by the file system they see (the engine's tree as root) or by their cgroup (containers).
     """
-    tree = lab.tree.stat() if lab.tree.exists() else None
+    trees = {(stat.st_dev, stat.st_ino) for stat in (tree.stat() for tree in lab.trees)}
     found = []
     for process in psutil.process_iter():
         try:
@@ -77,8 +77,8 @@ def leftovers(lab: Lab) -> list[psutil.Process]:
             root = Path(f"/proc/{process.pid}/root").stat()
         except OSError:  # it has ended meanwhile
             continue
-        in_tree = tree is not None and (root.st_dev, root.st_ino) == (tree.st_dev, tree.st_ino)
-        if in_tree or any(CGROUP in line.split("/") for line in cgroups.splitlines()):
+        in_container = any(lab.cgroup in line.split("/") for line in cgroups.splitlines())
+        if in_container or (root.st_dev, root.st_ino) in trees:
             found.append(process)
     return found
 

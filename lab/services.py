@@ -9,15 +9,15 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import psutil
-from tenacity import RetryError, retry, retry_if_result, stop_after_delay, wait_fixed
 
 from lab import processes
-from lab.config import BRIDGE, BRIDGE_ADDRESS, CGROUP, COMPOSE_POOL, INDEX_PORT, PORT_VARIABLE, Lab
+from lab.config import BRIDGE, BRIDGE_ADDRESS, COMPOSE_POOL, INDEX_PORT, PORT_VARIABLE, Lab
 from measure.errors import Problem
 
 ENGINE, REGISTRY, INDEX = "engine", "registry", "index"
@@ -75,6 +75,8 @@ def index_config(lab: Lab, upstream: str) -> str:
             proxy_cache pages;
             proxy_cache_key $request_uri$http_accept;
             proxy_cache_valid 200 10m;
+            proxy_cache_bypass $arg_asked;
+            proxy_no_cache $arg_asked;
             add_header Cache-Control "max-age=600, public";
             sub_filter_once off;
             sub_filter_types application/vnd.pypi.simple.v1+html application/vnd.pypi.simple.v1+json;
@@ -127,7 +129,7 @@ def _daemon_config(lab: Lab) -> dict:
         "pidfile": "/run/dockerd.pid",
         "bridge": BRIDGE,
         "default-address-pools": [{"base": COMPOSE_POOL, "size": 24}],
-        "cgroup-parent": f"/{CGROUP}",
+        "cgroup-parent": f"/{lab.cgroup}",
         "features": {"containerd-snapshotter": True},
         "registry-mirrors": [f"http://{lab.registry}"],
         "builder": {"gc": {"enabled": True, "defaultKeepStorage": "30GB"}},
@@ -179,11 +181,14 @@ def answers(lab: Lab, service: str) -> bool:
         return False
 
 
-@retry(retry=retry_if_result(lambda done: not done), stop=stop_after_delay(30), wait=wait_fixed(0.05))
-def _wait(lab: Lab, name: str) -> bool:
-    if processes.find(lab, name) is None:  # no need to wait for one that has ended
-        raise RetryError(None)  # type: ignore[arg-type]
-    return answers(lab, name)
+def wait_for(lab: Lab, name: str, seconds: float = 30) -> bool:
+    """Wait until a service answers, as long as its process lives, at most `seconds`. True if it answers."""
+    end = time.monotonic() + seconds
+    while processes.find(lab, name) is not None and time.monotonic() < end:
+        if answers(lab, name):
+            return True
+        time.sleep(0.05)
+    return False
 
 
 def start(lab: Lab) -> None:
@@ -207,14 +212,12 @@ def start(lab: Lab) -> None:
         (lab.logs / f"{name}.log").unlink(missing_ok=True)
         processes.start(lab, name, processes.inside(lab, *command))
     for name in SERVICES:
-        try:
-            _wait(lab, name)
-        except RetryError:
+        if not wait_for(lab, name):
             log = lab.logs / f"{name}.log"
             tail = "\n".join(re.sub(r"\s+", " ", line) for line in log.read_text().splitlines()[-8:])
             raise Problem(
                 f"The lab's {name} did not start.", why=f"{tail}\n(all of it: {log})", next="make lab-down lab-up"
-            ) from None
+            )
 
 
 def index_reachable(lab: Lab) -> str:

@@ -1,4 +1,4 @@
-"""The engine's Debian tree: made once with mmdebstrap from the host's own apt sources, without installing anything."""
+"""The engine's Debian tree: made once with mmdebstrap, from its own default mirror, without installing anything."""
 
 from __future__ import annotations
 
@@ -55,7 +55,11 @@ def run_logged(command: list[str], log: Path, *, what: str, cwd: Path | None = N
                 status.update(f"{what} … [dim]{escape(latest[:100])}[/]")
         except BaseException:
             child.terminate()
-            child.wait(30)
+            try:
+                child.wait(5)
+            except subprocess.TimeoutExpired:  # `unshare --fork` does not take SIGTERM; its children go with it
+                child.kill()
+                child.wait(10)
             raise
     if child.returncode:
         raise Problem(
@@ -86,7 +90,7 @@ def ensure(lab: Lab) -> bool:
     # Not `apt-get install`: the host's own packages stay as they are. A third-party source that does not answer makes
     # `update` fail without harm, so only the download decides.
     script = f"{' '.join(apt)} update; {' '.join(apt)} download mmdebstrap && dpkg-deb -x mmdebstrap_*.deb ."
-    run_logged(["bash", "-c", script], lab.logs / "mmdebstrap.log", what="Fetching mmdebstrap", cwd=work)
+    run_logged(bounded(["bash", "-c", script]), lab.logs / "mmdebstrap.log", what="Fetching mmdebstrap", cwd=work)
     partial = lab.home / f"{lab.tree.name}.partial"
     remove(partial)
     options = [f"--aptopt={line}" for line in apt_settings()]

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from python_on_whales.exceptions import DockerException
 
 from measure.engine import Engine
-from measure.files import cache_folder
+from measure.errors import say
+from measure.files import cache_folder, write_whole
 from measure.oci import Image, read_image
 from measure.steps import Step, Variant
 
@@ -49,13 +52,6 @@ class BuildError(Exception):
         return (candidates or self.tail or ["no output"])[0].strip()
 
 
-@dataclass(frozen=True)
-class Built:
-    """A variant built for a platform, weighed."""
-
-    image: Image
-
-
 def layout() -> Path:
     """The OCI image layout, in the cache, that builds are exported to. Layers that are there already stay."""
     folder = cache_folder() / "layout"
@@ -63,16 +59,61 @@ def layout() -> Path:
     return folder
 
 
-def layout_lock() -> FileLock:
-    """Held while the layout is written or tidied, because all clones share it."""
-    return FileLock(cache_folder() / "layout.lock")
+@contextlib.contextmanager
+def layout_lock() -> Iterator[None]:
+    """Held while the layout is written or tidied, because all clones share it. Says so when it has to wait."""
+    lock = FileLock(cache_folder() / "layout.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        say("another clone is building; waiting for it")
+        lock.acquire(timeout=3600)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+#: Modification time of every file in a clean copy, in seconds since 1970: 2026-01-01.
+COPY_TIME = 1_767_225_600
+
+
+def _git_files(folder: Path) -> list[Path] | None:
+    """The files below a folder that git has or would take, or None outside of a repository."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+        cwd=folder, capture_output=True, text=True,
+    )  # fmt: skip
+    if listed.returncode:
+        return None
+    return [Path(name) for name in listed.stdout.split("\0") if name and (folder / name).is_file()]
+
+
+@contextlib.contextmanager
+def clean_copy(folder: Path) -> Iterator[Path]:
+    """A copy of a step's folder with the files that git would give, and nothing that tests or editors left there.
+
+    All files have the same modification time, so that two copies give the same layers.
+    """
+    with tempfile.TemporaryDirectory(prefix="measure-") as temporary:
+        copy = Path(temporary) / folder.name
+        files = _git_files(folder)
+        if files is None:
+            shutil.copytree(folder, copy)
+            files = [path.relative_to(copy) for path in copy.rglob("*") if path.is_file()]
+        for name in files:
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(folder / name, copy / name)
+        for path in (copy, *copy.rglob("*")):
+            os.utime(path, (COPY_TIME, COPY_TIME))
+        yield copy
 
 
 def _run(step: Step, lines: Iterator, progress: Callable[[str], None]) -> None:
-    """Follow a build. It runs in the step's folder: bake resolves `context: .` against the current folder."""
+    """Follow a build. It runs in a copy of the step's folder: bake resolves `context: .` against the current folder."""
     log: list[str] = []
     try:
-        with contextlib.chdir(step.folder):
+        with clean_copy(step.folder) as copy, contextlib.chdir(copy):
             for line in lines:
                 text = (line if isinstance(line, str) else line.decode(errors="replace")).rstrip()
                 log.append(text)
@@ -97,7 +138,7 @@ def _bake(
     return engine.docker.buildx.bake(
         [variant.service],
         builder=engine.builder,
-        files=[step.compose_file],
+        files=[step.compose_file.name],
         set=settings,
         progress="plain",
         stream_logs=True,
@@ -130,22 +171,27 @@ def load_into_engine(engine: Engine, step: Step, variant: Variant, platform: str
     return tag
 
 
-def _remember(step: Step, variant: Variant, platform: str, digest: str) -> None:
-    path = cache_folder() / "layout" / "kept.json"
+def _kept() -> dict[str, str]:
+    """Digest of the latest build of each variant, by folder, variant and platform."""
     try:
-        kept = json.loads(path.read_text())
+        return json.loads((layout() / "kept.json").read_text())
     except (OSError, ValueError):
-        kept = {}
-    kept[f"{step.folder}:{variant.name}:{platform}"] = digest
-    path.write_text(json.dumps(kept, indent=1))
+        return {}
+
+
+def _remember(step: Step, variant: Variant, platform: str, digest: str) -> None:
+    kept = _kept() | {f"{step.folder}:{variant.name}:{platform}": digest}
+    # A clone that was deleted needs its layers no more.
+    kept = {key: value for key, value in kept.items() if Path(key.split(":")[0]).exists()}
+    write_whole(layout() / "kept.json", json.dumps(kept, indent=1))
 
 
 def tidy() -> None:
-    """Delete layers that no variant's latest build uses any more."""
+    """Delete layers that no variant's latest build uses any more, and what an interrupted export left."""
     with layout_lock():
+        shutil.rmtree(layout() / "ingest", ignore_errors=True)
         used: set[str] = set()
-        kept = layout() / "kept.json"
-        waiting = list(json.loads(kept.read_text()).values()) if kept.exists() else []
+        waiting = list(_kept().values())
         while waiting:
             digest = waiting.pop()
             path = layout() / "blobs" / digest.replace(":", "/")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from measure.build import layout, layout_lock
 from measure.dockerfiles import external_images
 from measure.engine import BUILDER_NAME, choose
 from measure.errors import friendly, say
+from measure.files import cache_folder
 from measure.run import measure_step, out
 from measure.steps import all_steps, find_step
 
@@ -39,15 +41,14 @@ def run(name: StepName) -> None:
     recommended = found.recommended
     engine = choose()
     engine.provide(external_images(recommended.dockerfile))
-    say(f"http://localhost:{recommended.port} answers when it is up; Ctrl-C stops it")
+    say(f"http://localhost:{recommended.published} answers when it is up; Ctrl-C stops it")
     compose = [*engine.docker.client_config.client_call, "compose", "--file", str(found.compose_file)]
-    try:
-        code = subprocess.run([*compose, "up", "--build"]).returncode
-    except KeyboardInterrupt:
-        code = 0  # Compose got the signal too, and has stopped the containers
-    finally:
-        subprocess.run([*compose, "down"])
-    raise typer.Exit(code)
+    up = subprocess.Popen([*compose, "up", "--build"])
+    # Ctrl-C reaches Compose too, which then stops the containers: wait until it has.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    code = up.wait()
+    subprocess.run([*compose, "down"])
+    raise typer.Exit(0 if code == 130 else code)
 
 
 @app.command()
@@ -74,7 +75,9 @@ def engine() -> None:
 def clean() -> None:
     """Remove what `make step-N` left: containers, images, the builder it made, exported layers. Records stay."""
     with layout_lock():
-        shutil.rmtree(layout())
+        for folder in (layout(), cache_folder() / "layers", cache_folder() / "step-venvs"):
+            shutil.rmtree(folder, ignore_errors=True)
+    (cache_folder() / "layout.lock").unlink(missing_ok=True)
     say("exported layers removed")
     try:
         docker = choose(create_builder=False).docker if _engine_up() else None

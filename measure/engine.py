@@ -15,6 +15,7 @@ from python_on_whales import DockerClient
 from lab import bases, lifecycle, services
 from lab.config import Lab
 from measure.errors import Problem, say
+from measure.records import LAB_ENVIRONMENT
 from measure.steps import PLATFORMS
 
 #: The builder that is made when the engine's own can neither export OCI nor build for several platforms.
@@ -47,8 +48,8 @@ class Engine:
     @property
     def environment(self) -> str:
         """Name of the folder in results/ that this machine's records go to."""
-        source = "lab" if self.kind == "lab" else "dockerhub"
-        return os.environ.get("ENVIRONMENT") or f"{source}-{native_platform().split('/')[1]}"
+        default = LAB_ENVIRONMENT if self.kind == "lab" else f"dockerhub-{native_platform().split('/')[1]}"
+        return os.environ.get("ENVIRONMENT") or default
 
 
 def _docker_json(command: list[str], seconds: int = 20) -> dict | None:
@@ -97,11 +98,11 @@ def _builder(docker: DockerClient, binary: str, *, create: bool) -> tuple[str | 
     if any("containerd.snapshotter" in value for _, value in info.get("DriverStatus") or []):
         return None, "docker"
     if not any(builder.name == BUILDER_NAME for builder in docker.buildx.list()):
-        say(
-            f"this engine's store ({info.get('Driver')}) can neither export OCI nor build for several platforms: "
-            f"making a docker-container builder called {BUILDER_NAME} (`make clean` removes it)"
-        )
-        if create:
+        why = f"this engine's store ({info.get('Driver')}) can neither export OCI nor build for several platforms"
+        if not create:
+            say(f"{why}: a docker-container builder called {BUILDER_NAME} would be made")
+        else:
+            say(f"{why}: making a docker-container builder called {BUILDER_NAME} (`make clean` removes it)")
             docker.buildx.create(name=BUILDER_NAME, driver="docker-container")
     return BUILDER_NAME, "docker-container"
 
@@ -132,6 +133,7 @@ def _lab_engine() -> Engine:
     lifecycle.up(lab)
     os.environ.update(lab.client_environment())
     docker = DockerClient(client_call=[str(lab.docker)])
+    builder = os.environ.get("BUILDER", "default")
 
     def diagnose() -> str:
         reason = services.index_reachable(lab)
@@ -141,8 +143,8 @@ def _lab_engine() -> Engine:
         docker=docker,
         kind="lab",
         version=_server_version(str(lab.docker)) or "unknown",
-        builder="default",
-        driver="docker",
+        builder=builder,
+        driver=docker.buildx.inspect(builder).driver,
         platforms=narrow(PLATFORMS),
         provide=lambda names: bases.provide(lab, names),
         recipe=bases.recipe_sha256,

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import functools
+import subprocess
 from collections.abc import Callable
 from typing import ParamSpec
 
+import httpx
 import typer
+from python_on_whales.exceptions import DockerException
 from rich.console import Console
 from rich.markup import escape
 
@@ -40,6 +43,28 @@ def say(message: str) -> None:
     console.print(f"[dim]·[/] {escape(message)}", soft_wrap=True)
 
 
+def _outside(error: Exception) -> Problem | None:
+    """A Problem for an error that came from outside: a command, the network, the disk. None for one of our own."""
+    match error:
+        case Problem():
+            return error
+        case DockerException():
+            lines = (error.stderr or str(error)).strip().splitlines()
+            return Problem("Docker refused.", why="\n".join(lines[-6:]), next="docker info  # does the engine answer?")
+        case subprocess.CalledProcessError():
+            return Problem(
+                f"{error.cmd[0]} failed with exit code {error.returncode}.",
+                why=f"{' '.join(map(str, error.cmd))}\n{error.stderr or ''}".strip(),
+                next="make lab-status",
+            )
+        case httpx.HTTPError():
+            return Problem("A service does not answer.", why=str(error), next="make lab-status")
+        case OSError():
+            return Problem("The system refused.", why=str(error), next="df -h  # is a disk full?")
+        case _:
+            return None
+
+
 def friendly(command: Callable[P, None]) -> Callable[P, None]:
     """Decorate a command so that a Problem ends it with a message and exit code 1, and Ctrl-C with exit code 130."""
 
@@ -47,11 +72,15 @@ def friendly(command: Callable[P, None]) -> Callable[P, None]:
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
         try:
             command(*args, **kwargs)
-        except Problem as problem:
-            problem.show()
-            raise typer.Exit(1) from None
         except KeyboardInterrupt:
-            console.print("[bold red]✗ Stopped by you.[/] Nothing is left running and no record was half-written.")
+            console.print(
+                "[bold red]✗ Stopped by you.[/] What was begun is cleared up; the same command goes on from here."
+            )
             raise typer.Exit(130) from None
+        except Exception as error:
+            if problem := _outside(error):
+                problem.show()
+                raise typer.Exit(1) from None
+            raise
 
     return wrapper

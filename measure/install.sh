@@ -13,6 +13,11 @@ problem() { # what, why, next
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null ||
     problem "The tooling needs Python 3.11 or newer." "$python is $("$python" --version 2>&1 || echo 'not there')." \
         "make PYTHON=/path/to/python3.13 …"
+# Debian keeps the venv module in a package of its own.
+if ! "$python" -c 'import ensurepip' 2> /dev/null && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
+    echo "· installing python3-venv with apt" >&2
+    { apt-get update && apt-get install -y --no-install-recommends python3-venv; } > "$log" 2>&1 || true
+fi
 if ! "$python" -m venv .venv > "$log" 2>&1; then
     problem "Python cannot make a virtual environment here." "$(tail -n 3 "$log")" "apt-get install python3-venv"
 fi

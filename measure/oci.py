@@ -19,6 +19,20 @@ from pydantic import BaseModel, ConfigDict
 from measure.errors import Problem
 from measure.files import cache_folder, write_whole
 
+#: Labels that a stand-in base image carries: how it came to be, and the hash of its recipe. Official images have none.
+ORIGIN_LABEL = "org.python-images-measured.base.origin"
+RECIPE_LABEL = "org.python-images-measured.base.recipe"
+
+#: What to accept when a registry is asked for a manifest (OCI image spec; Docker's image manifest v2, schema 2).
+MANIFEST_TYPES = ", ".join(
+    (
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    )
+)
+
 
 class Layer(BaseModel):
     """One layer of an image; sizes in bytes."""

@@ -15,6 +15,8 @@ from measure.steps import ROOT
 
 RESULTS = ROOT / "results"
 SCHEMA_VERSION = 1
+#: Name of the environment that records of the lab belong to; the lab runs on amd64 only.
+LAB_ENVIRONMENT = "lab-amd64"
 
 
 class _Model(BaseModel):

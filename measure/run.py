@@ -11,18 +11,17 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from lab.lifecycle import check_disk
 from measure import build as builder
 from measure import probe
 from measure.build import BuildError
 from measure.dockerfiles import external_images
 from measure.engine import Engine, native_platform
 from measure.errors import Problem, console, say
-from measure.oci import Image
+from measure.files import cache_folder
+from measure.oci import ORIGIN_LABEL, Image
 from measure.records import RESULTS, BaseImage, Failure, Provenance, Record, Size, save
 from measure.steps import RECOMMENDED, Step, Variant
-
-ORIGIN_LABEL = "org.python-images-measured.base.origin"
-RECIPE_LABEL = "org.python-images-measured.base.recipe"
 
 #: Results go to standard output, at least wide enough for the table.
 out = Console(highlight=False)
@@ -104,8 +103,11 @@ def _measure(engine: Engine, step: Step, variant: Variant, platform: str) -> Out
             )
             provenance = _provenance(engine, step, variant, platform, image)
             record = Record(outcome="built", size=size, provenance=provenance, **common)
-    save(record)
-    return Outcome(variant, platform, record, time.monotonic() - begun, log)
+    outcome = Outcome(variant, platform, record, time.monotonic() - begun, log)
+    # A failure that is the lesson is a result. Any other is a mishap, and does not replace a result.
+    if outcome.expected or not record.path.exists():
+        save(record)
+    return outcome
 
 
 def _scrub(line: str) -> str:
@@ -138,6 +140,7 @@ def measure_step(engine: Engine, step: Step) -> None:
                 why=f"Service {variant.service} in compose.yaml builds from it.",
                 next=f"git checkout {step.name}/{variant.dockerfile.name}",
             )
+    check_disk(cache_folder())
     engine.provide(sorted({image for variant in variants for image in external_images(variant.dockerfile)}))
     out.print(
         f"[bold]{step.name}[/] on {', '.join(engine.platforms)} with Docker Engine {engine.version} ({engine.kind})"
@@ -148,13 +151,12 @@ def measure_step(engine: Engine, step: Step) -> None:
             if variant.teaching.platforms and platform not in variant.teaching.platforms:
                 continue
             outcome = _measure(engine, step, variant, platform)
-            word = "built" if outcome.record.outcome == "built" else "failed"
-            say(f"{variant.name} · {platform}: {word} and recorded in {outcome.seconds:.1f} s")
+            word = outcome.record.outcome if outcome.expected else f"{outcome.record.outcome}, not as it should"
+            say(f"{variant.name} · {platform}: {word}, in {outcome.seconds:.1f} s")
             outcomes.append(outcome)
-    answers = _start_recommended(engine, step, outcomes)
     builder.tidy()
     out.print(table(step, outcomes, engine.platforms))
-    for platform, answer in answers.items():
+    for platform, answer in _start_recommended(engine, step, outcomes).items():
         out.print(f"{platform} answers: {escape(str(answer.start))}", soft_wrap=True)
     out.print(f"Records: {(RESULTS / engine.environment / step.name).relative_to(RESULTS.parent)}/")
     if wrong := [o for o in outcomes if not o.expected]:
@@ -171,7 +173,10 @@ def _start_recommended(engine: Engine, step: Step, outcomes: list[Outcome]) -> d
     for outcome in outcomes:
         if outcome.variant.name == RECOMMENDED and outcome.record.outcome == "built":
             with console.status(f"starting {step.name} on {outcome.platform}"):
-                image = builder.load_into_engine(engine, step, outcome.variant, outcome.platform)
+                try:
+                    image = builder.load_into_engine(engine, step, outcome.variant, outcome.platform)
+                except BuildError as error:
+                    raise Problem("The image cannot be loaded into the engine.", why="\n".join(error.tail)) from None
                 answers[outcome.platform] = probe.ask(engine, image, outcome.variant, outcome.platform)
     return answers
 

@@ -42,7 +42,8 @@ class Variant:
     service: str
     dockerfile: Path
     environment: dict[str, str]
-    port: int
+    port: int  #: inside the container
+    published: int  #: on the host, under `docker compose up`
     teaching: Teaching
 
 
@@ -62,7 +63,7 @@ class Step:
     def variants(self) -> list[Variant]:
         """The variants in file order. Raises Problem when the compose file does not parse or says too little."""
         services = self._read().get("services") or {}
-        found = [self._variant(name, service) for name, service in services.items() if "x-measure" in service]
+        found = [self._variant(name, service) for name, service in services.items() if "x-measure" in (service or {})]
         if not any(variant.name == RECOMMENDED for variant in found):
             raise Problem(
                 f"{self._shown} has no recommended variant.",
@@ -105,17 +106,27 @@ class Step:
         build = {"context": build} if isinstance(build, str) else build or {}
         environment = service.get("environment") or {}
         if isinstance(environment, list):
-            environment = dict(entry.split("=", 1) for entry in environment)
-        port = str((service.get("ports") or ["8000"])[0]).split(":")[-1]
+            environment = dict(entry.partition("=")[::2] for entry in environment)
+        published, port = _ports(service)
         return Variant(
             step=self.name,
             name=name,
             service=service_name,
             dockerfile=self.folder / build.get("context", ".") / build.get("dockerfile", "Dockerfile"),
             environment={key: str(value) for key, value in environment.items()},
-            port=int(port),
+            port=port,
+            published=published,
             teaching=teaching,
         )
+
+
+def _ports(service: dict) -> tuple[int, int]:
+    """Host port and container port of a service's first mapping, short form (`[IP:][HOST:]CONTAINER`) or long form."""
+    first = (service.get("ports") or ["8000:8000"])[0]
+    if isinstance(first, dict):
+        return int(first.get("published", first["target"])), int(first["target"])
+    words = str(first).removesuffix("/tcp").split(":")
+    return int(words[-2] if len(words) > 1 else words[-1]), int(words[-1])
 
 
 def all_steps(root: Path = ROOT) -> list[Step]:

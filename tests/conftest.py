@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 from measure.steps import ROOT
 
@@ -29,13 +28,9 @@ def python_m(module: str, *arguments: str, **options) -> subprocess.CompletedPro
     return run(sys.executable, "-m", module, *arguments, **options)
 
 
-@pytest.fixture
-def fresh_clone(tmp_path: Path) -> Path:
-    """A clone of the repository as git has it, uncommitted changes to tracked files included."""
-    clone = tmp_path / "clone"
-    run("git", "clone", "--quiet", ROOT, clone).check_returncode()
-    for name in run("git", "diff", "--name-only", "HEAD").stdout.split():
-        if (ROOT / name).exists():
-            (clone / name).parent.mkdir(parents=True, exist_ok=True)
-            (clone / name).write_bytes((ROOT / name).read_bytes())
-    return clone
+def fresh_clone(folder: Path) -> Path:
+    """Clone the repository into a new folder, uncommitted changes to tracked files included."""
+    run("git", "clone", "--quiet", ROOT, folder).check_returncode()
+    for name in run("git", "diff", "--name-only", "--diff-filter=d", "HEAD").stdout.split():
+        shutil.copy(ROOT / name, folder / name)
+    return folder

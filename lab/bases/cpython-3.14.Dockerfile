@@ -1,6 +1,7 @@
 # CPython, compiled once for each platform and shared by python:3.14 and python:3.14-slim.
 # The official images compile it twice, once in each Dockerfile; the steps and configure switches here are theirs, except
 # --enable-optimizations and --with-lto: a profile-guided build runs the test suite, which emulation makes hopeless.
+# For arm64, branch protection is left out too, because its instructions are slow under emulation.
 FROM --platform=$BUILDPLATFORM debian:trixie-slim AS source
 RUN apt-get update && apt-get install -y --no-install-recommends \
         clang-19 dpkg-dev gcc libbluetooth-dev libbz2-dev libc6-dev libdb-dev libffi-dev libgdbm-dev liblzma-dev \

@@ -11,7 +11,7 @@ from lab.config import Lab
 from measure import engine as engines
 from measure.build import load_into_engine
 from measure.engine import Engine
-from measure.steps import Step, Variant
+from measure.steps import Step, Variant, all_steps
 
 
 @pytest.fixture(scope="session")
@@ -19,7 +19,10 @@ def engine() -> Engine:
     lab = Lab.from_environment()
     was_up = lifecycle.healthy(lab)
     before = dict(os.environ)
-    yield engines.choose()
+    chosen = engines.choose()
+    yield chosen
+    images = [f"{s.name}:{v.name}-{a}" for s in all_steps() for v in s.variants for a in ("amd64", "arm64")]
+    chosen.docker.image.remove([name for name in images if chosen.docker.image.exists(name)], force=True)
     os.environ.clear()
     os.environ.update(before)
     if not was_up:

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -12,23 +11,17 @@ from pathlib import Path
 import pytest
 
 from lab import lifecycle
-from lab.config import CGROUP, Lab
+from lab.config import Lab
 from measure.records import Record
-from tests.conftest import run
+from tests.conftest import fresh_clone, run
 
 SECONDS = 3000  # with nothing cached, the lab builds its base images first
 
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory, engine):
-    """A fresh clone, with one run of `make step-1` behind it."""
-    from tests.conftest import ROOT
-
-    folder = tmp_path_factory.mktemp("fresh") / "clone"
-    run("git", "clone", "--quiet", ROOT, folder).check_returncode()
-    for name in run("git", "diff", "--name-only", "HEAD").stdout.split():
-        shutil.copy(ROOT / name, folder / name)
-    return folder
+    """A fresh clone."""
+    return fresh_clone(tmp_path_factory.mktemp("fresh") / "clone")
 
 
 @pytest.fixture(scope="module")
@@ -114,10 +107,10 @@ def test_platforms_can_be_narrowed(clone, first_run):
     assert "arm64" not in result.stdout
 
 
-def test_a_dockerfile_that_fails_is_shown_and_the_others_still_build(clone, first_run):
+def test_a_dockerfile_that_fails_is_shown_and_the_others_still_build(clone, first_run, engine):
     dockerfile = clone / "step-1-kiss/slim.Dockerfile"
     good = dockerfile.read_text()
-    record = clone / "results/lab-amd64/step-1-kiss/slim.linux-amd64.json"
+    before = {path: path.read_bytes() for path in (clone / "results").rglob("*.json")}
     dockerfile.write_text(good.replace("RUN pip install", "RUN echo nothing like it >&2; exit 7; pip install"))
     try:
         result = make(clone, "step-1", PLATFORMS="linux/amd64")
@@ -130,10 +123,27 @@ def test_a_dockerfile_that_fails_is_shown_and_the_others_still_build(clone, firs
     assert re.search(r"│ recommended +│ +\d+\.\d MB", result.stdout)
     assert re.search(r"│ slim +│ +failed", result.stdout)
     assert "Not as it should be: slim on linux/amd64" in result.stderr
-    if record.exists():
-        failed = Record.model_validate_json(record.read_text())
-        assert (failed.outcome, failed.size) == ("failed", None)
-        assert failed.failure.exit_code != 0
+    # A mishap does not replace a result.
+    assert {path: path.read_bytes() for path in (clone / "results").rglob("*.json")} == before
+
+
+def test_a_failure_that_is_meant_is_recorded_as_one(clone, first_run, engine):
+    folder = clone / "step-1-kiss"
+    compose, dockerfile = folder / "compose.yaml", folder / "slim.Dockerfile"
+    texts = {path: path.read_text() for path in (compose, dockerfile)}
+    dockerfile.write_text(texts[dockerfile].replace("RUN pip", "RUN echo Error: pg_config is missing; exit 1; pip"))
+    lesson = "question: How much of the image is the base image?\n"
+    compose.write_text(texts[compose].replace(lesson, f"{lesson}      fails_with: pg_config is missing\n"))
+    try:
+        result = make(clone, "step-1", PLATFORMS="linux/amd64")
+        record = records(clone)["slim", "linux/amd64"]
+    finally:
+        for path, text in texts.items():
+            path.write_text(text)
+    assert result.returncode == 0, result.stderr
+    assert (record.outcome, record.size) == ("failed", None)
+    assert record.failure.exit_code != 0
+    assert record.failure.line == "Error: pg_config is missing"
     make(clone, "step-1", PLATFORMS="linux/amd64").check_returncode()
 
 
@@ -168,10 +178,10 @@ def test_a_compose_file_that_does_not_parse_is_told(clone, first_run):
 
 def lab_containers_processes() -> list[str]:
     """Processes in the cgroups of the lab's containers, those of running builds included."""
-    found = []
-    for path in Path("/sys/fs/cgroup").glob(f"*/{CGROUP}/**/cgroup.procs"):
-        found += path.read_text().split()
-    return sorted(set(found))
+    cgroup = Lab.from_environment().cgroup
+    tops = [*Path("/sys/fs/cgroup").glob(cgroup), *Path("/sys/fs/cgroup").glob(f"*/{cgroup}")]
+    found = {pid for top in tops for path in top.rglob("cgroup.procs") for pid in path.read_text().split()}
+    return sorted(found)
 
 
 def test_ctrl_c_in_the_middle_of_a_build_leaves_nothing(clone, first_run, engine):
@@ -220,12 +230,12 @@ def test_an_unreachable_package_index_is_named(clone, first_run, engine):
     requirements.write_text(good + "peppercorn==0.6\n")
     lifecycle.down(lab)
     try:
-        os.environ["PIP_INDEX_URL"] = "http://127.0.0.1:9/simple/"
-        lifecycle.up(lab)
-        result = make(clone, "step-1", PLATFORMS="linux/amd64")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple/")
+            lifecycle.up(lab)
+            result = make(clone, "step-1", PLATFORMS="linux/amd64")
     finally:
         requirements.write_text(good)
-        del os.environ["PIP_INDEX_URL"]
         lifecycle.down(lab)
         lifecycle.up(lab)
     assert result.returncode != 0

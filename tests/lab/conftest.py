@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab import lifecycle
+from lab import lifecycle, processes
 from lab.config import HOME_VARIABLE, PORT_VARIABLE, Lab
 from tests.conftest import python_m, run
 
@@ -18,9 +18,13 @@ from tests.conftest import python_m, run
 @pytest.fixture(scope="session", autouse=True)
 def users_lab_is_down():
     """Two labs cannot run at once: stop the user's for these tests, and start it again if it ran."""
+    if problem := lifecycle.why_not_here():
+        pytest.skip(f"the lab cannot run here: {problem.what} {problem.why}")
     users = Lab.from_environment()
     was_up = lifecycle.healthy(users)
     lifecycle.down(users)
+    if others := processes.foreign_engines(users):
+        pytest.skip(f"the lab cannot run beside another engine: dockerd is process {others[0].pid}")
     yield
     if was_up:
         lifecycle.up(users)

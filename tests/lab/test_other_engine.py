@@ -1,6 +1,7 @@
 """Beside another Docker engine: the lab keeps away, and the measuring finds out what that engine can do."""
 
 import os
+import shutil
 import subprocess
 import time
 
@@ -17,30 +18,31 @@ def other_engine(lab, tmp_path):
     """Another dockerd on this machine, its containerd store off, writing no firewall rule."""
     lab_command("up").check_returncode()  # for its tree, which this engine runs from
     lab_command("down").check_returncode()
-    folder = lab.home.parent / "other"
+    folder = lab.home / "other"
     folder.mkdir()
     socket_path = folder / "docker.sock"
     command = processes.inside(
         lab, "dockerd", "--host", f"unix://{socket_path}", "--data-root", str(folder / "data"), "--bridge", "none",
         "--iptables=false", "--ip-forward=false", "--ip-masq=false", "--storage-driver", "overlay2",
-        "--pidfile", "/run/other.pid", "--exec-root", "/run/other",
+        "--pidfile", "/run/other.pid", "--exec-root", "/run/other", "--cgroup-parent", "/pyimages-test-other",
     )  # fmt: skip
-    script = ["sh", "-c", f'mkdir -p .{folder} && exec "$@"', "sh"]
     with (folder / "log").open("w") as log:
-        engine = subprocess.Popen([*script, *command], stdout=log, stderr=log, start_new_session=True, cwd="/")
-    for _ in range(200):
-        if socket_path.exists():
-            break
-        time.sleep(0.1)
-    else:
-        pytest.fail((folder / "log").read_text())
-    time.sleep(0.5)
-    yield {**os.environ, "DOCKER_HOST": f"unix://{socket_path}", "PATH": f"{lab.docker.parent}:/usr/bin:/bin"}
-    engine.terminate()
-    engine.wait(30)
+        engine = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd="/")
+    try:
+        for _ in range(200):
+            if "API listen on" in (folder / "log").read_text():
+                break
+            time.sleep(0.1)
+        else:
+            pytest.fail((folder / "log").read_text())
+        yield {**os.environ, "DOCKER_HOST": f"unix://{socket_path}", "PATH": f"{lab.docker.parent}:/usr/bin:/bin"}
+    finally:
+        engine.terminate()
+        engine.wait(30)
+        shutil.rmtree(folder)
 
 
-def test_beside_another_engine_the_lab_does_not_start(lab, other_engine, monkeypatch):
+def test_beside_another_engine_the_lab_does_not_start(lab, other_engine):
     # Seen as a stranger's, because this lab's tree is named otherwise.
     result = python_m("lab", "up", env={**os.environ, HOME_VARIABLE: f"{lab.home.parent}/second"})
     told(result, "Another Docker engine runs", "ENGINE=host")
@@ -52,12 +54,13 @@ def test_an_engine_with_the_old_store_gets_a_builder_of_its_own(lab, other_engin
     assert shown.returncode == 0, shown.stderr
     assert "host engine" in shown.stdout
     assert "docker-container" in shown.stdout
-    assert "making a docker-container builder called python-images-measured" in shown.stderr
+    assert "a docker-container builder called python-images-measured would be made" in shown.stderr
     assert "overlay2" in shown.stderr
 
     make = "from measure.engine import _builder; from python_on_whales import DockerClient as C; "
     make += "print(_builder(C(), 'docker', create=True))"
     made = run(os.sys.executable, "-c", make, env=environment)
+    assert "making a docker-container builder called python-images-measured" in made.stderr
     assert "('python-images-measured', 'docker-container')" in made.stdout, made.stderr
     listed = run("docker", "buildx", "ls", env=environment).stdout
     assert "python-images-measured" in listed

@@ -1,6 +1,7 @@
 """Each step's own tests, run in a virtual environment of its own, as its README says."""
 
 import hashlib
+import os
 import sys
 
 import pytest
@@ -20,5 +21,6 @@ def test_the_steps_own_tests_pass(step):
         installed = run(venv / "bin/pip", "install", "--quiet", "-r", requirements[1])
         assert installed.returncode == 0, installed.stderr
         (venv / "ready").touch()
-    result = run(venv / "bin/python", "-m", "pytest", "-p", "no:cacheprovider", cwd=step.folder)
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    result = run(venv / "bin/python", "-m", "pytest", "-p", "no:cacheprovider", cwd=step.folder, env=environment)
     assert result.returncode == 0, result.stdout
