@@ -88,6 +88,7 @@ def clean() -> None:
     for container in docker.container.list(all=True, filters=[("label", probe.LABEL)]):
         docker.remove(container, force=True)
     images = [f"{s.name}:{v.name}-{arch}" for s in all_steps() for v in s.variants for arch in ("amd64", "arm64")]
+    images += [f"{s.name}-{v.service}" for s in all_steps() for v in s.variants]  # Compose's names
     existing = [image for image in images if docker.image.exists(image)]
     if existing:
         docker.image.remove(existing, force=True)

@@ -12,6 +12,7 @@ import pytest
 
 from lab import lifecycle
 from lab.config import Lab
+from measure.probe import wait_for
 from measure.records import Record
 from tests.conftest import fresh_clone, run
 
@@ -242,3 +243,18 @@ def test_an_unreachable_package_index_is_named(clone, first_run, engine):
     assert "the package index is unreachable" in result.stderr
     assert "Next:" in result.stderr
     make(clone, "step-1", PLATFORMS="linux/amd64").check_returncode()
+
+
+def test_make_run_serves_until_ctrl_c(clone, first_run, engine):
+    child = subprocess.Popen(
+        ["make", "run-step-1"], cwd=clone, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        answer = wait_for("http://127.0.0.1:8000/", 120).json()
+    finally:
+        os.killpg(child.pid, signal.SIGINT)
+        output, _ = child.communicate(timeout=60)
+    assert answer["variant"] == "recommended"
+    assert "http://localhost:8000 answers" in output
+    assert engine.docker.container.list(all=True) == []
