@@ -274,9 +274,12 @@ def _build(lab: Lab, names: list[str]) -> None:
         what=f"Building base images for {' and '.join(PLATFORMS)}",
         env=environment,
     )
-    # The images live in the registry; the engine's own copies, under the registry's names, are only in the way.
-    copies = [f"{lab.registry}/library/{name}" for name in names]
-    subprocess.run([str(lab.docker), "image", "rm", *copies], env=environment, capture_output=True, timeout=120)
+    # The images live in the registry. The engine's own copies are in the way: under the registry's name they take up
+    # space, and an older one under the official name would be preferred by FROM.
+    copies = [copy for name in names for copy in (f"{lab.registry}/library/{name}", name)]
+    subprocess.run(
+        [str(lab.docker), "image", "rm", "--force", *copies], env=environment, capture_output=True, timeout=120
+    )
 
 
 def provide(lab: Lab, names: Iterable[str]) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import httpx
 from pydantic import BaseModel, ConfigDict
-from rich.console import Console
 from rich.table import Table
 
 from lab import bases
@@ -20,6 +19,7 @@ from measure.files import write_whole
 from measure.oci import MANIFEST_TYPES, weigh_layer
 from measure.records import LAB_ENVIRONMENT, RESULTS
 from measure.steps import PLATFORMS
+from measure.table import change, out
 
 #: A stand-in whose size differs from the official image's by more than this part is reported as a miss.
 TOLERANCE = 0.10
@@ -127,11 +127,6 @@ def _compare_one(lab: Lab, name: str, platform: str, official: dict) -> Comparis
     return comparison
 
 
-def difference(ours: int | None, theirs: int | None) -> str:
-    """Difference of two sizes in percent of the official one, with its sign; '' where there is nothing to compare."""
-    return "" if ours is None or theirs is None else f"{(ours - theirs) / theirs * 100:+.1f} %"
-
-
 def beyond_tolerance(comparison: Comparison) -> bool:
     """Is one of the two sizes further from the official one than TOLERANCE?"""
     ours, theirs = comparison.lab, comparison.official
@@ -172,7 +167,6 @@ def compare(lab: Lab) -> Fidelity:
 
 def show(fidelity: Fidelity) -> None:
     """Print the comparison."""
-    out = Console(highlight=False)
     table = Table(title="The lab's base images against the official ones (MB = 1,000,000 bytes)")
     for column in ("image", "platform", "transfer\nofficial", "lab", "diff.", "unpacked\nofficial", "lab", "diff."):
         table.add_column(column, justify="left" if column in ("image", "platform") else "right")
@@ -181,9 +175,9 @@ def show(fidelity: Fidelity) -> None:
         table.add_row(
             c.image, c.platform.split("/")[1],
             f"{c.official.transfer_bytes / 1e6:.1f}", f"{c.lab.transfer_bytes / 1e6:.1f}",
-            difference(c.lab.transfer_bytes, c.official.transfer_bytes),
+            change(c.lab.transfer_bytes, c.official.transfer_bytes),
             unpacked, f"{c.lab.unpacked_bytes / 1e6:.1f}",
-            difference(c.lab.unpacked_bytes, c.official.unpacked_bytes),
+            change(c.lab.unpacked_bytes, c.official.unpacked_bytes),
             style="red" if beyond_tolerance(c) else None,
         )  # fmt: skip
     out.print(table)

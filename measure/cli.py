@@ -17,8 +17,9 @@ from measure.dockerfiles import external_images
 from measure.engine import BUILDER_NAME, choose
 from measure.errors import friendly, say
 from measure.files import cache_folder
-from measure.run import measure_step, out
+from measure.run import measure_step
 from measure.steps import all_steps, find_step
+from measure.table import out
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 StepName = Annotated[str, typer.Argument(help="A step's folder, or its beginning, like step-1")]

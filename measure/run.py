@@ -7,9 +7,7 @@ import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from lab.lifecycle import check_disk
 from measure import build as builder
@@ -22,11 +20,7 @@ from measure.files import cache_folder
 from measure.oci import ORIGIN_LABEL, Image
 from measure.records import RESULTS, BaseImage, Failure, Provenance, Record, Size, save
 from measure.steps import RECOMMENDED, Step, Variant
-
-#: Results go to standard output, at least wide enough for the table.
-out = Console(highlight=False)
-if out.width < 110 and not out.is_terminal:
-    out = Console(highlight=False, width=110)
+from measure.table import out, table
 
 
 @dataclass
@@ -155,7 +149,7 @@ def measure_step(engine: Engine, step: Step) -> None:
             say(f"{variant.name} · {platform}: {word}, in {outcome.seconds:.1f} s")
             outcomes.append(outcome)
     builder.tidy()
-    out.print(table(step, outcomes, engine.platforms))
+    out.print(table(step, [outcome.record for outcome in outcomes], engine.platforms))
     for platform, answer in _start_recommended(engine, step, outcomes).items():
         out.print(f"{platform} answers: {escape(str(answer.start))}", soft_wrap=True)
     out.print(f"Records: {(RESULTS / engine.environment / step.name).relative_to(RESULTS.parent)}/")
@@ -179,43 +173,3 @@ def _start_recommended(engine: Engine, step: Step, outcomes: list[Outcome]) -> d
                     raise Problem("The image cannot be loaded into the engine.", why="\n".join(error.tail)) from None
                 answers[outcome.platform] = probe.ask(engine, image, outcome.variant, outcome.platform)
     return answers
-
-
-def megabytes(size: int) -> str:
-    """A size for people: decimal megabytes (10**6 bytes), one decimal."""
-    return f"{size / 1e6:.1f} MB"
-
-
-def change(size: int, first: int) -> str:
-    """The change of a size against the first one, in percent."""
-    return f"{(size - first) / first * 100:+.1f} %" if first else ""
-
-
-def table(step: Step, outcomes: list[Outcome], platforms: list[str]) -> Table:
-    """The table of variants: transfer and unpacked size for each platform, and the change against the first variant."""
-    shown = Table(title=f"{step.name}: transfer size (compressed) and unpacked size (tar) of each variant")
-    shown.add_column("variant")
-    for platform in platforms:
-        short = platform.split("/")[1]
-        shown.add_column(f"{short}\ntransfer", justify="right")
-        shown.add_column("\nchange", justify="right")
-        shown.add_column(f"{short}\nunpacked", justify="right")
-        shown.add_column("\nchange", justify="right")
-    by_key = {(o.variant.name, o.platform): o.record for o in outcomes}
-    first = step.variants[0].name
-    for variant in step.variants:
-        cells = []
-        for platform in platforms:
-            record = by_key.get((variant.name, platform))
-            reference = by_key.get((first, platform))
-            if record is None:
-                cells += ["not built", "", "", ""]
-            elif record.size is None:
-                cells += ["failed", "", "", ""]
-            else:
-                for name in ("transfer_bytes", "unpacked_tar_bytes"):
-                    size = getattr(record.size, name)
-                    base = getattr(reference.size, name) if reference and reference.size else 0
-                    cells += [megabytes(size), "" if variant.name == first else change(size, base)]
-        shown.add_row(variant.name, *cells)
-    return shown

@@ -13,10 +13,11 @@ ARG PYTHON_VERSION
 ARG PYTHON_SHA256
 ENV PYTHON_VERSION=$PYTHON_VERSION
 ENV PYTHON_SHA256=$PYTHON_SHA256
-# One layer, as in the official image: the interpreter and what it needs.
+# One layer, as in the official image: the interpreter and what it needs. And adduser: there it comes with a build
+# dependency, and autoremove keeps it, because apt depends on "base-passwd | adduser".
 RUN --mount=type=bind,from=cpython,target=/cpython \
     apt-get update \
-    && xargs -a /cpython/packages apt-get install -y --no-install-recommends \
+    && xargs -a /cpython/packages apt-get install -y --no-install-recommends adduser \
     && apt-get dist-clean \
     && cp -a /cpython/slim/. / \
     && ldconfig \

@@ -1,0 +1,41 @@
+from measure.build import COPY_TIME, BuildError, clean_copy
+from tests.conftest import run
+
+LOG = """#5 [1/3] FROM python
+#5 DONE 0.1s
+#7 [2/3] RUN pip install
+#7 0.412 Collecting nothing
+#7 0.500 ERROR: No matching distribution found for nothing
+#7 ERROR: process "/bin/sh -c pip install" did not complete successfully: exit code: 1
+------
+ > [2/3] RUN pip install:
+------""".splitlines()
+
+
+def test_a_clean_copy_has_what_git_would_give(tmp_path):
+    folder = tmp_path / "step-9-demo"
+    (folder / ".venv").mkdir(parents=True)
+    for name in ("app.py", "new.py", ".venv/junk", ".gitignore"):
+        (folder / name).write_text(name)
+    (folder / ".gitignore").write_text(".venv/\n")
+    run("git", "init", "--quiet", cwd=tmp_path).check_returncode()
+    run("git", "add", "step-9-demo/app.py", cwd=tmp_path).check_returncode()
+    with clean_copy(folder) as copy:
+        assert sorted(path.name for path in copy.iterdir()) == [".gitignore", "app.py", "new.py"]
+        assert {path.stat().st_mtime for path in copy.rglob("*")} == {COPY_TIME}
+    assert not copy.exists()
+
+
+def test_outside_of_git_a_clean_copy_has_everything(tmp_path):
+    folder = tmp_path / "step-9-demo"
+    folder.mkdir()
+    (folder / "app.py").write_text("")
+    with clean_copy(folder) as copy:
+        assert [path.name for path in copy.iterdir()] == ["app.py"]
+
+
+def test_the_last_lines_of_a_failed_build_are_those_of_the_instruction_that_failed():
+    error = BuildError(1, LOG)
+    assert error.tail[0] == "[2/3] RUN pip install"
+    assert "No matching distribution" in error.tail[2]
+    assert error.telling_line == "ERROR: No matching distribution found for nothing"
