@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import psutil
@@ -94,6 +95,12 @@ def kill(processes: list[psutil.Process]) -> None:
 
 
 def foreign_engines(lab: Lab) -> list[psutil.Process]:
-    """Docker engines on this machine that are not this lab's."""
-    own = {process.pid for process in leftovers(lab)}
-    return [p for p in psutil.process_iter(["name"]) if p.info["name"] == "dockerd" and p.pid not in own]
+    """Docker engines on this machine that are not this lab's. One that is just ending does not count."""
+    for _ in range(20):
+        own = {process.pid for process in leftovers(lab)}
+        engines = [p for p in psutil.process_iter(["name", "status"]) if p.info["name"] == "dockerd"]
+        found = [p for p in engines if p.pid not in own and p.info["status"] != psutil.STATUS_ZOMBIE]
+        if not found:
+            break
+        time.sleep(0.05)
+    return found

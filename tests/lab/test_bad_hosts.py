@@ -42,9 +42,7 @@ def test_too_little_disk(lab, tmp_path):
 
 
 def test_registry_port_taken(lab):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", lab.registry_port))
-        taken.listen()
+    with socket.create_server(("127.0.0.1", lab.registry_port)):
         result = lab_command("up")
     told(result, f"127.0.0.1:{lab.registry_port} is taken", str(os.getpid()), "PYTHON_IMAGES_REGISTRY_PORT=")
     assert not lab.tree.exists()
