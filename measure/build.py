@@ -45,6 +45,10 @@ class BuildError(Exception):
         own = [line for line in self.log[: errors[0] + 1] if line.startswith(f"{number} ")]
         return [_NOISE.sub("", line) for line in own[-10:]]
 
+    def line_with(self, words: str) -> str | None:
+        """The first line with these words that an instruction printed; the builder's own lines do not count."""
+        return next((line for line in self.log if words in line and re.match(r"^#\d+ \d+\.\d+ ", line)), None)
+
     @property
     def telling_line(self) -> str:
         """The line of the log that says what went wrong."""

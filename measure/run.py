@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from rich.markup import escape
@@ -31,14 +31,13 @@ class Outcome:
     platform: str
     record: Record
     seconds: float
-    log: list[str] = field(default_factory=list)
 
     @property
     def expected(self) -> bool:
         """Did it go as its compose file says it should?"""
         lesson = self.variant.teaching.fails_with
         if self.record.failure:
-            return lesson is not None and any(lesson in line for line in self.log)
+            return lesson is not None and lesson in self.record.failure.line
         return lesson is None
 
 
@@ -71,7 +70,6 @@ def _measure(engine: Engine, step: Step, variant: Variant, platform: str) -> Out
         "dockerfile": str(variant.dockerfile.relative_to(step.folder)),
     }
     title = f"{variant.name} · {platform}"
-    log: list[str] = []
     with console.status(title) as status:
 
         def progress(line: str) -> None:
@@ -80,9 +78,8 @@ def _measure(engine: Engine, step: Step, variant: Variant, platform: str) -> Out
         try:
             image = builder.build(engine, step, variant, platform, progress)
         except BuildError as error:
-            log = error.log
             lesson = variant.teaching.fails_with
-            line = next((text for text in log if lesson and lesson in text), error.telling_line)
+            line = (error.line_with(lesson) if lesson else None) or error.telling_line
             failure = Failure(exit_code=error.exit_code, line=_scrub(line))
             provenance = _provenance(engine, step, variant, platform, None)
             record = Record(outcome="failed", failure=failure, provenance=provenance, **common)
@@ -97,7 +94,7 @@ def _measure(engine: Engine, step: Step, variant: Variant, platform: str) -> Out
             )
             provenance = _provenance(engine, step, variant, platform, image)
             record = Record(outcome="built", size=size, provenance=provenance, **common)
-    outcome = Outcome(variant, platform, record, time.monotonic() - begun, log)
+    outcome = Outcome(variant, platform, record, time.monotonic() - begun)
     # A failure that is the lesson is a result. Any other is a mishap, and does not replace a result.
     if outcome.expected or not record.path.exists():
         save(record)

@@ -1,5 +1,6 @@
 """`make step-1` in a fresh clone, as a newcomer types it: real images, both platforms, weighed, started, recorded."""
 
+import contextlib
 import json
 import os
 import re
@@ -12,6 +13,7 @@ import pytest
 
 from lab import lifecycle
 from lab.config import Lab
+from measure.build import clean_copy
 from measure.probe import wait_for
 from measure.records import Record
 from tests.conftest import fresh_clone, run
@@ -81,13 +83,14 @@ def test_sizes_agree_with_the_manifest_as_the_registry_shows_it(clone, first_run
         pytest.skip("needs the lab's registry; run it with ENGINE=lab")
     lab = Lab.from_environment()
     tag = f"{lab.registry}/test/slim:amd64"
-    engine.docker.buildx.bake(
-        ["step-1-kiss-slim"],
-        files=[clone / "step-1-kiss/compose.yaml"],
-        set={"*.platform": "linux/amd64", "*.tags": tag, "*.output": "type=registry"},
-        variables={"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
-        progress=False,
-    )
+    with clean_copy(clone / "step-1-kiss") as copy, contextlib.chdir(copy):
+        engine.docker.buildx.bake(
+            ["step-1-kiss-slim"],
+            files=["compose.yaml"],
+            set={"*.platform": "linux/amd64", "*.tags": tag, "*.output": "type=registry"},
+            variables={"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
+            progress=False,
+        )
     skopeo = ["chroot", str(lab.tree), "skopeo", "inspect", "--raw", "--tls-verify=false", f"docker://{tag}"]
     manifest = json.loads(run(*skopeo).stdout)
     size = records(clone)["slim", "linux/amd64"].size
@@ -111,7 +114,7 @@ def test_platforms_can_be_narrowed(clone, first_run):
 def test_a_dockerfile_that_fails_is_shown_and_the_others_still_build(clone, first_run, engine):
     dockerfile = clone / "step-1-kiss/slim.Dockerfile"
     good = dockerfile.read_text()
-    before = {path: path.read_bytes() for path in (clone / "results").rglob("*.json")}
+    before = {path: path.read_bytes() for path in (clone / "results").rglob("slim.*.json")}
     dockerfile.write_text(good.replace("RUN pip install", "RUN echo nothing like it >&2; exit 7; pip install"))
     try:
         result = make(clone, "step-1", PLATFORMS="linux/amd64")
@@ -125,7 +128,7 @@ def test_a_dockerfile_that_fails_is_shown_and_the_others_still_build(clone, firs
     assert re.search(r"│ slim +│ +failed", result.stdout)
     assert "Not as it should be: slim on linux/amd64" in result.stderr
     # A mishap does not replace a result.
-    assert {path: path.read_bytes() for path in (clone / "results").rglob("*.json")} == before
+    assert {path: path.read_bytes() for path in (clone / "results").rglob("slim.*.json")} == before
 
 
 def test_a_failure_that_is_meant_is_recorded_as_one(clone, first_run, engine):
