@@ -10,8 +10,8 @@ from measure.steps import Step
 
 #: Results go to standard output, at least wide enough for the table.
 out = Console(highlight=False)
-if out.width < 110 and not out.is_terminal:
-    out = Console(highlight=False, width=110)
+if out.width < 120 and not out.is_terminal:
+    out = Console(highlight=False, width=120)
 
 
 def megabytes(size: int) -> str:
@@ -34,21 +34,25 @@ def table(step: Step, records: list[Record], platforms: list[str]) -> Table:
         shown.add_column("\nchange", justify="right")
         shown.add_column(f"{short}\nunpacked", justify="right")
         shown.add_column("\nchange", justify="right")
+    shown.add_column("\nbuild")
     by_key = {(record.variant, record.platform): record for record in records}
     first = step.variants[0].name
     for variant in step.variants:
-        cells = []
+        cells, results = [], []
         for platform in platforms:
             record = by_key.get((variant.name, platform))
             reference = by_key.get((first, platform))
             if record is None:
-                cells += ["not built", "", "", ""]
+                cells += ["-", "", "", ""]
+                results.append("left out")
             elif record.size is None:
-                cells += ["failed", "", "", ""]
+                cells += ["-", "", "", ""]
+                results.append(f"failed ({record.failure.exit_code})")
             else:
+                results.append("ok")
                 for name in ("transfer_bytes", "unpacked_tar_bytes"):
                     size = getattr(record.size, name)
                     base = getattr(reference.size, name) if reference and reference.size else 0
                     cells += [megabytes(size), "" if variant.name == first else change(size, base)]
-        shown.add_row(variant.name, *cells)
+        shown.add_row(variant.name, *cells, ", ".join(dict.fromkeys(results)))
     return shown
