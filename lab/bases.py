@@ -299,7 +299,7 @@ def provide(lab: Lab, names: Iterable[str]) -> None:
         lifecycle.check_disk(lab.home)
         for folder in (lab.work, lab.sources):
             folder.mkdir(parents=True, exist_ok=True)
-        say(f"building base images, once (the cache keeps them; a quarter of an hour): {', '.join(missing)}")
+        say(f"building base images, once (this takes a while; the cache keeps them): {', '.join(missing)}")
         try:
             _build(lab, wanted)
         finally:
