@@ -8,10 +8,10 @@ from rich.table import Table
 from measure.records import Record
 from measure.steps import Step
 
-#: Results go to standard output, at least wide enough for the table.
+#: Results go to standard output, at least wide enough for the tables.
 out = Console(highlight=False)
-if out.width < 120 and not out.is_terminal:
-    out = Console(highlight=False, width=120)
+if out.width < 100 and not out.is_terminal:
+    out = Console(highlight=False, width=100)
 
 
 def megabytes(size: int) -> str:
@@ -25,34 +25,34 @@ def change(size: int, first: int | None) -> str:
 
 
 def table(step: Step, records: list[Record], platforms: list[str]) -> Table:
-    """The table of variants: transfer and unpacked size for each platform, and the change against the first variant."""
-    shown = Table(title=f"{step.name}: transfer size (compressed) and unpacked size (tar) of each variant")
+    """The table of variants: transfer and unpacked size for each platform, and the change against the first variant.
+
+    It fits a terminal of 80 columns, however many platforms there are.
+    """
+    shown = Table(title=f"{step.name}: transfer size (compressed) and unpacked size (tar)")
+    shown.add_column("platform")
     shown.add_column("variant")
-    for platform in platforms:
-        short = platform.split("/")[1]
-        shown.add_column(f"{short}\ntransfer", justify="right")
-        shown.add_column("\nchange", justify="right")
-        shown.add_column(f"{short}\nunpacked", justify="right")
-        shown.add_column("\nchange", justify="right")
-    shown.add_column("\nbuild")
+    for name in ("transfer", "change", "unpacked", "change"):
+        shown.add_column(name, justify="right")
+    shown.add_column("build")
     by_key = {(record.variant, record.platform): record for record in records}
     first = step.variants[0].name
-    for variant in step.variants:
-        cells, results = [], []
-        for platform in platforms:
+    for platform in platforms:
+        reference = by_key.get((first, platform))
+        for variant in step.variants:
             record = by_key.get((variant.name, platform))
-            reference = by_key.get((first, platform))
+            cells = ["-", "", "-", ""]
             if record is None:
-                cells += ["-", "", "", ""]
-                results.append("left out")
+                result = "none"
             elif record.size is None:
-                cells += ["-", "", "", ""]
-                results.append(f"failed ({record.failure.exit_code})")
+                result = "failed"
             else:
-                results.append("ok")
+                result = "ok"
+                cells = []
                 for name in ("transfer_bytes", "unpacked_tar_bytes"):
                     size = getattr(record.size, name)
-                    base = getattr(reference.size, name) if reference and reference.size else 0
+                    base = getattr(reference.size, name) if reference and reference.size else None
                     cells += [megabytes(size), "" if variant.name == first else change(size, base)]
-        shown.add_row(variant.name, *cells, ", ".join(dict.fromkeys(results)))
+            short = platform.split("/")[1] if variant.name == first else ""
+            shown.add_row(short, variant.name, *cells, result, end_section=variant is step.variants[-1])
     return shown

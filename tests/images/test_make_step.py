@@ -125,7 +125,7 @@ def test_a_dockerfile_that_fails_is_shown_and_the_others_still_build(clone, firs
     assert "nothing like it" in result.stderr
     assert "exit code: 7" in result.stderr
     assert re.search(r"│ recommended +│ +\d+\.\d MB", result.stdout)
-    assert re.search(r"│ slim +│ +- .+│ failed \(\d+\) +│", result.stdout)
+    assert re.search(r"│ slim +│ +- .+│ failed +│", result.stdout)
     assert "Not as it should be: slim on linux/amd64" in result.stderr
     # A mishap does not replace a result.
     assert {path: path.read_bytes() for path in (clone / "results").rglob("slim.*.json")} == before
