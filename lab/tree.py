@@ -102,7 +102,7 @@ def ensure(lab: Lab) -> bool:
             ]
         ),
         lab.logs / "tree.log",
-        what="Making the engine's tree from Debian packages (about 40 s)",
+        what="Making the engine's tree from Debian packages",
         cwd=work,
     )  # fmt: skip
     partial.rename(lab.tree)

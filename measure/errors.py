@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import subprocess
 from collections.abc import Callable
@@ -60,7 +61,8 @@ def _outside(error: Exception) -> Problem | None:
         case httpx.HTTPError():
             return Problem("A service does not answer.", why=str(error), next="make lab-status")
         case OSError():
-            return Problem("The system refused.", why=str(error), next="df -h  # is a disk full?")
+            hint = "df -h" if error.errno == errno.ENOSPC else "look at the path above, then the same command again"
+            return Problem("The system refused.", why=str(error), next=hint)
         case _:
             return None
 

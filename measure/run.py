@@ -136,6 +136,10 @@ def measure_step(engine: Engine, step: Step) -> None:
     out.print(
         f"[bold]{step.name}[/] on {', '.join(engine.platforms)} with Docker Engine {engine.version} ({engine.kind})"
     )
+    if engine.kind == "lab":
+        out.print(
+            "Base images are the lab's stand-ins for the official ones: `make lab-fidelity` tells how close they are"
+        )
     outcomes = []
     for variant in variants:
         for platform in engine.platforms:

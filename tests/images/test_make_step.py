@@ -38,6 +38,18 @@ def make(folder, *words: str, seconds: int = 600, **variables):
     return run("make", *words, cwd=folder, seconds=seconds, env={**os.environ, **variables})
 
 
+@contextlib.contextmanager
+def changed(path: Path, old: str, new: str):
+    """A file with `old`, which it must contain, replaced by `new`, for a while."""
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    try:
+        yield
+    finally:
+        path.write_text(text)
+
+
 def records(folder) -> dict[tuple[str, str], Record]:
     paths = (folder / "results").glob("*/step-1-kiss/*.json")
     found = [Record.model_validate_json(path.read_text()) for path in paths]
@@ -113,13 +125,9 @@ def test_platforms_can_be_narrowed(clone, first_run):
 
 def test_a_dockerfile_that_fails_is_shown_and_the_others_still_build(clone, first_run, engine):
     dockerfile = clone / "step-1-kiss/slim.Dockerfile"
-    good = dockerfile.read_text()
     before = {path: path.read_bytes() for path in (clone / "results").rglob("slim.*.json")}
-    dockerfile.write_text(good.replace("RUN pip install", "RUN echo nothing like it >&2; exit 7; pip install"))
-    try:
+    with changed(dockerfile, "RUN pip install", "RUN echo nothing like it >&2; exit 7; pip install"):
         result = make(clone, "step-1", PLATFORMS="linux/amd64")
-    finally:
-        dockerfile.write_text(good)
     assert result.returncode != 0
     assert "slim does not build on linux/amd64" in result.stderr
     assert "nothing like it" in result.stderr
@@ -133,17 +141,12 @@ def test_a_dockerfile_that_fails_is_shown_and_the_others_still_build(clone, firs
 
 def test_a_failure_that_is_meant_is_recorded_as_one(clone, first_run, engine):
     folder = clone / "step-1-kiss"
-    compose, dockerfile = folder / "compose.yaml", folder / "slim.Dockerfile"
-    texts = {path: path.read_text() for path in (compose, dockerfile)}
-    dockerfile.write_text(texts[dockerfile].replace("RUN pip", "RUN echo Error: pg_config is missing; exit 1; pip"))
     lesson = "question: How much of the image is the base image?\n"
-    compose.write_text(texts[compose].replace(lesson, f"{lesson}      fails_with: pg_config is missing\n"))
-    try:
+    failing = changed(folder / "slim.Dockerfile", "RUN pip", "RUN echo Error: pg_config is missing; exit 1; pip")
+    meant = changed(folder / "compose.yaml", lesson, f"{lesson}      fails_with: pg_config is missing\n")
+    with failing, meant:
         result = make(clone, "step-1", PLATFORMS="linux/amd64")
         record = records(clone)["slim", "linux/amd64"]
-    finally:
-        for path, text in texts.items():
-            path.write_text(text)
     assert result.returncode == 0, result.stderr
     assert (record.outcome, record.size) == ("failed", None)
     assert record.failure.exit_code != 0
@@ -154,13 +157,8 @@ def test_a_failure_that_is_meant_is_recorded_as_one(clone, first_run, engine):
 def test_a_base_that_the_lab_has_not_fails_at_once(clone, first_run, engine):
     if engine.kind != "lab":
         pytest.skip("an engine with Docker Hub has every base; run it with ENGINE=lab")
-    dockerfile = clone / "step-1-kiss/slim.Dockerfile"
-    good = dockerfile.read_text()
-    dockerfile.write_text(good.replace("FROM python:3.14-slim", "FROM python:2.7"))
-    try:
+    with changed(clone / "step-1-kiss/slim.Dockerfile", "FROM python:3.14-slim", "FROM python:2.7"):
         result = make(clone, "step-1", seconds=60)
-    finally:
-        dockerfile.write_text(good)
     assert result.returncode != 0
     assert "cannot provide python:2.7" in result.stderr
     assert "python:3.14-slim" in result.stderr
@@ -168,13 +166,8 @@ def test_a_base_that_the_lab_has_not_fails_at_once(clone, first_run, engine):
 
 
 def test_a_compose_file_that_does_not_parse_is_told(clone, first_run):
-    compose = clone / "step-1-kiss/compose.yaml"
-    good = compose.read_text()
-    compose.write_text(good + "\n  - [")
-    try:
+    with changed(clone / "step-1-kiss/compose.yaml", "services:\n", "services:\n  - [\n"):
         result = make(clone, "step-1", seconds=60)
-    finally:
-        compose.write_text(good)
     assert result.returncode != 0
     assert "step-1-kiss/compose.yaml is not valid YAML" in result.stderr
     assert "line" in result.stderr
@@ -191,12 +184,10 @@ def lab_containers_processes() -> list[str]:
 def test_ctrl_c_in_the_middle_of_a_build_leaves_nothing(clone, first_run, engine):
     if engine.kind != "lab":
         pytest.skip("looks into the lab's cgroups; run it with ENGINE=lab")
-    dockerfile = clone / "step-1-kiss/Dockerfile"
-    good = dockerfile.read_text()
-    dockerfile.write_text(good.replace("RUN pip install", f"RUN sleep 300 # {time.time()}\nRUN pip install"))
+    slow = changed(clone / "step-1-kiss/Dockerfile", "RUN pip", f"RUN sleep 300 # {time.time()}\nRUN pip")
     before = {path: path.read_bytes() for path in (clone / "results").rglob("*") if path.is_file()}
     mounts = Path("/proc/self/mountinfo").read_text()
-    try:
+    with slow:
         child = subprocess.Popen(
             ["make", "step-1"], cwd=clone, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             start_new_session=True, env={**os.environ, "PLATFORMS": "linux/amd64"},
@@ -209,8 +200,6 @@ def test_ctrl_c_in_the_middle_of_a_build_leaves_nothing(clone, first_run, engine
             pytest.fail("the build did not begin")
         os.killpg(child.pid, signal.SIGINT)
         _, errors = child.communicate(timeout=60)
-    finally:
-        dockerfile.write_text(good)
     assert child.returncode != 0
     assert "Stopped by you" in errors
     assert "Traceback" not in errors
@@ -229,17 +218,14 @@ def test_an_unreachable_package_index_is_named(clone, first_run, engine):
     if engine.kind != "lab":
         pytest.skip("changes the lab's index; run it with ENGINE=lab")
     lab = Lab.from_environment()
-    requirements = clone / "step-1-kiss/requirements.txt"
-    good = requirements.read_text()
-    requirements.write_text(good + "peppercorn==0.6\n")
+    never_installed = changed(clone / "step-1-kiss/requirements.txt", "flask==", "peppercorn==0.6\nflask==")
     lifecycle.down(lab)
     try:
-        with pytest.MonkeyPatch.context() as patch:
+        with never_installed, pytest.MonkeyPatch.context() as patch:
             patch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple/")
             lifecycle.up(lab)
             result = make(clone, "step-1", PLATFORMS="linux/amd64")
     finally:
-        requirements.write_text(good)
         lifecycle.down(lab)
         lifecycle.up(lab)
     assert result.returncode != 0
