@@ -137,9 +137,7 @@ def measure_step(engine: Engine, step: Step) -> None:
         f"[bold]{step.name}[/] on {', '.join(engine.platforms)} with Docker Engine {engine.version} ({engine.kind})"
     )
     if engine.kind == "lab":
-        out.print(
-            "Base images are the lab's stand-ins for the official ones: `make lab-fidelity` tells how close they are"
-        )
+        out.print("The base images are the lab's stand-ins for the official ones: see `make lab-fidelity`.")
     outcomes = []
     for variant in variants:
         for platform in engine.platforms:
