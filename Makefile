@@ -24,6 +24,21 @@ run-%: .venv/.ready FORCE ## docker compose up for a step, in the foreground: ma
 steps: .venv/.ready ## the steps, and what each variant teaches
 	@$(RUN) measure steps
 
+.PHONY: check
+check: .venv/.ready ## the records that are stale, missing or orphaned, without an engine; fails when there are any
+	@$(RUN) measure check
+
+show-%: .venv/.ready FORCE ## what is recorded of a step, or of one variant: make show-step-1 VARIANT=slim
+	@$(RUN) measure show $*$(if $(VARIANT),/$(VARIANT))
+
+.PHONY: diff
+diff: .venv/.ready ## what grew between two records: make diff A=step-1/slim B=step-1/recommended
+	@$(RUN) measure diff $(A) $(B)
+
+.PHONY: schema
+schema: .venv/.ready ## after a change in the records' models: write their JSON Schemas anew
+	@$(RUN) measure schema
+
 .PHONY: engine
 engine: .venv/.ready ## which Docker engine and builder would be used here
 	@$(RUN) measure engine

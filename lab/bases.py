@@ -113,10 +113,17 @@ def check(names: Iterable[str]) -> None:
         )
 
 
-def _registry_has(lab: Lab, name: str) -> bool:
+def recipe_of(name: str) -> str | None:
+    """Hash of the recipe that the lab builds this image by; None for an image that it cannot build."""
+    return recipe_sha256(name) if name in available() else None
+
+
+def digest(lab: Lab, name: str) -> str | None:
+    """Digest of the image that the lab's registry has under this official name, or None."""
     repository, tag = name.split(":")
     url = f"http://{lab.registry}/v2/library/{repository}/manifests/{tag}"
-    return httpx.head(url, headers={"Accept": MANIFEST_TYPES}, timeout=10, trust_env=False).is_success
+    answer = httpx.head(url, headers={"Accept": MANIFEST_TYPES}, timeout=10, trust_env=False)
+    return answer.headers["Docker-Content-Digest"] if answer.is_success else None
 
 
 def _state(lab: Lab) -> dict:
@@ -308,4 +315,4 @@ def provide(lab: Lab, names: Iterable[str]) -> None:
 
 
 def _current(lab: Lab, name: str) -> bool:
-    return _state(lab).get(name) == _key(lab, name) and _registry_has(lab, name)
+    return _state(lab).get(name) == _key(lab, name) and digest(lab, name) is not None

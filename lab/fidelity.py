@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import tarfile
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +12,16 @@ from rich.table import Table
 
 from lab import bases
 from lab.config import HERE, Lab
+from measure.contents import read_contents
 from measure.errors import console
 from measure.files import write_whole
-from measure.oci import MANIFEST_TYPES, weigh_layer
+from measure.filesystem import FileSystem
+from measure.layers import read_layer
+from measure.oci import MANIFEST_TYPES
 from measure.records import LAB_ENVIRONMENT, RESULTS
 from measure.steps import PLATFORMS
-from measure.table import change, out
+from measure.table import out
+from measure.units import change
 
 #: A stand-in whose size differs from the official image's by more than this part is reported as a miss.
 TOLERANCE = 0.10
@@ -78,25 +80,6 @@ def _blob(lab: Lab, digest: str) -> Path:
     return lab.home / "registry/docker/registry/v2/blobs/sha256" / value[:2] / value / "data"
 
 
-def _dpkg_status(layer: Path) -> str | None:
-    """Text of /var/lib/dpkg/status in a layer, or None when the layer has none."""
-    with gzip.open(layer) as stream, tarfile.open(fileobj=stream, mode="r|") as archive:
-        for member in archive:
-            if member.name.removeprefix("./") == "var/lib/dpkg/status" and member.isreg():
-                return archive.extractfile(member).read().decode()
-    return None
-
-
-def _packages(status: str) -> set[str]:
-    """Names of the installed packages in a dpkg status file (format: deb822, see dpkg(1))."""
-    names = set()
-    for paragraph in status.split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in paragraph.splitlines() if ": " in line and line[0] != " ")
-        if fields.get("Status", "").endswith(" installed"):
-            names.add(fields["Package"])
-    return names
-
-
 def _official_packages(name: str) -> set[str] | None:
     path = HERE / "official" / f"{name.replace(':', '-')}.packages"
     return {line.split("=")[0] for line in path.read_text().split()} if path.exists() else None
@@ -106,7 +89,7 @@ def _compare_one(lab: Lab, name: str, platform: str, official: dict) -> Comparis
     index = _get(lab, name, name.split(":")[1])
     digest = next(m["digest"] for m in index["manifests"] if m["platform"]["architecture"] == platform.split("/")[1])
     layers = _get(lab, name, digest)["layers"]
-    blobs = [_blob(lab, layer["digest"]) for layer in layers]
+    facts = [read_layer(_blob(lab, layer["digest"])) for layer in layers]
     comparison = Comparison(
         image=name,
         platform=platform,
@@ -115,12 +98,12 @@ def _compare_one(lab: Lab, name: str, platform: str, official: dict) -> Comparis
         ),
         lab=Sizes(
             transfer_bytes=sum(layer["size"] for layer in layers),
-            unpacked_bytes=sum(weigh_layer(blob)["unpacked_file_bytes"] for blob in blobs),
+            unpacked_bytes=sum(layer.file_bytes for layer in facts),
         ),
     )
     theirs = _official_packages(name)
     if theirs is not None and platform == PLATFORMS[0]:
-        ours = _packages(next(status for blob in reversed(blobs) if (status := _dpkg_status(blob))))
+        ours = {package.name for package in read_contents(FileSystem(facts), "").os_packages}
         comparison.packages_official, comparison.packages_lab = len(theirs), len(ours)
         comparison.packages_missing = sorted(theirs - ours)
         comparison.packages_extra = sorted(ours - theirs)

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import shutil
-import subprocess
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,10 +17,13 @@ import psutil
 from filelock import FileLock, Timeout
 from python_on_whales.exceptions import DockerException
 
-from measure.engine import Engine
+from measure.dockerfiles import base_image
+from measure.engine import Engine, native_platform
 from measure.errors import say
 from measure.files import cache_folder, write_whole
-from measure.oci import Image, read_image
+from measure.inputs import git_files, ignore_file
+from measure.layers import read_layer, reader_version
+from measure.oci import Image, manifest_of, read_image
 from measure.steps import Step, Variant
 
 #: One progress line of the builder in plain form: `#7 [2/5] RUN …`.
@@ -82,47 +85,34 @@ def layout_lock() -> Iterator[None]:
 COPY_TIME = 1_767_225_600
 
 
-def _git_files(folder: Path) -> list[Path] | None:
-    """The files below a folder that git has or would take, or None outside of a repository."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=folder, capture_output=True, text=True,
-    )  # fmt: skip
-    if listed.returncode:
-        return None
-    return [Path(name) for name in listed.stdout.split("\0") if name and (folder / name).is_file()]
-
-
 @contextlib.contextmanager
 def clean_copy(folder: Path) -> Iterator[Path]:
     """A copy of a step's folder with the files that git would give, and nothing that tests or editors left there.
 
-    All files have the same modification time, so that two copies give the same layers.
+    All files have the same modification time, and the modes that git keeps (executable or not), so that two copies give
+    the same layers whatever a user's umask is.
     """
     with tempfile.TemporaryDirectory(prefix="measure-") as temporary:
         copy = Path(temporary) / folder.name
-        files = _git_files(folder)
-        if files is None:
-            shutil.copytree(folder, copy)
-            files = [path.relative_to(copy) for path in copy.rglob("*") if path.is_file()]
-        for name in files:
+        copy.mkdir()
+        for name in git_files(folder):
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(folder / name, copy / name)
         for path in (copy, *copy.rglob("*")):
+            path.chmod(0o755 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0o644)
             os.utime(path, (COPY_TIME, COPY_TIME))
         yield copy
 
 
-def _run(step: Step, lines: Iterator, progress: Callable[[str], None]) -> None:
-    """Follow a build. It runs in a copy of the step's folder: bake resolves `context: .` against the current folder."""
+def _run(lines: Iterator, progress: Callable[[str], None]) -> None:
+    """Follow a build to its end. Raises BuildError when it fails."""
     log: list[str] = []
     try:
-        with clean_copy(step.folder) as copy, contextlib.chdir(copy):
-            for line in lines:
-                text = (line if isinstance(line, str) else line.decode(errors="replace")).rstrip()
-                log.append(text)
-                if match := _STEP_LINE.match(text):
-                    progress(match["step"][:90])
+        for line in lines:
+            text = (line if isinstance(line, str) else line.decode(errors="replace")).rstrip()
+            log.append(text)
+            if match := _STEP_LINE.match(text):
+                progress(match["step"][:90])
     except DockerException as error:
         raise BuildError(error.return_code, log or (error.stderr or "").splitlines()) from None
     except KeyboardInterrupt:
@@ -134,44 +124,102 @@ def _run(step: Step, lines: Iterator, progress: Callable[[str], None]) -> None:
 
 
 def _bake(
-    engine: Engine, step: Step, variant: Variant, platform: str, output: str, tag: str | None, **more: Any
-) -> Iterator:
-    settings = {f"{variant.service}.platform": platform, f"{variant.service}.output": output}
-    if tag:
-        settings[f"{variant.service}.tags"] = tag
-    return engine.docker.buildx.bake(
-        [variant.service],
-        builder=engine.builder,
-        files=[step.compose_file.name],
-        set=settings,
-        progress="plain",
-        stream_logs=True,
-        # Attestations would add megabytes that are no part of the image.
-        variables={"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
-        **more,
-    )
+    engine: Engine, file: str, target: str, platform: str, progress: Callable[[str], None], **settings: Any
+) -> dict[str, Any]:
+    """Build one target of a bake or compose file in the current folder; returns what the builder tells about it."""
+    with tempfile.TemporaryDirectory() as folder:
+        metadata = Path(folder) / "metadata.json"
+        lines = engine.docker.buildx.bake(
+            [target],
+            builder=engine.builder,
+            files=[file],
+            set={f"{target}.{key}": value for key, value in {"platform": platform, **settings}.items()},
+            progress="plain",
+            stream_logs=True,
+            metadata_file=metadata,
+            # Attestations would add megabytes that are no part of the image.
+            variables={"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
+        )
+        _run(lines, progress)
+        return json.loads(metadata.read_text())[target]
+
+
+def _export(engine: Engine, file: str, target: str, platform: str, progress: Callable[[str], None]) -> str:
+    """Build a target into the layout; returns the image's digest. The layout's lock must be held."""
+    # The builder adds to these two and reads them back: a run that was killed may have left them half-written.
+    for name in ("index.json", "oci-layout"):
+        (layout() / name).unlink(missing_ok=True)
+    output = f"type=oci,tar=false,dest={layout()}"
+    return _bake(engine, file, target, platform, progress, output=output)["containerimage.digest"]
 
 
 def build(engine: Engine, step: Step, variant: Variant, platform: str, progress: Callable[[str], None]) -> Image:
     """Build a variant for a platform and weigh it. `progress` is told what the builder is doing.
 
-    Raises BuildError when the build fails, Problem when the engine cannot provide a base image.
+    Raises BuildError when the build fails, Problem when the exported image is damaged or its base changed meanwhile.
     """
-    with layout_lock(), tempfile.TemporaryDirectory() as folder:
-        metadata = Path(folder) / "metadata.json"
-        output = f"type=oci,tar=false,dest={layout()}"
-        _run(step, _bake(engine, step, variant, platform, output, None, metadata_file=metadata), progress)
-        digest = json.loads(metadata.read_text())[variant.service]["containerimage.digest"]
-        progress("weighing")
-        image = read_image(layout(), digest)
+    with layout_lock():
+        # bake resolves `context: .` against the current folder.
+        with clean_copy(step.folder) as copy, contextlib.chdir(copy):
+            digest = _export(engine, step.compose_file.name, variant.service, platform, progress)
         _remember(step, variant, platform, digest)
-        return image
+        progress("weighing")
+        base = base_image(variant.dockerfile, variant.target)
+        layers = base_layers(engine, base, platform) if base else []
+        return read_image(layout(), digest).on(layers)
+
+
+def base_layers(engine: Engine, name: str, platform: str) -> list[str]:
+    """Digests of a base image's layers for a platform, as the builder exports them. The layout's lock must be held."""
+    key = (name, platform)
+    if key not in engine.base_layers:
+        with _small_build({"Dockerfile": f"FROM {name}\n"}, "."):
+            digest = _export(engine, "bake.json", "small", platform, lambda _: None)
+        engine.base_layers[key] = [layer["digest"] for layer in manifest_of(layout(), digest)["layers"]]
+    return engine.base_layers[key]
+
+
+def context_bytes(engine: Engine, step: Step, variant: Variant) -> int:
+    """Bytes of the regular files that a variant's build context offers: what `COPY . /` finds under its ignore file."""
+    return sum(size for _, size in context_listing(engine, step, variant))
+
+
+def context_listing(engine: Engine, step: Step, variant: Variant) -> list[tuple[str, int]]:
+    """Path and size in bytes of each regular file in a variant's build context, as the builder sees it.
+
+    Found by a two-line Dockerfile of which nothing but the context can come: FROM scratch, COPY . /.
+    """
+    files = {"Dockerfile": "FROM scratch\nCOPY . /\n"}
+    if ignore := ignore_file(variant):
+        # The builder looks beside the Dockerfile first, so this one wins over the context's own.
+        files["Dockerfile.dockerignore"] = ignore.read_text()
+    with layout_lock(), clean_copy(step.folder) as copy:
+        context = copy / variant.context.relative_to(step.folder)
+        with _small_build(files, str(context)):
+            digest = _export(engine, "bake.json", "small", native_platform(), lambda _: None)
+        layers = manifest_of(layout(), digest)["layers"]
+        blobs = [layout() / "blobs" / layer["digest"].replace(":", "/") for layer in layers]
+        entries = [entry for blob in blobs for entry in read_layer(blob).entries]
+    return [(entry.path, entry.size) for entry in entries if entry.kind == "file"]
+
+
+@contextlib.contextmanager
+def _small_build(files: dict[str, str], context: str) -> Iterator[None]:
+    """Be in a folder with a bake file whose target `small` builds the Dockerfile there with a context."""
+    with tempfile.TemporaryDirectory(prefix="measure-") as folder, contextlib.chdir(folder):
+        for name, text in files.items():
+            Path(name).write_text(text)
+        target = {"context": context, "dockerfile": f"{folder}/Dockerfile"}
+        Path("bake.json").write_text(json.dumps({"target": {"small": target}}))
+        yield
 
 
 def load_into_engine(engine: Engine, step: Step, variant: Variant, platform: str) -> str:
     """Build a variant for a platform into the engine's own store, so that it can be run. Returns its name."""
     tag = f"{step.name}:{variant.name}-{platform.split('/')[1]}"
-    _run(step, _bake(engine, step, variant, platform, "type=docker", tag), lambda _: None)
+    with clean_copy(step.folder) as copy, contextlib.chdir(copy):
+        file = step.compose_file.name
+        _bake(engine, file, variant.service, platform, lambda _: None, output="type=docker", tags=tag)
     return tag
 
 
@@ -208,4 +256,9 @@ def tidy() -> None:
                 waiting += [part["digest"] for part in parts if isinstance(part, dict) and "digest" in part]
         for path in (layout() / "blobs" / "sha256").glob("*"):
             if f"sha256:{path.name}" not in used:
+                path.unlink()
+        # What was read from layers that are gone, or by another version of the reader.
+        for path in (cache_folder() / "layers").glob("*/*"):
+            digest = path.name.removeprefix("image-").split(".")[0]
+            if path.parent.name != reader_version() or f"sha256:{digest}" not in used:
                 path.unlink()

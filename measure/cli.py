@@ -6,20 +6,36 @@ import os
 import shutil
 import signal
 import subprocess
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from python_on_whales.exceptions import DockerException
+from rich.markup import escape
 
 from measure import probe
 from measure.build import layout, layout_lock
+from measure.check import check
+from measure.compare import compare
 from measure.dockerfiles import external_images
 from measure.engine import BUILDER_NAME, choose
-from measure.errors import friendly, say
-from measure.files import cache_folder
+from measure.errors import Problem, friendly, say
+from measure.files import cache_folder, write_whole
+from measure.records import (
+    LAB_ENVIRONMENT,
+    RESULTS,
+    Record,
+    environments,
+    load,
+    parse,
+    record_files,
+    record_path,
+    schemas,
+    shown,
+)
 from measure.run import measure_step
-from measure.steps import all_steps, find_step
-from measure.table import out
+from measure.steps import PLATFORMS, RECOMMENDED, ROOT, all_steps, find_step
+from measure.table import contents_table, difference_table, layers_table, out, table
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 StepName = Annotated[str, typer.Argument(help="A step's folder, or its beginning, like step-1")]
@@ -60,6 +76,109 @@ def steps() -> None:
         out.print(f"[bold]{found.name}[/]")
         for variant in found.variants:
             out.print(f"  {variant.name}: {variant.teaching.title}. {variant.teaching.teaches}")
+
+
+Environment = Annotated[
+    str, typer.Option("--environment", "-e", envvar="ENVIRONMENT", help="A folder of results/", show_default=True)
+]
+Platform = Annotated[str, typer.Option("--platform", "-p", help="Which of a variant's records")]
+
+
+@app.command(name="check")
+@friendly
+def check_records(name: Annotated[str | None, typer.Argument(help="A step; all by default")] = None) -> None:
+    """List the records that are stale, missing, orphaned or invalid; exit code 1 when there are any. No engine."""
+    asked = [find_step(name)] if name else None
+    found, count = [], 0
+    for environment in environments() or [LAB_ENVIRONMENT]:
+        found += check(environment, asked)
+        count += len(record_files(environment))
+    for finding in found:
+        out.print(escape(str(finding)), soft_wrap=True)
+    if found:
+        commands = dict.fromkeys(finding.command for finding in found)
+        raise Problem(f"{len(found)} of the records do not hold.", next="\n        ".join(commands))
+    out.print(f"All {count} records hold.")
+
+
+@app.command()
+@friendly
+def show(
+    name: Annotated[str, typer.Argument(help="A step, like step-1, or one variant of it, like step-1/slim")],
+    environment: Environment = LAB_ENVIRONMENT,
+    platform: Platform = PLATFORMS[0],
+) -> None:
+    """Print what is recorded of a step: sizes, contents, and whether it still holds. Of a variant: its layers too."""
+    step_name, _, variant_name = name.partition("/")
+    found = find_step(step_name)
+    if variant_name:
+        record = _record(f"{name}@{platform}", environment)
+        out.print(f"[bold]{record.step}/{record.variant}[/] on {record.platform}: {record.outcome}")
+        if record.failure:
+            out.print(escape(record.failure.line), soft_wrap=True)
+        if record.size:
+            out.print(layers_table(record.size))
+            out.print(f"build context: {record.size.context_bytes / 1e3:.1f} kB")
+        if record.contents:
+            packages = (f"{p.name} {p.version}" for p in record.contents.python_packages)
+            out.print(f"Python packages: {', '.join(packages)}", soft_wrap=True)
+        out.print(f"Record: {shown(record.path)}", soft_wrap=True)
+    else:
+        paths = [record_path(environment, found.name, v.name, p) for v in found.variants for p in v.platforms()]
+        records = [record for record in map(load, paths) if record]
+        if not records:
+            raise Problem(f"Nothing of {found.name} is recorded in {environment}.", next=found.command)
+        platforms = [p for p in PLATFORMS if any(record.platform == p for record in records)]
+        out.print(table(found, records, platforms))
+        out.print(contents_table(found, records, platforms))
+        out.print(f"Records: {shown(paths[0].parent)}/", soft_wrap=True)
+    for finding in check(environment, [found]):
+        say(str(finding))
+
+
+@app.command()
+@friendly
+def diff(
+    before: Annotated[str, typer.Argument(help="step-1/slim, step-1/slim@linux/arm64, a file, or REVISION:file")],
+    after: Annotated[str, typer.Argument(help="the same for the other record")],
+    environment: Environment = LAB_ENVIRONMENT,
+) -> None:
+    """Compare two records: what grew, by layer, package and directory."""
+    one, other = _record(before, environment), _record(after, environment)
+    difference = compare(one, other)
+    for record, word in ((one, "before"), (other, "after")):
+        out.print(f"{word}: {record.step}/{record.variant} on {record.platform} ({record.environment})")
+    for title, rows in vars(difference).items():
+        if rows:
+            out.print(difference_table(title.replace("_", " ").replace("os ", "OS ").replace("python", "Python"), rows))
+
+
+def _record(name: str, environment: str) -> Record:
+    """The record that a person means: STEP/VARIANT[@PLATFORM], a file, or REVISION:FILE for one that git has."""
+    path = Path(name)
+    if name.endswith(".json") and ":" in name and not path.exists():
+        text = subprocess.run(["git", "show", name], cwd=ROOT, capture_output=True, text=True)
+        if text.returncode:
+            raise Problem(f"git has no {name}.", why=text.stderr.strip(), next="git log -- results")
+        return parse(text.stdout, name)
+    if not name.endswith(".json"):
+        words, _, platform = name.partition("@")
+        step_name, _, variant_name = words.partition("/")
+        found = find_step(step_name)
+        variant = found.variant(variant_name or RECOMMENDED)
+        path = record_path(environment, found.name, variant.name, platform or PLATFORMS[0])
+    if (record := load(path)) is None:
+        raise Problem(f"There is no record {shown(path)}.", next="make steps  # then make step-N, which writes it")
+    return record
+
+
+@app.command()
+@friendly
+def schema() -> None:
+    """Write the JSON Schemas of the records anew, after a change in the models."""
+    for name, text in schemas().items():
+        write_whole(RESULTS / name, text)
+        say(f"{shown(RESULTS / name)} written")
 
 
 @app.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from dockerfile_parse import DockerfileParser
@@ -11,21 +12,22 @@ from dockerfile_parse import DockerfileParser
 from measure.errors import Problem
 
 
-def external_images(dockerfile: Path) -> list[str]:
-    """Images that a Dockerfile needs from a registry, in the order of their first mention.
+@dataclass
+class Stage:
+    """One stage of a Dockerfile: what it begins with, its name, and the images that it copies or mounts from."""
 
-    Counts FROM, COPY --from and RUN --mount=from; stages of the same file and `scratch` do not count. Build arguments
-    in FROM take their defaults. Raises Problem when there is no FROM.
+    image: str
+    name: str | None
+    sources: list[str] = field(default_factory=list)
+
+
+def stages(dockerfile: Path) -> list[Stage]:
+    """The stages of a Dockerfile, in order. Build arguments in FROM take their defaults.
+
+    Raises Problem when there is no FROM.
     """
-    content = dockerfile.read_bytes()
-    parser = DockerfileParser(fileobj=io.BytesIO(content))
-    stages: set[str] = set()
-    found: list[str] = []
-
-    def need(image: str) -> None:
-        if image not in stages and image != "scratch" and not image.isdigit() and image not in found:
-            found.append(image)
-
+    parser = DockerfileParser(fileobj=io.BytesIO(dockerfile.read_bytes()))
+    found: list[Stage] = []
     defaults: dict[str, str] = {}
     for instruction in parser.structure:
         value = instruction["value"]
@@ -36,13 +38,44 @@ def external_images(dockerfile: Path) -> list[str]:
             case "FROM":
                 words = [word for word in value.split() if not word.startswith("--")]
                 image = re.sub(r"\$\{?(\w+)\}?", lambda m: defaults.get(m[1], m[0]), words[0])
-                if "$" not in image:  # a stage chosen by a predefined argument such as TARGETARCH
-                    need(image)
-                if len(words) == 3:
-                    stages.add(words[2])
-            case "COPY" | "RUN":
-                for image in re.findall(r"(?:--from=|--mount=\S*?from=)([^\s,]+)", value):
-                    need(image)
-    if not any(i["instruction"] == "FROM" for i in parser.structure):
+                found.append(Stage(image, words[2] if len(words) == 3 else None))
+            case "COPY" | "RUN" if found:
+                found[-1].sources += re.findall(r"(?:--from=|--mount=\S*?from=)([^\s,]+)", value)
+    if not found:
         raise Problem(f"{dockerfile} has no FROM line.", next=f"add one to {dockerfile}")
     return found
+
+
+def external_images(dockerfile: Path) -> list[str]:
+    """Images that a Dockerfile needs from a registry, in the order of their first mention.
+
+    Counts FROM, COPY --from and RUN --mount=from; stages of the same file and `scratch` do not count, and neither does
+    a stage that a predefined argument such as TARGETARCH chooses. Raises Problem when there is no FROM.
+    """
+    found: list[str] = []
+    earlier: set[str | None] = {"scratch"}
+    for stage in stages(dockerfile):
+        for image in (stage.image, *stage.sources):
+            if image not in earlier and "$" not in image and not image.isdigit() and image not in found:
+                found.append(image)
+        earlier.add(stage.name)
+    return found
+
+
+def base_image(dockerfile: Path, target: str | None = None) -> str | None:
+    """The image from a registry that the built image stands on, through stages of the same file; None for scratch.
+
+    `target` names the stage that is built, the last one by default. Raises Problem when there is no such stage.
+    """
+    found = stages(dockerfile)
+    by_name = {stage.name: stage for stage in found if stage.name}
+    if target is not None and target not in by_name:
+        raise Problem(
+            f"{dockerfile.name} has no stage called {target}.",
+            why=f"Its stages are called {', '.join(by_name) or 'nothing'}.",
+            next="mend `target` in compose.yaml",
+        )
+    stage = by_name[target] if target else found[-1]
+    while stage.image in by_name:
+        stage = by_name[stage.image]
+    return None if stage.image == "scratch" else stage.image

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import platform as machine
@@ -9,13 +10,15 @@ import shutil
 import subprocess
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import psutil
 from python_on_whales import DockerClient
 
 from lab import bases, lifecycle, services
 from lab.config import Lab
 from measure.errors import Problem, say
-from measure.records import LAB_ENVIRONMENT
+from measure.records import LAB_ENVIRONMENT, Environment
 from measure.steps import PLATFORMS
 
 #: The builder that is made when the engine's own can neither export OCI nor build for several platforms.
@@ -35,6 +38,7 @@ class Engine:
     docker: DockerClient
     kind: str  #: "lab" or "host"
     version: str
+    buildx: str  #: its version
     builder: str | None  #: name of the buildx builder; None for the client's current one
     driver: str
     platforms: list[str]
@@ -42,8 +46,12 @@ class Engine:
     provide: Callable[[Iterable[str]], None] = field(default=lambda names: None)
     #: Hash of the recipe that a base image was built by; None for one from a registry.
     recipe: Callable[[str], str | None] = field(default=lambda name: None)
+    #: Digest that a base image's name stands for; None where it cannot be told.
+    digest: Callable[[str], str | None] = field(default=lambda name: None)
     #: Says why builds may be failing now, or ''.
     diagnose: Callable[[], str] = field(default=lambda: "")
+    #: Digests of the layers of base images seen so far, by name and platform.
+    base_layers: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     @property
     def environment(self) -> str:
@@ -125,7 +133,27 @@ def _host_engine(*, create_builder: bool) -> Engine | None:
     )  # fmt: skip
     listed = [line.partition(":")[2] for line in nodes.stdout.splitlines() if line.strip().startswith("Platforms:")]
     supported = {p.strip().rstrip("*") for line in listed for p in line.split(",")}
-    return Engine(docker, "host", version, name, driver, narrow(supported or {native_platform()}))
+
+    @functools.cache
+    def digest(image: str) -> str | None:
+        command = [binary, "buildx", "imagetools", "inspect", image, "--format", "{{json .Manifest}}"]
+        return (_docker_json(command) or {}).get("digest")
+
+    return Engine(
+        docker=docker,
+        kind="host",
+        version=version,
+        buildx=_buildx_version(docker),
+        builder=name,
+        driver=driver,
+        platforms=narrow(supported or {native_platform()}),
+        digest=digest,
+    )
+
+
+def _buildx_version(docker: DockerClient) -> str:
+    """Version of buildx, like v0.13.1; its own answer is `github.com/docker/buildx VERSION COMMIT`."""
+    return docker.buildx.version().split()[1]
 
 
 def _lab_engine() -> Engine:
@@ -143,11 +171,13 @@ def _lab_engine() -> Engine:
         docker=docker,
         kind="lab",
         version=_server_version(str(lab.docker)) or "unknown",
+        buildx=_buildx_version(docker),
         builder=builder,
         driver=docker.buildx.inspect(builder).driver,
         platforms=narrow(PLATFORMS),
         provide=lambda names: bases.provide(lab, names),
-        recipe=bases.recipe_sha256,
+        recipe=bases.recipe_of,
+        digest=functools.cache(lambda name: bases.digest(lab, name)),
         diagnose=diagnose,
     )
 
@@ -178,3 +208,30 @@ def choose(*, create_builder: bool = True) -> Engine:
     if not is_lab and forced != "lab" and not lifecycle.healthy(Lab.from_environment()):
         say("no Docker engine on this machine: bringing up the lab's own (`make lab-status` tells about it)")
     return _lab_engine()
+
+
+def _cpu() -> str:
+    """Name of this machine's processor, as /proc/cpuinfo has it, or its kind."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, machine.processor() or machine.machine())
+
+
+def describe(engine: Engine) -> Environment:
+    """Describe the machine and the engine that records are measured with."""
+    info = _docker_json([*engine.docker.client_config.client_call, "info", "--format", "json"]) or {}
+    return Environment(
+        name=engine.environment,
+        cpu=_cpu(),
+        cores=os.cpu_count() or 1,
+        memory_bytes=psutil.virtual_memory().total,
+        system=f"{machine.system()} {machine.release()}",
+        engine=engine.version,
+        buildx=engine.buildx,
+        builder_driver=engine.driver,
+        store=info.get("Driver", "unknown"),
+        bases="lab" if engine.kind == "lab" else "docker.io",
+    )

@@ -14,16 +14,16 @@ def cache_folder() -> Path:
     return user_cache_path("python-images-measured", ensure_exists=True)
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that a reader, or a crash at any moment, sees the old content or the new, never a part.
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader, or a crash at any moment, sees the old content or the new, never a part.
 
     Raises OSError (a full disk, say) with the old file still in place.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
     try:
-        with os.fdopen(handle, "w") as file:
-            file.write(text)
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o644)

@@ -1,4 +1,4 @@
-"""Sizes of an image, read from its OCI image layout.
+"""An image as its OCI image layout describes it: how large it is, layer by layer, and what is in it.
 
 Transfer size is what crosses the network: the sum of the manifest's layer sizes. Unpacked size is what lands on the
 disk, in two countings: the bytes of the layers' tar streams, and the bytes of the regular files in them.
@@ -7,17 +7,18 @@ Formats: OCI image spec v1.1, image-layout.md, manifest.md, config.md and layer.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
-import tarfile
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
+from measure.contents import Contents, read_contents
 from measure.errors import Problem
 from measure.files import cache_folder, write_whole
+from measure.filesystem import FileSystem
+from measure.layers import layer_facts, reader_version
 
 #: Labels that a stand-in base image carries: how it came to be, and the hash of its recipe. Official images have none.
 ORIGIN_LABEL = "org.python-images-measured.base.origin"
@@ -40,10 +41,16 @@ class Layer(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     digest: str
+    #: The instruction that made it, as the image's history tells it.
     created_by: str
+    #: Does it come with the base image?
+    of_base: bool = False
     transfer_bytes: int
     unpacked_tar_bytes: int
     unpacked_file_bytes: int
+    #: Bytes of its files that nothing shows any more, because a later layer (or this one) deleted or replaced them.
+    wasted_bytes: int
+    #: Regular files in it.
     files: int
 
 
@@ -55,6 +62,7 @@ class Image(BaseModel):
     digest: str
     labels: dict[str, str]
     layers: list[Layer]
+    contents: Contents
 
     @property
     def transfer_bytes(self) -> int:
@@ -71,79 +79,97 @@ class Image(BaseModel):
         """Sum of the regular files in all layers, those that a later layer hides included."""
         return sum(layer.unpacked_file_bytes for layer in self.layers)
 
+    def on(self, base: list[str]) -> Image:
+        """The same image, with the layers marked that its base image, given by its layers' digests, brought along.
 
-class _Counter:
-    """A stream that counts the bytes read through it."""
+        Raises Problem when the image does not begin with these layers.
+        """
+        if [layer.digest for layer in self.layers[: len(base)]] != base:
+            raise Problem(
+                "The image does not begin with its base image's layers.",
+                why="The base image changed while this image was being built.",
+                next="the same command again",
+            )
+        layers = [layer.model_copy(update={"of_base": i < len(base)}) for i, layer in enumerate(self.layers)]
+        return self.model_copy(update={"layers": layers})
 
-    def __init__(self, stream: IO[bytes]) -> None:
-        self.stream, self.count = stream, 0
 
-    def read(self, size: int = -1) -> bytes:
-        data = self.stream.read(size)
-        self.count += len(data)
-        return data
-
-
-def _blob(layout: Path, digest: str) -> Path:
-    return layout / "blobs" / digest.replace(":", "/")
+def _damaged(path: Path, why: str) -> Problem:
+    """Remove a blob that is not what its name says, so that the next export writes it again, and tell."""
+    path.unlink(missing_ok=True)
+    return Problem(
+        f"A file of the exported image is damaged: {path.name[:12]}.",
+        why=f"{why} It is deleted now.",
+        next="the same command again, which writes it anew",
+    )
 
 
 def _json(layout: Path, digest: str) -> dict[str, Any]:
-    content = _blob(layout, digest).read_bytes()
+    path = layout / "blobs" / digest.replace(":", "/")
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise _damaged(path, "It is missing.") from None
     if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
-        raise Problem(f"A file of the image layout {layout} is damaged: {digest}.", next="make clean, then again")
+        raise _damaged(path, "Its content has another digest.")
     return json.loads(content)
 
 
-def weigh_layer(path: Path) -> dict[str, int]:
-    """Tar bytes, bytes of regular files and number of regular files of a gzipped layer. Streams; unpacks nothing.
+def manifest_of(layout: Path, digest: str) -> dict[str, Any]:
+    """The manifest with this digest, or that of the only image in the index with this digest.
 
-    A hard link counts as no bytes: it shares those of the file it names.
+    Raises Problem when the layout is damaged, ValueError when an index holds more than one image.
     """
-    size = files = 0
-    with gzip.open(path) as stream:
-        counter = _Counter(stream)
-        with tarfile.open(fileobj=counter, mode="r|") as archive:
-            for member in archive:
-                if member.isreg():
-                    size += member.size
-                    files += 1
-        while counter.read(1 << 20):
-            pass
-    return {"unpacked_tar_bytes": counter.count, "unpacked_file_bytes": size, "files": files}
-
-
-def _layer_facts(layout: Path, digest: str) -> dict[str, int]:
-    """The facts of a layer, from the cache when this layer was weighed before: a digest never changes its content."""
-    cached = cache_folder() / "layers" / f"{digest.split(':')[1]}.json"
-    try:
-        return json.loads(cached.read_text())
-    except (OSError, ValueError):
-        facts = weigh_layer(_blob(layout, digest))
-        write_whole(cached, json.dumps(facts))
-        return facts
+    manifest = _json(layout, digest)
+    if "manifests" in manifest:
+        (only,) = manifest["manifests"]
+        return manifest_of(layout, only["digest"])
+    return manifest
 
 
 def read_image(layout: Path, digest: str) -> Image:
     """Read the image with this manifest or index digest from an OCI image layout folder.
 
-    An index must hold one image only, as one built for one platform without attestations does. Raises Problem when the
-    layout is damaged.
+    An index must hold one image only, as one built for one platform without attestations does. What was read before
+    comes from the cache. Raises Problem when the layout is damaged.
     """
-    manifest = _json(layout, digest)
-    if "manifests" in manifest:
-        (only,) = manifest["manifests"]
-        return read_image(layout, only["digest"])
+    cached = cache_folder() / "layers" / reader_version() / f"image-{digest.split(':')[1]}.json"
+    try:
+        return Image.model_validate_json(cached.read_text())
+    except (OSError, ValidationError):
+        image = _read_image(layout, digest)
+        write_whole(cached, image.model_dump_json())
+        return image
+
+
+def _read_image(layout: Path, digest: str) -> Image:
+    manifest = manifest_of(layout, digest)
     config = _json(layout, manifest["config"]["digest"])
     history = [entry for entry in config.get("history", []) if not entry.get("empty_layer")]
+    facts = []
+    for layer, diff_id in zip(manifest["layers"], config["rootfs"]["diff_ids"], strict=True):
+        blob = layout / "blobs" / layer["digest"].replace(":", "/")
+        if not blob.exists() or blob.stat().st_size != layer["size"]:
+            raise _damaged(blob, "It is missing or cut short.")
+        found = layer_facts(blob)
+        if found.diff_id != diff_id:
+            raise _damaged(blob, "What it unpacks to has another digest.")
+        facts.append(found)
+    files = FileSystem(facts)
     layers = [
         Layer(
             digest=layer["digest"],
             created_by=entry.get("created_by", ""),
             transfer_bytes=layer["size"],
-            **_layer_facts(layout, layer["digest"]),
+            unpacked_tar_bytes=found.tar_bytes,
+            unpacked_file_bytes=found.file_bytes,
+            wasted_bytes=wasted,
+            files=found.files,
         )
-        for layer, entry in zip(manifest["layers"], history, strict=True)
+        for layer, entry, found, wasted in zip(
+            manifest["layers"], history, facts, files.wasted_bytes(len(facts)), strict=True
+        )
     ]
-    labels = (config.get("config") or {}).get("Labels") or {}
-    return Image(digest=digest, labels=labels, layers=layers)
+    settings = config.get("config") or {}
+    contents = read_contents(files, settings.get("User", ""))
+    return Image(digest=digest, labels=settings.get("Labels") or {}, layers=layers, contents=contents)

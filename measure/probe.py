@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -10,15 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import httpx
+import psutil
 from python_on_whales import Container
 from python_on_whales.exceptions import DockerException
 from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from measure.engine import Engine
-from measure.errors import Problem
+from measure.errors import Problem, say
 from measure.steps import Variant
 
-#: Containers that this tool starts carry this label, so that `measure clean` finds them.
+#: Containers that this tool starts carry this label with its process ID, so that those of a killed run are found.
 LABEL = "org.python-images-measured.run"
 
 
@@ -29,6 +31,15 @@ class Answer:
     start: dict
     health: dict
     seconds: float
+
+
+def remove_orphans(engine: Engine) -> None:
+    """Remove containers of runs that were killed before they could."""
+    for container in engine.docker.container.list(all=True, filters=[("label", LABEL)]):
+        owner = container.config.labels.get(LABEL, "")
+        if not owner.isdigit() or not psutil.pid_exists(int(owner)):
+            engine.docker.remove(container, force=True, volumes=True)
+            say(f"removed the container {container.name}, which a killed run left")
 
 
 @contextmanager
@@ -45,7 +56,7 @@ def running(
             platform=platform,
             envs=variant.environment,
             publish=[("127.0.0.1:", variant.port)],
-            labels={LABEL: name},
+            labels={LABEL: str(os.getpid())},
             pull="never",
             **options,
         )

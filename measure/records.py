@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from measure.errors import Problem
-from measure.files import write_whole
+from measure.contents import Contents
+from measure.errors import Problem, say
+from measure.files import cache_folder, write_whole
+from measure.inputs import Inputs
 from measure.oci import Layer
 from measure.steps import ROOT
 
 RESULTS = ROOT / "results"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 #: Name of the environment that records of the lab belong to; the lab runs on amd64 only.
 LAB_ENVIRONMENT = "lab-amd64"
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+
+class Wasted(_Model):
+    """Bytes of regular files that are shipped though nothing shows them: a later layer deleted or replaced them."""
+
+    #: In layers that come with the base image, by whichever layer they are hidden.
+    base_bytes: int
+    #: In the layers that the Dockerfile adds.
+    own_bytes: int
 
 
 class Size(_Model):
@@ -32,6 +49,9 @@ class Size(_Model):
     unpacked_tar_bytes: int
     #: The sum of the regular files in the layers.
     unpacked_file_bytes: int
+    wasted: Wasted
+    #: The regular files that the build context offers under the variant's ignore file.
+    context_bytes: int
     layers: list[Layer]
 
 
@@ -43,10 +63,12 @@ class Failure(_Model):
 
 
 class BaseImage(_Model):
-    """A base image and how it came to be: pulled from docker.io, or built by the lab from this recipe."""
+    """A base image and how it came to be: pulled from docker.io, or built by the lab from a recipe of its own."""
 
     name: str
     origin: Literal["docker.io", "lab"]
+    #: Digest of the index or manifest that the name stood for; None where the builder did not tell.
+    digest: str | None = None
     recipe_sha256: str | None = None
 
 
@@ -57,6 +79,7 @@ class Provenance(_Model):
     #: Was the build run by the processor it is for, or by QEMU?
     execution: Literal["native", "emulated"]
     engine: str
+    buildx: str
     builder_driver: str
     #: Did packages come through the lab's package-index cache?
     index_cache: bool
@@ -68,14 +91,18 @@ class Provenance(_Model):
 class Record(_Model):
     """What was found out about one variant of a step on one platform."""
 
-    schema_version: int = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     environment: str
     step: str
     variant: str
     platform: str
     dockerfile: str
+    #: SHA-256 of all that the build depends on; `inputs` has its parts.
+    inputs_sha256: str
+    inputs: Inputs
     outcome: Literal["built", "failed"]
     size: Size | None = None
+    contents: Contents | None = None
     failure: Failure | None = None
     provenance: Provenance
 
@@ -91,33 +118,130 @@ class Record(_Model):
         )
 
 
+class Environment(_Model):
+    """The machine and the engine that the records of an environment were measured with."""
+
+    schema_version: Literal[2] = SCHEMA_VERSION
+    name: str
+    cpu: str
+    cores: int
+    memory_bytes: int
+    system: str
+    engine: str
+    buildx: str
+    builder_driver: str
+    #: The engine's image store, like overlayfs (containerd) or overlay2.
+    store: str
+    #: Where base images come from: docker.io, or the lab's own recipes.
+    bases: Literal["docker.io", "lab"]
+
+    @property
+    def path(self) -> Path:
+        """Where this description belongs, below `results/`."""
+        return environment_path(self.name)
+
+
 def record_path(environment: str, step: str, variant: str, platform: str) -> Path:
     """Path of a record, like results/lab-amd64/step-1-kiss/slim.linux-arm64.json."""
     return RESULTS / environment / step / f"{variant}.{platform.replace('/', '-')}.json"
 
 
-def load(path: Path) -> Record | None:
-    """The record in a file, or None when there is no file. Raises Problem when it is not a valid record."""
+def environment_path(environment: str) -> Path:
+    """Path of the description of an environment."""
+    return RESULTS / environment / "environment.json"
+
+
+def environments() -> list[str]:
+    """Names of the environments that have records, the lab's first."""
+    names = {path.parent.parent.name for path in RESULTS.glob("*/*/*.json")}
+    return sorted(names, key=lambda name: (name != LAB_ENVIRONMENT, name))
+
+
+def record_files(environment: str) -> list[Path]:
+    """Every record file of an environment, valid or not."""
+    return sorted((RESULTS / environment).glob("*/*.json"))
+
+
+def shown(path: Path) -> str:
+    """A path as people see it: from the repository's top folder where it is below that."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def parse(text: str, name: str) -> Record:
+    """The record in a text. Raises Problem, which calls it `name`, when it is not a valid record."""
     try:
-        return Record.model_validate_json(path.read_text())
-    except FileNotFoundError:
-        return None
+        version = json.loads(text).get("schema_version")
+    except (ValueError, AttributeError):
+        version = None
+    if isinstance(version, int) and version < SCHEMA_VERSION:
+        raise Problem(
+            f"{name} is not a valid record.",
+            why=f"It has the form of version {version}; this is version {SCHEMA_VERSION}.",
+            next="measure again: make step-N",
+        )
+    try:
+        return Record.model_validate_json(text)
     except ValidationError as error:
         raise Problem(
-            f"{path} is not a valid record.",
+            f"{name} is not a valid record.",
             why="\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5]),
-            next="git checkout it, or delete it and measure again",
+            next="git checkout it, or measure again: make step-N",
         ) from None
 
 
-def save(record: Record) -> bool:
-    """Write a record, whole or not at all. A record that says the same as before keeps its date. True if written."""
+def load(path: Path) -> Record | None:
+    """The record in a file, or None when there is no file. Raises Problem when it is not a valid record."""
     try:
-        old = load(record.path)
-    except Problem as problem:
-        problem.show()
-        old = None
-    if old and old.same_facts(record):
-        return False
-    write_whole(record.path, record.model_dump_json(indent=2, exclude_none=True) + "\n")
-    return True
+        return parse(path.read_bytes().decode(errors="replace"), shown(path))
+    except FileNotFoundError:
+        return None
+
+
+def as_json(model: BaseModel) -> str:
+    """A model as text: indented, small objects on one line each, so that a change reads well in a diff."""
+    text = json.dumps(model.model_dump(mode="json", exclude_none=True), indent=2, ensure_ascii=False)
+    # A line break never stands within a JSON string, so only white space between values is touched.
+    small = re.compile(r"\{\n\s+([^{}\[\]\n]+(?:\n\s+[^{}\[\]\n]+){0,4})\n\s+\}")
+    return small.sub(lambda match: "{" + re.sub(r"\n\s+", " ", match[1]) + "}", text) + "\n"
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Hold the right to write in a folder of results, and clear away what a killed writer left there."""
+    locks = cache_folder() / "locks"
+    locks.mkdir(exist_ok=True)
+    with FileLock(locks / f"{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}.lock", timeout=60):
+        for part in folder.glob(".*.partial"):
+            part.unlink(missing_ok=True)
+        yield
+
+
+def save(record: Record) -> Record | None:
+    """Write a record, whole or not at all. One that says the same as before keeps its date.
+
+    Returns the record that was there before, None when there was none or no valid one, which is told. Raises OSError,
+    with the old record still in place, when it cannot be written.
+    """
+    with _writing(record.path.parent):
+        try:
+            old = load(record.path)
+        except Problem as problem:
+            say(f"{problem} What was measured now replaces it. ({problem.why.splitlines()[0]})")
+            old = None
+        if old is None or not old.same_facts(record):
+            write_whole(record.path, as_json(record))
+    return old
+
+
+def save_environment(environment: Environment) -> None:
+    """Write the description of an environment where it differs from the one that is there."""
+    text = as_json(environment)
+    with _writing(environment.path.parent):
+        if not environment.path.exists() or environment.path.read_text() != text:
+            write_whole(environment.path, text)
+
+
+def schemas() -> dict[str, str]:
+    """The published JSON Schemas, by file name below `results/`."""
+    models = {"record.schema.json": Record, "environment.schema.json": Environment}
+    return {name: json.dumps(model.model_json_schema(), indent=2) + "\n" for name, model in models.items()}

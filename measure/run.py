@@ -13,12 +13,26 @@ from lab.lifecycle import check_disk
 from measure import build as builder
 from measure import probe
 from measure.build import BuildError
+from measure.check import as_intended
+from measure.compare import since_recorded
 from measure.dockerfiles import external_images
-from measure.engine import Engine, native_platform
+from measure.engine import Engine, describe, native_platform
 from measure.errors import Problem, console, say
 from measure.files import cache_folder
+from measure.inputs import inputs_of
 from measure.oci import ORIGIN_LABEL, Image
-from measure.records import RESULTS, BaseImage, Failure, Provenance, Record, Size, save
+from measure.records import (
+    RESULTS,
+    BaseImage,
+    Failure,
+    Provenance,
+    Record,
+    Size,
+    Wasted,
+    save,
+    save_environment,
+    shown,
+)
 from measure.steps import RECOMMENDED, Step, Variant
 from measure.table import out, table
 
@@ -31,43 +45,60 @@ class Outcome:
     platform: str
     record: Record
     seconds: float
+    #: What was recorded before; None where nothing was.
+    before: Record | None = None
 
     @property
     def expected(self) -> bool:
         """Did it go as its compose file says it should?"""
-        lesson = self.variant.teaching.fails_with
-        if self.record.failure:
-            return lesson is not None and lesson in self.record.failure.line
-        return lesson is None
+        return as_intended(self.record, self.variant)
 
 
-def _provenance(engine: Engine, step: Step, variant: Variant, platform: str, image: Image | None) -> Provenance:
-    labels = image.labels if image else {}
-    from_lab = labels.get(ORIGIN_LABEL) == "lab" or (image is None and engine.kind == "lab")
+def _provenance(engine: Engine, step: Step, variant: Variant, platform: str, labels: dict[str, str]) -> Provenance:
     bases = []
     for name in external_images(variant.dockerfile):
-        recipe = engine.recipe(name) if from_lab else None
-        bases.append(BaseImage(name=name, origin="lab" if from_lab else "docker.io", recipe_sha256=recipe))
+        recipe = engine.recipe(name)
+        # An engine may hold a stand-in under an official name; the label that it hands down tells.
+        origin = "lab" if recipe or labels.get(ORIGIN_LABEL) == "lab" else "docker.io"
+        bases.append(BaseImage(name=name, origin=origin, digest=engine.digest(name), recipe_sha256=recipe))
     return Provenance(
         bases=bases,
         execution="native" if platform == native_platform() else "emulated",
         engine=engine.version,
+        buildx=engine.buildx,
         builder_driver=engine.driver,
         index_cache=engine.kind == "lab",
-        command=f"make {re.match(r'(step-[0-9]+|.*)', step.name)[0]}",
+        command=step.command,
         measured_at=datetime.now(UTC).replace(microsecond=0),
     )
 
 
-def _measure(engine: Engine, step: Step, variant: Variant, platform: str) -> Outcome:
+def _size(image: Image, context_bytes: int) -> Size:
+    return Size(
+        transfer_bytes=image.transfer_bytes,
+        unpacked_tar_bytes=image.unpacked_tar_bytes,
+        unpacked_file_bytes=image.unpacked_file_bytes,
+        wasted=Wasted(
+            base_bytes=sum(layer.wasted_bytes for layer in image.layers if layer.of_base),
+            own_bytes=sum(layer.wasted_bytes for layer in image.layers if not layer.of_base),
+        ),
+        context_bytes=context_bytes,
+        layers=image.layers,
+    )
+
+
+def _measure(engine: Engine, step: Step, variant: Variant, platform: str, context_bytes: int) -> Outcome:
     """Build and weigh one variant on one platform, and record what came of it, success or failure."""
     begun = time.monotonic()
+    inputs = inputs_of(step, variant, engine.recipe)
     common = {
         "environment": engine.environment,
         "step": step.name,
         "variant": variant.name,
         "platform": platform,
         "dockerfile": str(variant.dockerfile.relative_to(step.folder)),
+        "inputs_sha256": inputs.sha256,
+        "inputs": inputs,
     }
     title = f"{variant.name} · {platform}"
     with console.status(title) as status:
@@ -81,23 +112,22 @@ def _measure(engine: Engine, step: Step, variant: Variant, platform: str) -> Out
             lesson = variant.teaching.fails_with
             line = (error.line_with(lesson) if lesson else None) or error.telling_line
             failure = Failure(exit_code=error.exit_code, line=_scrub(line))
-            provenance = _provenance(engine, step, variant, platform, None)
+            provenance = _provenance(engine, step, variant, platform, {})
             record = Record(outcome="failed", failure=failure, provenance=provenance, **common)
             if not lesson:
                 _show_failure(engine, variant, platform, error)
         else:
-            size = Size(
-                transfer_bytes=image.transfer_bytes,
-                unpacked_tar_bytes=image.unpacked_tar_bytes,
-                unpacked_file_bytes=image.unpacked_file_bytes,
-                layers=image.layers,
+            record = Record(
+                outcome="built",
+                size=_size(image, context_bytes),
+                contents=image.contents,
+                provenance=_provenance(engine, step, variant, platform, image.labels),
+                **common,
             )
-            provenance = _provenance(engine, step, variant, platform, image)
-            record = Record(outcome="built", size=size, provenance=provenance, **common)
     outcome = Outcome(variant, platform, record, time.monotonic() - begun)
     # A failure that is the lesson is a result. Any other is a mishap, and does not replace a result.
     if outcome.expected or not record.path.exists():
-        save(record)
+        outcome.before = save(record)
     return outcome
 
 
@@ -132,18 +162,19 @@ def measure_step(engine: Engine, step: Step) -> None:
                 next=f"git checkout {step.name}/{variant.dockerfile.name}",
             )
     check_disk(cache_folder())
+    probe.remove_orphans(engine)
     engine.provide(sorted({image for variant in variants for image in external_images(variant.dockerfile)}))
     out.print(
         f"[bold]{step.name}[/] on {', '.join(engine.platforms)} with Docker Engine {engine.version} ({engine.kind})"
     )
     if engine.kind == "lab":
         out.print("The base images are the lab's stand-ins for the official ones: see `make lab-fidelity`.")
+    save_environment(describe(engine))
     outcomes = []
     for variant in variants:
-        for platform in engine.platforms:
-            if variant.teaching.platforms and platform not in variant.teaching.platforms:
-                continue
-            outcome = _measure(engine, step, variant, platform)
+        context = builder.context_bytes(engine, step, variant)
+        for platform in variant.platforms(engine.platforms):
+            outcome = _measure(engine, step, variant, platform, context)
             word = outcome.record.outcome if outcome.expected else f"{outcome.record.outcome}, not as it should"
             say(f"{variant.name} · {platform}: {word}, in {outcome.seconds:.1f} s")
             outcomes.append(outcome)
@@ -151,13 +182,15 @@ def measure_step(engine: Engine, step: Step) -> None:
     out.print(table(step, [outcome.record for outcome in outcomes], engine.platforms))
     for platform, answer in _start_recommended(engine, step, outcomes).items():
         out.print(f"{platform} answers: {escape(str(answer.start))}", soft_wrap=True)
-    out.print(f"Records: {(RESULTS / engine.environment / step.name).relative_to(RESULTS.parent)}/")
+    for line in since_recorded([(outcome.before, outcome.record) for outcome in outcomes if outcome.expected]):
+        out.print(escape(line), soft_wrap=True)
+    out.print(f"Records: {shown(RESULTS / engine.environment / step.name)}/")
     if wrong := [o for o in outcomes if not o.expected]:
         names = ", ".join(f"{o.variant.name} on {o.platform}" for o in wrong)
         raise Problem(
             f"Not as it should be: {names}.",
             why="\n".join(o.record.failure.line if o.record.failure else "built, but is meant to fail" for o in wrong),
-            next=f"mend it, then {outcomes[0].record.provenance.command}",
+            next=f"mend it, then {step.command}",
         )
 
 

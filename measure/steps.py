@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -41,10 +44,21 @@ class Variant:
     name: str
     service: str
     dockerfile: Path
+    context: Path
+    build: dict[str, Any]  #: the service's build section
     environment: dict[str, str]
     port: int  #: inside the container
     published: int  #: on the host, under `docker compose up`
     teaching: Teaching
+
+    @property
+    def target(self) -> str | None:
+        """The stage that is built; None for the last one."""
+        return self.build.get("target")
+
+    def platforms(self, of: Iterable[str] = PLATFORMS) -> list[str]:
+        """Those of the given platforms that this variant makes sense on."""
+        return [name for name in of if self.teaching.platforms is None or name in self.teaching.platforms]
 
 
 @dataclass(frozen=True)
@@ -77,6 +91,22 @@ class Step:
         """The variant that readers should copy."""
         return next(variant for variant in self.variants if variant.name == RECOMMENDED)
 
+    def variant(self, name: str) -> Variant:
+        """The variant with this name. Raises Problem when there is none."""
+        for variant in self.variants:
+            if variant.name == name:
+                return variant
+        raise Problem(
+            f"{self.name} has no variant called {name}.",
+            why=f"Its variants are: {', '.join(variant.name for variant in self.variants)}.",
+            next="make steps",
+        )
+
+    @property
+    def command(self) -> str:
+        """What to type to measure this step."""
+        return f"make {re.match(r'step-[0-9]+|.*', self.name)[0]}"
+
     @property
     def _shown(self) -> str:
         return f"{self.name}/compose.yaml"
@@ -104,6 +134,7 @@ class Step:
             ) from None
         build = service.get("build")
         build = {"context": build} if isinstance(build, str) else build or {}
+        context = self.folder / build.get("context", ".")
         environment = service.get("environment") or {}
         if isinstance(environment, list):
             environment = dict(entry.partition("=")[::2] for entry in environment)
@@ -112,7 +143,9 @@ class Step:
             step=self.name,
             name=name,
             service=service_name,
-            dockerfile=self.folder / build.get("context", ".") / build.get("dockerfile", "Dockerfile"),
+            dockerfile=context / build.get("dockerfile", "Dockerfile"),
+            context=context,
+            build=build,
             environment={key: str(value) for key, value in environment.items()},
             port=port,
             published=published,

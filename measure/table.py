@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
-from measure.records import Record
-from measure.steps import Step
+from measure.compare import Row, instruction
+from measure.records import Record, Size
+from measure.steps import Step, Variant
+from measure.units import change, megabytes, signed
 
 #: Results go to standard output, at least wide enough for the tables.
 out = Console(highlight=False)
@@ -14,45 +19,96 @@ if out.width < 100 and not out.is_terminal:
     out = Console(highlight=False, width=100)
 
 
-def megabytes(size: int) -> str:
-    """A size for people: decimal megabytes (10**6 bytes), one decimal."""
-    return f"{size / 1e6:.1f} MB"
-
-
-def change(size: int, first: int | None) -> str:
-    """The change of a size against the first one, in percent; '' where there is no first one."""
-    return f"{(size - first) / first * 100:+.1f} %" if first else ""
-
-
 def table(step: Step, records: list[Record], platforms: list[str]) -> Table:
     """The table of variants: transfer and unpacked size for each platform, and the change against the first variant.
 
     It fits a terminal of 80 columns, however many platforms there are.
     """
-    shown = Table(title=f"{step.name}: transfer size (compressed) and unpacked size (tar)")
-    shown.add_column("platform")
-    shown.add_column("variant")
-    for name in ("transfer", "change", "unpacked", "change"):
-        shown.add_column(name, justify="right")
-    shown.add_column("build")
-    by_key = {(record.variant, record.platform): record for record in records}
     first = step.variants[0].name
+    by_key = {(record.variant, record.platform): record for record in records}
+
+    def cells(variant: Variant, platform: str) -> list[str]:
+        record, reference = by_key.get((variant.name, platform)), by_key.get((first, platform))
+        if record is None or record.size is None:
+            return ["-", "", "-", "", "none" if record is None else "failed"]
+        found = []
+        for name in ("transfer_bytes", "unpacked_tar_bytes"):
+            size = getattr(record.size, name)
+            base = getattr(reference.size, name) if reference and reference.size else None
+            found += [megabytes(size), "" if variant.name == first else change(size, base)]
+        return [*found, "ok"]
+
+    title = f"{step.name}: transfer size (compressed) and unpacked size (tar)"
+    return _by_platform(title, ["transfer", "change", "unpacked", "change", "build"], step, platforms, cells)
+
+
+def contents_table(step: Step, records: list[Record], platforms: list[str]) -> Table:
+    """What is in each variant's image: who it runs as, what it has, what it wastes. Fits 80 columns."""
+    by_key = {(record.variant, record.platform): record for record in records}
+
+    def cells(variant: Variant, platform: str) -> list[str]:
+        record = by_key.get((variant.name, platform))
+        if record is None or record.contents is None or record.size is None:
+            return ["-"] * 7
+        inside = record.contents
+        tools = {"cc": inside.has_compiler, "sh": inside.has_shell, "pip": inside.has_pip}
+        return [
+            inside.user,
+            str(len(inside.os_packages)),
+            str(len(inside.python_packages)),
+            " ".join(name for name, there in tools.items() if there) or "none",
+            str(len(inside.setuid_files)),
+            megabytes(inside.pyc_bytes),
+            megabytes(record.size.wasted.own_bytes),
+        ]
+
+    columns = ["user", "OS", "py", "tools", "suid", ".pyc", "wasted"]
+    title = f"{step.name}: what is in the images (packages, tools, setuid files, bytes wasted)"
+    return _by_platform(title, columns, step, platforms, cells)
+
+
+def _by_platform(
+    title: str, columns: list[str], step: Step, platforms: list[str], cells: Callable[[Variant, str], list[str]]
+) -> Table:
+    """A table with one row for each variant on each platform it makes sense on."""
+    shown = Table(title=title, padding=(0, 1))
+    for name in ("platform", "variant"):
+        shown.add_column(name)
+    for name in columns:
+        shown.add_column(name, justify="left" if name in ("build", "user", "tools") else "right")
     for platform in platforms:
-        reference = by_key.get((first, platform))
-        for variant in step.variants:
-            record = by_key.get((variant.name, platform))
-            cells = ["-", "", "-", ""]
-            if record is None:
-                result = "none"
-            elif record.size is None:
-                result = "failed"
-            else:
-                result = "ok"
-                cells = []
-                for name in ("transfer_bytes", "unpacked_tar_bytes"):
-                    size = getattr(record.size, name)
-                    base = getattr(reference.size, name) if reference and reference.size else None
-                    cells += [megabytes(size), "" if variant.name == first else change(size, base)]
-            short = platform.split("/")[1] if variant.name == first else ""
-            shown.add_row(short, variant.name, *cells, result, end_section=variant is step.variants[-1])
+        variants = [variant for variant in step.variants if variant.platforms([platform])]
+        for variant in variants:
+            short = platform.split("/")[1] if variant is variants[0] else ""
+            shown.add_row(short, variant.name, *cells(variant, platform), end_section=variant is variants[-1])
+    return shown
+
+
+def layers_table(size: Size) -> Table:
+    """The layers of an image, lowest first: their sizes, what of them is wasted, and the instruction that made them."""
+    shown = Table(title="layers, lowest first")
+    for name in ("of", "transfer", "unpacked", "wasted"):
+        shown.add_column(name, justify="left" if name == "of" else "right")
+    shown.add_column("made by", no_wrap=True, overflow="ellipsis")
+    for layer in size.layers:
+        sizes = (layer.transfer_bytes, layer.unpacked_tar_bytes, layer.wasted_bytes)
+        owner = "base" if layer.of_base else "own"
+        shown.add_row(owner, *(megabytes(one) for one in sizes), escape(instruction(layer.created_by)))
+    return shown
+
+
+def difference_table(title: str, rows: list[Row], most: int = 15) -> Table:
+    """Rows of a difference: bytes in one image and in the other, and the growth; the `most` rows that moved most."""
+    shown = Table(title=title)
+    shown.add_column("", overflow="fold")
+    for name in ("before", "after", "change"):
+        shown.add_column(name, justify="right")
+    kept = sorted(rows, key=lambda row: -abs(row.growth))[:most]
+    for row in sorted(kept, key=lambda row: -row.growth):
+        before, after = ("-" if one is None else megabytes(one) for one in (row.before, row.after))
+        name = f"{escape(row.name)} [dim]{escape(row.note)}[/]" if row.note else escape(row.name)
+        shown.add_row(name, before, after, signed(row.growth))
+    if left_out := len(rows) - len(kept):
+        growth = sum(row.growth for row in rows) - sum(row.growth for row in kept)
+        shown.add_row(f"[dim]and {left_out} more[/]", "", "", signed(growth))
     return shown

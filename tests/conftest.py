@@ -29,8 +29,10 @@ def python_m(module: str, *arguments: str, **options) -> subprocess.CompletedPro
 
 
 def fresh_clone(folder: Path) -> Path:
-    """Clone the repository into a new folder, uncommitted changes to tracked files included."""
+    """Clone the repository into a new folder, uncommitted changes and new files included."""
     run("git", "clone", "--quiet", ROOT, folder).check_returncode()
-    for name in run("git", "diff", "--name-only", "--diff-filter=d", "HEAD").stdout.split():
+    changed = run("git", "diff", "--name-only", "--diff-filter=d", "HEAD").stdout.split()
+    for name in changed + run("git", "ls-files", "--others", "--exclude-standard").stdout.split():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     return folder

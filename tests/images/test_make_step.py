@@ -109,11 +109,112 @@ def test_sizes_agree_with_the_manifest_as_the_registry_shows_it(clone, first_run
     assert [layer["size"] for layer in manifest["layers"]] == [layer.transfer_bytes for layer in size.layers]
 
 
-def test_again_with_nothing_changed_it_finds_the_same(clone, first_run):
+def test_again_with_nothing_changed_it_finds_the_same(clone, first_run, engine):
     before = {path: path.read_bytes() for path in (clone / "results").rglob("*.json")}
     result = make(clone, "step-1")
     assert result.returncode == 0, result.stderr
     assert {path: path.read_bytes() for path in (clone / "results").rglob("*.json")} == before
+    count = 3 * len(engine.platforms)
+    assert f"Against the recorded numbers: {count} the same to the byte." in result.stdout
+    assert "Records: results/" in result.stdout
+
+
+def test_what_was_recorded_holds_and_what_is_changed_does_not(clone, first_run, engine):
+    """`measure check` and the end of `make step-1` tell the same story."""
+    assert make(clone, "check").returncode == 0
+    requirements = clone / "step-1-kiss/requirements.txt"
+    before = {path: path.read_bytes() for path in (clone / "results").rglob("*.json")}
+    with changed(requirements, "itsdangerous==2.2.0\n", "itsdangerous==2.2.0\nsix==1.17.0\n"):
+        checked = make(clone, "check")
+        assert checked.returncode != 0
+        assert checked.stdout.count("files in the build context changed") == 3 * len(engine.platforms)
+        result = make(clone, "step-1", PLATFORMS="linux/amd64")
+    assert result.returncode == 0, result.stderr
+    told = [line for line in result.stdout.splitlines() if line.startswith("  slim · linux/amd64:")]
+    assert len(told) == 1, result.stdout
+    assert "six - → 1.17.0" in told[0]
+    for path, content in before.items():
+        path.write_bytes(content)
+
+
+def test_a_record_file_that_is_no_record_is_named_and_rebuilt(clone, first_run, engine):
+    (path,) = (clone / "results").glob("*/step-1-kiss/slim.linux-amd64.json")
+    good = json.loads(path.read_text())
+    path.write_text('{"schema_version": 2, "step": ')
+    result = make(clone, "step-1", PLATFORMS="linux/amd64")
+    assert result.returncode == 0, result.stderr
+    assert "slim.linux-amd64.json is not a valid record" in result.stderr
+    assert json.loads(path.read_text())["size"] == good["size"]
+
+
+def all_valid(clone) -> None:
+    for path in (clone / "results").glob("*/*/*.json"):
+        Record.model_validate_json(path.read_text())
+
+
+def test_kill_9_at_any_moment_loses_no_record_and_the_next_run_goes_on(clone, first_run, engine):
+    """The Dockerfile changes each time, so that there is something to build, to export and to write."""
+    environment = {**os.environ, "PLATFORMS": "linux/amd64"}
+    for number, seconds in enumerate((1.5, 2.5, 3.5, 5.0)):
+        with changed(clone / "step-1-kiss/slim.Dockerfile", "COPY . .", f"ENV KILLED={number}\nCOPY . ."):
+            child = subprocess.Popen(
+                ["make", "step-1"], cwd=clone, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL, start_new_session=True, env=environment,
+            )  # fmt: skip
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                child.wait(timeout=seconds)
+            with contextlib.suppress(ProcessLookupError):  # the last one may be through by now
+                os.killpg(child.pid, signal.SIGKILL)
+            child.wait(timeout=10)
+        all_valid(clone)
+        assert len(records(clone)) >= 6
+    result = make(clone, "step-1", PLATFORMS="linux/amd64")
+    assert result.returncode == 0, result.stderr
+    assert list((clone / "results").rglob("*.partial")) == []
+    assert engine.docker.container.list(all=True) == []
+    assert make(clone, "check").returncode == 0
+
+
+def test_two_runs_at_once_do_not_disturb_each_other(clone, first_run, engine):
+    environment = {**os.environ, "PLATFORMS": "linux/amd64"}
+    children = [
+        subprocess.Popen(["make", "step-1"], cwd=clone, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                         stderr=subprocess.PIPE, text=True, env=environment)  # fmt: skip
+        for _ in range(2)
+    ]
+    before = records(clone)
+    for child in children:
+        shown, errors = child.communicate(timeout=300)
+        assert child.returncode == 0, errors
+        assert "linux/amd64 answers" in shown
+    assert records(clone) == before
+
+
+FULL_DISK = """
+set -e
+mount -t tmpfs -o size=2m tmpfs results
+cp -r "$1/." results/
+head -c 4m /dev/zero > results/filler 2>/dev/null || true
+make step-1 && exit 99
+rm results/filler
+diff -r "$1" results
+"""
+
+
+def test_a_full_disk_keeps_the_old_records_and_says_so(clone, first_run, engine, tmp_path):
+    """results/ on a small file system that is really full, seen by this run alone."""
+    if os.geteuid():
+        pytest.skip("mounts a file system, which needs root")
+    run("cp", "-r", clone / "results", tmp_path / "saved").check_returncode()
+    with changed(clone / "step-1-kiss/slim.Dockerfile", "COPY . .", "ENV FULL=1\nCOPY . ."):
+        result = run(
+            "unshare", "--mount", "--propagation", "private", "bash", "-c", FULL_DISK, "-", tmp_path / "saved",
+            cwd=clone, env={**os.environ, "PLATFORMS": "linux/amd64"},
+        )  # fmt: skip
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "No space left on device" in result.stderr
+    assert "Traceback" not in result.stderr
+    all_valid(clone)
 
 
 def test_platforms_can_be_narrowed(clone, first_run):

@@ -1,65 +1,26 @@
 import gzip
-import hashlib
-import io
 import json
-import tarfile
-from pathlib import Path
 
 import pytest
 
-from measure import oci
+from measure import layers, oci
 from measure.errors import Problem
-
-
-def layer(members: dict[str, bytes], link: tuple[str, str] | None = None) -> bytes:
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for name, content in members.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-        if link:
-            info = tarfile.TarInfo(link[0])
-            info.type, info.linkname = tarfile.LNKTYPE, link[1]
-            archive.addfile(info)
-    return buffer.getvalue()
-
-
-class Layout:
-    """A hand-made OCI image layout."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        (root / "blobs/sha256").mkdir(parents=True)
-
-    def add(self, content: bytes) -> tuple[str, int]:
-        digest = hashlib.sha256(content).hexdigest()
-        (self.root / "blobs/sha256" / digest).write_bytes(content)
-        return f"sha256:{digest}", len(content)
-
-    def image(self, tars: list[bytes], history: list[dict]) -> str:
-        config, config_size = self.add(json.dumps({"config": {"Labels": {"a": "b"}}, "history": history}).encode())
-        layers = [self.add(gzip.compress(tar)) for tar in tars]
-        manifest = {
-            "config": {"digest": config, "size": config_size},
-            "layers": [{"digest": digest, "size": size} for digest, size in layers],
-        }
-        return self.add(json.dumps(manifest).encode())[0]
+from tests.handmade import Layout, tar
 
 
 @pytest.fixture
 def layout(tmp_path, monkeypatch):
-    monkeypatch.setattr(oci, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     return Layout(tmp_path / "layout")
 
 
 def test_sizes_of_a_hand_made_image(layout):
-    tars = [layer({"a": b"x" * 1000, "b": b"y" * 24}, link=("c", "a")), layer({"d": b""})]
+    tars = [tar({"a": b"x" * 1000, "b": b"y" * 24}, links={"c": "a"}), tar({"d": b""})]
     digest = layout.image(
         tars, [{"created_by": "ADD"}, {"created_by": "ENV", "empty_layer": True}, {"created_by": "RUN"}]
     )
     image = oci.read_image(layout.root, digest)
-    assert image.transfer_bytes == sum(len(gzip.compress(tar)) for tar in tars)
+    assert image.transfer_bytes == sum(len(gzip.compress(one, mtime=0)) for one in tars)
     assert image.unpacked_tar_bytes == sum(map(len, tars))
     assert image.unpacked_file_bytes == 1024  # the hard link has no bytes of its own
     assert [(one.created_by, one.files) for one in image.layers] == [("ADD", 2), ("RUN", 1)]
@@ -67,21 +28,86 @@ def test_sizes_of_a_hand_made_image(layout):
 
 
 def test_an_index_with_one_image_is_followed(layout):
-    inner = layout.image([layer({"a": b"1"})], [{"created_by": "RUN"}])
+    inner = layout.image([tar({"a": b"1"})])
     index, _ = layout.add(json.dumps({"manifests": [{"digest": inner}]}).encode())
-    assert oci.read_image(layout.root, index).digest == inner
+    assert oci.read_image(layout.root, index).layers == oci.read_image(layout.root, inner).layers
 
 
-def test_a_layer_is_read_once(layout, monkeypatch):
-    digest = layout.image([layer({"a": b"1"})], [{"created_by": "RUN"}])
+def test_the_padding_after_the_archives_end_counts_as_tar_bytes(layout):
+    padded = tar({"a": b"1"}) + bytes(5120)
+    assert oci.read_image(layout.root, layout.image([padded])).unpacked_tar_bytes == len(padded)
+
+
+def test_layers_of_the_base_are_marked(layout):
+    digest = layout.image([tar({"a": b"1"}), tar({"b": b"2"})])
+    image = oci.read_image(layout.root, digest)
+    own = image.on([image.layers[0].digest])
+    assert [layer.of_base for layer in own.layers] == [True, False]
+    with pytest.raises(Problem, match="does not begin with its base"):
+        image.on([image.layers[1].digest])
+
+
+def test_a_layer_is_read_once_and_an_image_too(layout, monkeypatch):
+    shared = tar({"a": b"1"})
+    digest = layout.image([shared])
     first = oci.read_image(layout.root, digest)
-    monkeypatch.setattr(oci, "weigh_layer", lambda path: pytest.fail("read twice"))
+    other = layout.image([shared, tar({"b": b"2"})])
+    read = []
+    original = layers.read_layer
+    monkeypatch.setattr(layers, "read_layer", lambda path: read.append(path.name) or original(path))
+    assert oci.read_image(layout.root, digest) == first
+    assert read == []
+    oci.read_image(layout.root, other)
+    assert len(read) == 1
+
+
+def test_facts_that_another_version_of_the_reader_cached_are_not_taken(layout, monkeypatch):
+    digest = layout.image([tar({"a": b"1"})])
+    oci.read_image(layout.root, digest)
+    for module in (layers, oci):
+        monkeypatch.setattr(module, "reader_version", lambda: "other")
+    monkeypatch.setattr(layers, "read_layer", lambda path: pytest.fail("read again, as it should be"))
+    with pytest.raises(pytest.fail.Exception, match="as it should be"):
+        oci.read_image(layout.root, digest)
+
+
+def test_cached_facts_that_are_cut_short_are_read_again(layout, tmp_path):
+    digest = layout.image([tar({"a": b"1"})])
+    first = oci.read_image(layout.root, digest)
+    for path in (tmp_path / "cache").rglob("*.json*"):
+        path.write_bytes(path.read_bytes()[:20])
     assert oci.read_image(layout.root, digest) == first
 
 
-def test_a_damaged_layout_is_told(layout):
-    digest = layout.image([layer({"a": b"1"})], [{"created_by": "RUN"}])
-    path = layout.root / "blobs" / digest.replace(":", "/")
-    path.write_bytes(path.read_bytes() + b" ")
+@pytest.mark.parametrize("harm", ["changed", "cut", "gone"])
+@pytest.mark.parametrize("part", ["manifest", "layer"])
+def test_a_damaged_layout_is_told_and_can_be_written_anew(layout, part, harm):
+    content = tar({"a": b"1" * 4000})
+    digest = layout.image([content])
+    manifest = json.loads(layout.blob(digest).read_bytes())
+    path = layout.blob(digest if part == "manifest" else manifest["layers"][0]["digest"])
+    good = path.read_bytes()
+    if harm == "changed":
+        path.write_bytes(gzip.compress(tar({"a": b"2" * 4000}), mtime=0) if part == "layer" else good[:-1] + b" ")
+    elif harm == "cut":
+        path.write_bytes(good[: len(good) // 2])
+    else:
+        path.unlink()
     with pytest.raises(Problem, match="damaged"):
         oci.read_image(layout.root, digest)
+    assert not path.exists()
+    assert oci.read_image(layout.root, layout.image([content])).unpacked_file_bytes == 4000
+
+
+def test_a_layer_that_is_no_tar_is_told(tmp_path):
+    path = tmp_path / "blob"
+    path.write_bytes(gzip.compress(b"no tar at all" * 100))
+    with pytest.raises(Problem, match="damaged"):
+        layers.read_layer(path)
+
+
+def test_a_zstd_layer_is_refused_by_name(tmp_path):
+    path = tmp_path / "blob"
+    path.write_bytes(b"\x28\xb5\x2f\xfd rest")
+    with pytest.raises(Problem, match="zstd"):
+        layers.read_layer(path)

@@ -2,35 +2,18 @@ import json
 from datetime import UTC, datetime
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from measure import files, records
 from measure.errors import Problem
-from measure.records import BaseImage, Provenance, Record, load, save
+from measure.records import ROOT, Record, load, save
+from tests import handmade
 
 
 @pytest.fixture
 def record(tmp_path, monkeypatch):
     monkeypatch.setattr(records, "RESULTS", tmp_path)
-    provenance = Provenance(
-        bases=[BaseImage(name="python:3.14", origin="lab", recipe_sha256="0" * 64)],
-        execution="native",
-        engine="26.1.5",
-        builder_driver="docker",
-        index_cache=True,
-        command="make step-1",
-        measured_at=datetime(2026, 11, 20, tzinfo=UTC),
-    )
-    size = records.Size(transfer_bytes=1, unpacked_tar_bytes=2, unpacked_file_bytes=3, layers=[])
-    return Record(
-        environment="lab-amd64",
-        step="step-1-kiss",
-        variant="slim",
-        platform="linux/arm64",
-        dockerfile="slim.Dockerfile",
-        outcome="built",
-        size=size,
-        provenance=provenance,
-    )
+    return handmade.record()
 
 
 def later(record: Record, **changes) -> Record:
@@ -39,22 +22,32 @@ def later(record: Record, **changes) -> Record:
 
 
 def test_a_record_comes_back_as_it_was(record, tmp_path):
-    assert save(record)
+    assert save(record) is None
     assert record.path == tmp_path / "lab-amd64/step-1-kiss/slim.linux-arm64.json"
     assert load(record.path) == record
+
+
+def test_small_objects_stand_on_one_line_and_mean_the_same(record):
+    package = {"name": "a{b}", "version": "[1]\n", "bytes": 1}
+    odd = record.model_copy(
+        update={"contents": handmade.contents(os_packages=[package, {"name": "c", "version": "2"}])}
+    )
+    text = records.as_json(odd)
+    assert '{"name": "c", "version": "2"}' in text
+    assert json.loads(text) == odd.model_dump(mode="json", exclude_none=True)
 
 
 def test_the_same_facts_leave_the_file_alone(record):
     save(record)
     before = record.path.read_bytes()
-    assert not save(later(record))
+    assert save(later(record)) == record
     assert record.path.read_bytes() == before
 
 
 def test_other_facts_replace_the_file(record):
     save(record)
     grown = later(record, size=record.size.model_copy(update={"transfer_bytes": 2}))
-    assert save(grown)
+    assert save(grown) == record
     assert load(record.path).size.transfer_bytes == 2
 
 
@@ -63,7 +56,7 @@ def test_a_file_that_is_no_record_is_named_and_replaced(record, capsys):
     record.path.write_text(json.dumps({"step": "step-1-kiss"}))
     with pytest.raises(Problem, match="not a valid record"):
         load(record.path)
-    assert save(record)
+    assert save(record) is None
     assert "not a valid record" in capsys.readouterr().err
     assert load(record.path) == record
 
@@ -79,3 +72,42 @@ def test_a_write_that_fails_keeps_the_old_record_and_leaves_no_part(record, monk
         save(later(record, outcome="failed", size=None))
     assert load(record.path) == record
     assert [path.name for path in record.path.parent.iterdir()] == [record.path.name]
+
+
+def test_what_a_killed_writer_left_is_cleared_away(record):
+    save(record)
+    left = record.path.parent / f".{record.path.name}.abc.partial"
+    left.write_text("half")
+    save(later(record))
+    assert not left.exists()
+
+
+def test_the_published_schemas_are_those_of_the_models():
+    for name, text in records.schemas().items():
+        assert (ROOT / "results" / name).read_text() == text, "make schema"
+
+
+RECORDED = sorted((ROOT / "results").glob("*/*/*.json"))
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_record_keeps_to_the_published_schema(path):
+    """Checked by a validator that knows nothing of the models. And what adds up does."""
+    schema = json.loads((ROOT / "results/record.schema.json").read_text())
+    Draft202012Validator.check_schema(schema)
+    content = json.loads(path.read_text())
+    Draft202012Validator(schema).validate(content)
+    if content["outcome"] == "built":
+        size = content["size"]
+        for name in ("transfer_bytes", "unpacked_tar_bytes", "unpacked_file_bytes"):
+            assert size[name] == sum(layer[name] for layer in size["layers"])
+        wasted = size["wasted"]["base_bytes"] + size["wasted"]["own_bytes"]
+        assert content["contents"]["file_bytes"] + wasted == size["unpacked_file_bytes"]
+
+
+def test_the_environments_keep_to_the_published_schema():
+    schema = json.loads((ROOT / "results/environment.schema.json").read_text())
+    found = sorted((ROOT / "results").glob("*/environment.json"))
+    assert found
+    for path in found:
+        Draft202012Validator(schema).validate(json.loads(path.read_text()))

@@ -1,16 +1,20 @@
 import io
 
+import pytest
 from rich.console import Console
 
-from measure import table
-from measure.records import Failure, Record, Size
+from measure import table, units
+from measure.contents import OsPackage
+from measure.records import Failure, Record
 from measure.steps import find_step
+from tests.handmade import contents
+from tests.handmade import size as size_of
 
 STEP = find_step("step-1")
 
 
 def record(variant: str, size: int | None) -> Record:
-    sizes = size and Size(transfer_bytes=size, unpacked_tar_bytes=3 * size, unpacked_file_bytes=2 * size, layers=[])
+    sizes = size and size_of(size)
     failure = None if size else Failure(exit_code=17, line="no")
     return Record.model_construct(variant=variant, platform="linux/amd64", size=sizes, failure=failure)
 
@@ -29,6 +33,31 @@ def test_sizes_are_decimal_megabytes_and_the_change_is_against_the_first_variant
     assert "-25.0 %" in recommended
     assert "-87.5 %" in slim
     assert "150.0 MB" in slim
+
+
+def test_the_contents_fit_80_columns_and_tell_what_is_there():
+    inside = contents(has_compiler=True, os_packages=[OsPackage(name="gcc", version="14")], pyc_bytes=13_300_000)
+    one = record("naive", 400_000_000).model_copy(update={"contents": inside})
+    text = io.StringIO()
+    Console(width=80, file=text).print(table.contents_table(STEP, [one], ["linux/amd64"]))
+    (line,) = [line for line in text.getvalue().splitlines() if "naive" in line]
+    assert [cell.strip() for cell in line.split("│")[2:-1]] == [
+        "naive", "root", "1", "0", "cc sh pip", "0", "13.3 MB", "0.0 MB",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("size", "shown", "as_change"),
+    [
+        (0, "0.0 MB", "+0.0 kB"),
+        (999, "1.0 kB", "+1.0 kB"),
+        (1_250_000, "1.2 MB", "+1.2 MB"),
+        (1_163_900_000, "1163.9 MB", "+1163.9 MB"),
+    ],
+)
+def test_sizes_for_people(size, shown, as_change):
+    assert units.megabytes(size) == shown
+    assert units.signed(size) == as_change
 
 
 def test_a_failed_and_a_missing_build_are_told():

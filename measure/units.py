@@ -1,0 +1,18 @@
+"""How sizes are written for people. Records hold bytes; these are made from them only to be shown."""
+
+from __future__ import annotations
+
+
+def megabytes(size: int) -> str:
+    """A size for people: decimal megabytes (10**6 bytes), one decimal; kilobytes where that would say 0.0 MB."""
+    return f"{size / 1e6:.1f} MB" if size >= 50_000 or size == 0 else f"{size / 1e3:.1f} kB"
+
+
+def signed(size: int) -> str:
+    """A change in size for people: decimal megabytes with their sign, or kilobytes where that would say 0.0 MB."""
+    return f"{size / 1e6:+.1f} MB" if abs(size) >= 50_000 else f"{size / 1e3:+.1f} kB"
+
+
+def change(size: int, first: int | None) -> str:
+    """The change of a size against the first one, in percent; '' where there is no first one."""
+    return f"{(size - first) / first * 100:+.1f} %" if first else ""

@@ -1,0 +1,113 @@
+"""Hand-made layers, OCI image layouts and records with known answers."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import tarfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from measure.contents import Contents
+from measure.inputs import Inputs
+from measure.records import BaseImage, Provenance, Record, Size, Wasted
+
+#: A member of a hand-made layer: bytes are a regular file, a text is a symbolic link, None is a directory.
+Members = dict[str, bytes | str | None]
+
+
+def tar(members: Members, links: dict[str, str] | None = None, modes: dict[str, int] | None = None) -> bytes:
+    """A tar stream of these members, then of these hard links."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.mode = (modes or {}).get(name, 0o644)
+            if isinstance(content, bytes):
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
+            else:
+                info.type = tarfile.DIRTYPE if content is None else tarfile.SYMTYPE
+                info.linkname = content or ""
+                archive.addfile(info)
+        for name, target in (links or {}).items():
+            info = tarfile.TarInfo(name)
+            info.type, info.linkname = tarfile.LNKTYPE, target
+            archive.addfile(info)
+    return buffer.getvalue()
+
+
+class Layout:
+    """A hand-made OCI image layout."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        (root / "blobs/sha256").mkdir(parents=True)
+
+    def add(self, content: bytes) -> tuple[str, int]:
+        digest = hashlib.sha256(content).hexdigest()
+        (self.root / "blobs/sha256" / digest).write_bytes(content)
+        return f"sha256:{digest}", len(content)
+
+    def blob(self, digest: str) -> Path:
+        return self.root / "blobs" / digest.replace(":", "/")
+
+    def image(self, tars: list[bytes], history: list[dict] | None = None, user: str = "") -> str:
+        """Digest of the manifest of an image with these layers."""
+        config = {
+            "config": {"Labels": {"a": "b"}, "User": user},
+            "history": history or [{"created_by": f"RUN {number}"} for number in range(len(tars))],
+            "rootfs": {"diff_ids": [f"sha256:{hashlib.sha256(one).hexdigest()}" for one in tars]},
+        }
+        digest, size = self.add(json.dumps(config).encode())
+        layers = [self.add(gzip.compress(one, mtime=0)) for one in tars]
+        manifest = {
+            "config": {"digest": digest, "size": size},
+            "layers": [{"digest": digest, "size": size} for digest, size in layers],
+        }
+        return self.add(json.dumps(manifest).encode())[0]
+
+
+def inputs(**changes) -> Inputs:
+    """Inputs that no real build has."""
+    hashes = {"dockerfile_sha256": "1" * 64, "options_sha256": "2" * 64, "context_sha256": "3" * 64}
+    return Inputs(**{**hashes, "recipes_sha256": {"python:3.14": "0" * 64}, **changes})
+
+
+def contents(**changes) -> Contents:
+    """What is in an image of which nothing is known."""
+    empty = {
+        "user": "root", "has_compiler": False, "has_shell": True, "has_pip": True, "files": 1, "file_bytes": 3,
+        "pyc_files": 0, "pyc_bytes": 0, "setuid_files": [], "os_packages": [], "python_packages": [], "directories": {},
+    }  # fmt: skip
+    return Contents(**{**empty, **changes})
+
+
+def size(transfer: int = 1, **changes) -> Size:
+    """A size whose other figures follow from the transfer size."""
+    figures = {"transfer_bytes": transfer, "unpacked_tar_bytes": 3 * transfer, "unpacked_file_bytes": 2 * transfer}
+    rest = {"wasted": Wasted(base_bytes=0, own_bytes=0), "context_bytes": 7, "layers": []}
+    return Size(**{**figures, **rest, **changes})
+
+
+def record(**changes) -> Record:
+    """A record of an image that was never built."""
+    provenance = Provenance(
+        bases=[BaseImage(name="python:3.14", origin="lab", recipe_sha256="0" * 64)],
+        execution="native",
+        engine="26.1.5",
+        buildx="v0.13.1",
+        builder_driver="docker",
+        index_cache=True,
+        command="make step-1",
+        measured_at=datetime(2026, 11, 20, tzinfo=UTC),
+    )
+    usual = {
+        "environment": "lab-amd64", "step": "step-1-kiss", "variant": "slim", "platform": "linux/arm64",
+        "dockerfile": "slim.Dockerfile", "inputs": inputs(), "outcome": "built", "size": size(),
+        "contents": contents(), "provenance": provenance,
+    }  # fmt: skip
+    usual |= changes
+    return Record(**{"inputs_sha256": usual["inputs"].sha256, **usual})

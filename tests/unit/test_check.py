@@ -1,0 +1,151 @@
+"""Which records hold, and which do not: without an engine."""
+
+import json
+import shutil
+
+import pytest
+
+from measure import records
+from measure.check import check, recipes
+from measure.inputs import inputs_of
+from measure.records import Failure, as_json, record_path
+from measure.steps import PLATFORMS, find_step
+from tests.conftest import fresh_clone, python_m
+from tests.handmade import record
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    """A record that holds for each variant of step 1 on each platform, in a place of its own."""
+    monkeypatch.setattr(records, "RESULTS", tmp_path)
+    step = find_step("step-1")
+    for variant in step.variants:
+        for platform in PLATFORMS:
+            one = record(variant=variant.name, platform=platform, inputs=inputs_of(step, variant, recipes("lab-amd64")))
+            one.path.parent.mkdir(parents=True, exist_ok=True)
+            one.path.write_text(as_json(one))
+    return tmp_path
+
+
+def found(environment: str = "lab-amd64") -> list[tuple[str, str, str]]:
+    return [(f.state, f.path.name, f.why) for f in check(environment, [find_step("step-1")])]
+
+
+def rewrite(path, **changes):
+    path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+
+def test_records_that_hold_are_not_listed(results):
+    assert found() == []
+
+
+def test_a_missing_record(results):
+    record_path("lab-amd64", "step-1-kiss", "slim", "linux/arm64").unlink()
+    assert found() == [("missing", "slim.linux-arm64.json", "not measured yet")]
+
+
+def test_a_record_of_other_inputs_says_which(results):
+    path = record_path("lab-amd64", "step-1-kiss", "slim", "linux/arm64")
+    inputs = json.loads(path.read_text())["inputs"]
+    rewrite(path, inputs={**inputs, "recipes_sha256": {"python:3.14-slim": "0" * 64}}, inputs_sha256="0" * 64)
+    assert found() == [("stale", "slim.linux-arm64.json", "the recipe of python:3.14-slim changed")]
+
+
+def test_a_record_that_was_tampered_with(results):
+    rewrite(record_path("lab-amd64", "step-1-kiss", "slim", "linux/arm64"), inputs_sha256="0" * 64)
+    assert found() == [("stale", "slim.linux-arm64.json", "its inputs_sha256 is not that of its inputs")]
+
+
+def test_a_record_in_anothers_place(results):
+    target = record_path("lab-amd64", "step-1-kiss", "slim", "linux/arm64")
+    shutil.copy(record_path("lab-amd64", "step-1-kiss", "slim", "linux/amd64"), target)
+    ((state, name, why),) = found()
+    assert (state, name) == ("stale", "slim.linux-arm64.json")
+    assert why.startswith("it is the record of ")
+
+
+def test_a_failure_where_none_is_meant(results):
+    path = record_path("lab-amd64", "step-1-kiss", "slim", "linux/arm64")
+    old = records.load(path)
+    failed = old.model_copy(update={"outcome": "failed", "size": None, "failure": Failure(exit_code=1, line="no")})
+    path.write_text(as_json(failed))
+    assert found() == [("stale", "slim.linux-arm64.json", "the build failed, and compose.yaml means it to work")]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 2}', "\x00\x00"])
+def test_a_file_that_is_no_record_is_named(results, text):
+    path = record_path("lab-amd64", "step-1-kiss", "slim", "linux/arm64")
+    path.write_text(text)
+    ((state, name, _),) = found()
+    assert (state, name) == ("invalid", "slim.linux-arm64.json")
+
+
+def test_a_record_of_an_older_form_is_named(results):
+    rewrite(record_path("lab-amd64", "step-1-kiss", "slim", "linux/arm64"), schema_version=1)
+    assert found() == [("invalid", "slim.linux-arm64.json", "It has the form of version 1; this is version 2.")]
+
+
+def test_records_of_variants_and_steps_that_are_no_more(results):
+    for name in ("step-1-kiss/old.linux-amd64.json", "step-0-gone/slim.linux-amd64.json"):
+        (results / "lab-amd64" / name).parent.mkdir(exist_ok=True)
+        (results / "lab-amd64" / name).write_text("{}")
+    states = [(state, name) for state, name, _ in found()]
+    assert states == [("orphaned", "slim.linux-amd64.json"), ("orphaned", "old.linux-amd64.json")]
+
+
+def test_someone_elses_environment_misses_only_what_they_measured_in_part(results):
+    theirs = record(environment="dockerhub-arm64", variant="naive", platform="linux/arm64", inputs=_inputs("naive"))
+    theirs.path.parent.mkdir(parents=True)
+    theirs.path.write_text(as_json(theirs))
+    assert [(state, name) for state, name, _ in found("dockerhub-arm64")] == [
+        ("missing", "recommended.linux-arm64.json"),
+        ("missing", "slim.linux-arm64.json"),
+    ]
+    assert found("dockerhub-riscv64") == []
+
+
+def _inputs(name: str):
+    step = find_step("step-1")
+    return inputs_of(step, step.variant(name), recipes("dockerhub-arm64"))
+
+
+@pytest.fixture
+def clone(tmp_path):
+    return fresh_clone(tmp_path / "clone")
+
+
+def checked(clone):
+    return python_m("measure", "check", cwd=clone, seconds=60)
+
+
+def test_the_command_lists_what_does_not_hold_and_fails(clone):
+    """In a clone, as a user who edits a step: the README and a stray venv make nothing stale, the Dockerfile does."""
+    step = clone / "step-1-kiss"
+    first = checked(clone)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert first.stdout.startswith("All ")
+
+    (step / "naive.Dockerfile.dockerignore").unlink()  # now no variant ships the README
+    before = checked(clone).stdout
+    (step / "README.md").write_text("another text\n")
+    (step / ".venv/lib").mkdir(parents=True)
+    (step / ".venv/lib/stray.py").write_text("stray")
+    assert checked(clone).stdout == before
+
+    text = (step / "slim.Dockerfile").read_text()
+    (step / "slim.Dockerfile").write_text(text.replace("WORKDIR /app", "WORKDIR /srv"))
+    after = checked(clone)
+    assert after.returncode == 1
+    for platform in ("amd64", "arm64"):
+        line = f"stale    results/lab-amd64/step-1-kiss/slim.linux-{platform}.json: the Dockerfile changed"
+        assert line in after.stdout.splitlines()
+    assert "recommended" not in after.stdout
+    assert "Next: make step-1" in after.stderr
+
+
+def test_the_recipe_of_a_base_makes_stale_what_stands_on_it(clone):
+    recipe = clone / "lab/bases/python-3.14-slim.Dockerfile"
+    recipe.write_text(recipe.read_text() + "RUN true\n")
+    lines = checked(clone).stdout.splitlines()
+    assert [line for line in lines if "slim.linux-amd64.json: the recipe of python:3.14-slim changed" in line]
+    assert not any("recommended" in line for line in lines)

@@ -1,0 +1,76 @@
+"""No record is half-written or lost, whenever the writer is killed and however many write at once."""
+
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from measure.records import parse
+from measure.steps import ROOT
+
+#: Writes two records in turn, as fast as it can, into the folder it is given. It ends by itself after a while.
+WRITER = """
+import sys, time
+from pathlib import Path
+from measure import records
+from tests.handmade import contents, record, size
+records.RESULTS = Path(sys.argv[1])
+packages = [{"name": f"package-{n}", "version": "1"} for n in range(400)]
+states = [record(size=size(n), contents=contents(os_packages=packages)) for n in (1, 2)]
+end = time.monotonic() + float(sys.argv[2])
+print("ready", flush=True)
+while time.monotonic() < end:
+    for state in states:
+        records.save(state)
+"""
+
+
+def writer(folder, seconds: float) -> subprocess.Popen:
+    child = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(folder), str(seconds)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    assert child.stdout.readline() == "ready\n"
+    return child
+
+
+def whole(folder) -> int:
+    """Transfer size in the one record below a folder; fails when it is not whole."""
+    (path,) = folder.rglob("*.json")
+    record = parse(path.read_text(), path.name)
+    assert len(record.contents.os_packages) == 400
+    return record.size.transfer_bytes
+
+
+def test_kill_9_at_any_moment_leaves_the_old_record_or_the_new_one(tmp_path):
+    chance = random.Random(3)
+    for _ in range(12):
+        child = writer(tmp_path, 30)
+        time.sleep(0.02 + chance.random() * 0.1)
+        child.send_signal(signal.SIGKILL)
+        child.wait(timeout=10)
+        assert whole(tmp_path) in (1, 2)
+    left = len(list(tmp_path.rglob("*.partial")))
+    assert left <= 1, "each writer clears away what the one before it left"
+    assert writer(tmp_path, 0.2).wait(timeout=20) == 0
+    assert list(tmp_path.rglob("*.partial")) == []
+
+
+def test_two_writers_at_once_and_a_reader_never_see_half_a_record(tmp_path):
+    children = [writer(tmp_path, 2), writer(tmp_path, 2)]
+    seen = set()
+    while any(child.poll() is None for child in children):
+        seen.add(whole(tmp_path))
+    assert [child.returncode for child in children] == [0, 0]
+    assert seen == {1, 2}
+    assert list(tmp_path.rglob("*.partial")) == []
+
+
+@pytest.mark.timeout(60)
+def test_a_killed_writer_does_not_keep_the_lock(tmp_path):
+    child = writer(tmp_path, 30)
+    child.send_signal(signal.SIGKILL)
+    child.wait(timeout=10)
+    assert writer(tmp_path, 0.1).wait(timeout=20) == 0
