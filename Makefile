@@ -39,6 +39,18 @@ diff: .venv/.ready ## what grew between two records: make diff A=step-1/slim B=s
 schema: .venv/.ready ## after a change in the records' models: write their JSON Schemas anew
 	@$(RUN) measure schema
 
+.PHONY: docs
+docs: .venv/.ready ## build the site into site/, strictly; needs neither an engine nor a network
+	@$(RUN) measure docs
+
+.PHONY: serve
+serve: .venv/.ready ## the site on http://localhost:8000, reloaded when a page or a record changes (PORT=8009 for another)
+	@$(RUN) measure serve
+
+.PHONY: readme
+readme: .venv/.ready ## make the results table in README.md anew from the records
+	@$(RUN) measure readme
+
 .PHONY: engine
 engine: .venv/.ready ## which Docker engine and builder would be used here
 	@$(RUN) measure engine
@@ -89,7 +101,7 @@ clean: .venv/.ready ## remove what make step-N left: containers, images, builder
 
 .PHONY: lock
 lock: ## after a change in pyproject.toml: lock anew and export requirements.txt (needs Poetry with its export plugin)
-	@poetry lock && poetry export --with dev --output requirements.txt
+	@poetry lock && poetry export --with dev,docs --output requirements.txt && poetry export --with docs --output docs/requirements.txt
 
 .venv/.ready: requirements.txt
 	@bash measure/install.sh "$(PYTHON)"

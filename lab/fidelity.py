@@ -122,6 +122,16 @@ def record_path() -> Path:
     return RESULTS / LAB_ENVIRONMENT / "fidelity.json"
 
 
+def load() -> Fidelity:
+    """The comparison as recorded. Raises OSError when there is none, ValidationError when it is not valid."""
+    return Fidelity.model_validate_json(record_path().read_text())
+
+
+def changed(fidelity: Fidelity) -> list[str]:
+    """Names of the base images whose recipe is another now than when they were compared."""
+    return [name for name, sha256 in fidelity.recipes_sha256.items() if bases.recipe_of(name) != sha256]
+
+
 def compare(lab: Lab) -> Fidelity:
     """Compare every base that official figures are at hand for, record it, print it. Builds the bases if need be."""
     official = tomllib.loads((HERE / "official.toml").read_text())

@@ -13,7 +13,7 @@ import typer
 from python_on_whales.exceptions import DockerException
 from rich.markup import escape
 
-from measure import probe
+from measure import probe, site
 from measure.build import layout, layout_lock
 from measure.check import check
 from measure.compare import compare
@@ -170,6 +170,29 @@ def _record(name: str, environment: str) -> Record:
     if (record := load(path)) is None:
         raise Problem(f"There is no record {shown(path)}.", next="make steps  # then make step-N, which writes it")
     return record
+
+
+@app.command()
+@friendly
+def docs() -> None:
+    """Build the site into site/, strictly, with every number from a record. Needs neither engine nor network."""
+    site.build()
+
+
+@app.command()
+@friendly
+def serve(port: Annotated[int, typer.Option(envvar="PORT")] = 8000) -> None:
+    """Serve the site on http://localhost:PORT and reload it whenever a page, a record or a step changes."""
+    site.serve(f"localhost:{port}")
+
+
+@app.command()
+@friendly
+def readme() -> None:
+    """Make the results table in README.md anew from the records."""
+    path = ROOT / "README.md"
+    write_whole(path, site.readme(path.read_text()))
+    say("README.md is up to date")
 
 
 @app.command()

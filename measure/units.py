@@ -16,3 +16,10 @@ def signed(size: int) -> str:
 def change(size: int, first: int | None) -> str:
     """The change of a size against the first one, in percent; '' where there is no first one."""
     return f"{(size - first) / first * 100:+.1f} %" if first else ""
+
+
+def duration(seconds: float) -> str:
+    """A duration for people: minutes from two of them on, else seconds, with a decimal below ten."""
+    if seconds >= 120:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"

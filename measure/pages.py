@@ -1,0 +1,364 @@
+"""What a page of the site can ask for: numbers, tables, charts and diffs, all made from records and real files.
+
+Pages are Markdown with Jinja expressions, like `{{ size("step-1/slim") }}`. Everything here gives plain Markdown, so
+that any builder that reads Markdown can read the result. Names are STEP/VARIANT, like step-1/slim.
+"""
+
+from __future__ import annotations
+
+import difflib
+import io
+import json
+import os
+import statistics
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from rich.console import Console
+
+from lab import fidelity
+from measure.charts import Bar, bars
+from measure.check import Finding, check
+from measure.compare import instruction
+from measure.errors import Problem
+from measure.records import (
+    LAB_ENVIRONMENT,
+    RESULTS,
+    Environment,
+    Record,
+    Size,
+    environment_path,
+    load,
+    record_path,
+    shown,
+)
+from measure.steps import PLATFORMS, RECOMMENDED, ROOT, all_steps, find_step
+from measure.table import table
+from measure.units import change, duration, megabytes, signed
+
+#: The page that each number leads to.
+RESULTS_PAGE = PurePosixPath("results/index.md")
+#: What pages call the sizes of a record, and what stands in a table's head.
+KINDS = {"transfer": "transfer_bytes", "unpacked": "unpacked_tar_bytes"}
+
+
+def markdown_table(head: list[str], rows: list[list[str]], right: str = "") -> str:
+    """A Markdown table. `right` has an r for each column that is aligned to the right, and an l for the others."""
+    aligned = right.ljust(len(head), "l")
+    rule = ["---:" if letter == "r" else "---" for letter in aligned]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in [head, rule, *rows])
+
+
+def anchor(record: Record) -> str:
+    """Where a record stands on the page of results."""
+    return f"{record.step}-{record.variant}-{record.platform.replace('/', '-')}"
+
+
+class Records:
+    """The lab's records, as the site shows them: those that do not hold are refused."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[Path, Record] = {}
+
+    @cached_property
+    def findings(self) -> dict[Path, Finding]:
+        """What is wrong with records, by their path."""
+        return {finding.path: finding for finding in check(LAB_ENVIRONMENT)}
+
+    def get(self, name: str, platform: str = PLATFORMS[0]) -> Record:
+        """The record of STEP/VARIANT (the recommended one for STEP alone). Raises Problem when it does not hold."""
+        step_name, _, variant_name = name.partition("/")
+        step = find_step(step_name)
+        variant = step.variant(variant_name or RECOMMENDED)
+        path = record_path(LAB_ENVIRONMENT, step.name, variant.name, platform)
+        if finding := self.findings.get(path):
+            raise Problem(f"The record {shown(path)} is {finding.state}.", why=finding.why, next=finding.command)
+        if path not in self._loaded:
+            record = load(path)
+            if record is None:
+                raise Problem(f"{step.name}/{variant.name} has no record on {platform}.", next="make steps")
+            self._loaded[path] = record
+        return self._loaded[path]
+
+    def of_step(self, name: str) -> list[Record]:
+        """The records of all variants of a step on all platforms. Raises Problem when one of them does not hold."""
+        step = find_step(name)
+        return [self.get(f"{step.name}/{v.name}", p) for v in step.variants for p in v.platforms()]
+
+    def all(self) -> list[Record]:
+        """Every record, in the order of the ladder."""
+        return [record for step in all_steps() for record in self.of_step(step.name)]
+
+
+class Page:
+    """A page that is being rendered. Its path decides how links lead to others, its front matter what it says first."""
+
+    def __init__(self, records: Records, path: PurePosixPath, meta: dict[str, Any]) -> None:
+        self.records, self.path, self.meta = records, path, meta
+
+    def functions(self) -> dict[str, Callable[..., str]]:
+        """What the page's expressions may call, by name."""
+        names = (
+            "bars", "bench", "change", "contents", "diff", "fidelity", "grown", "intro", "layer", "layers",
+            "machine", "packages", "results", "saved", "size", "sizes", "terminal", "variants",
+        )  # fmt: skip
+        return {name: getattr(self, f"_{name}") for name in names}
+
+    # How a number is written
+
+    def _link(self, target: PurePosixPath) -> str:
+        return os.path.relpath(target, self.path.parent)
+
+    def _number(self, text: str, record: Record, exact: str) -> str:
+        """A number that leads to its record."""
+        title = f"{exact}; {record.step}/{record.variant} on {record.platform}"
+        return f'[{text.replace(" ", "&nbsp;")}]({self._link(RESULTS_PAGE)}#{anchor(record)} "{title}"){{ .measured }}'
+
+    def _of(self, record: Record, size: int) -> str:
+        return self._number(megabytes(size), record, f"{size:,} bytes")
+
+    def _get(self, name: str, platform: str, kind: str) -> tuple[Record, int]:
+        record = self.records.get(name, platform)
+        if record.size is None or record.contents is None:
+            raise Problem(f"{name} was not built on {platform}, so it has no size.", next="make steps")
+        if kind == "wasted":
+            return record, record.size.wasted.own_bytes
+        field = KINDS.get(kind, kind)
+        return record, getattr(record.size if field in Size.model_fields else record.contents, field)
+
+    def _size(self, name: str, kind: str = "transfer", platform: str = PLATFORMS[0]) -> str:
+        """A size of an image: transfer, unpacked, wasted, or the name of a field, like context_bytes or pyc_bytes."""
+        return self._of(*self._get(name, platform, kind))
+
+    def _change(self, before: str, after: str, kind: str = "transfer", platform: str = PLATFORMS[0]) -> str:
+        """How much larger or smaller `after` is than `before`, in percent."""
+        _, old = self._get(before, platform, kind)
+        record, new = self._get(after, platform, kind)
+        return self._number(change(new, old), record, f"{old:,} bytes before, {new:,} bytes after")
+
+    def _saved(self, before: str, after: str, kind: str = "transfer", platform: str = PLATFORMS[0]) -> str:
+        """By how much `after` is smaller than `before`."""
+        _, old = self._get(before, platform, kind)
+        record, new = self._get(after, platform, kind)
+        return self._number(megabytes(old - new), record, f"{old:,} bytes less {new:,} bytes")
+
+    def _grown(self, before: str, after: str, kind: str = "transfer", platform: str = PLATFORMS[0]) -> str:
+        """By how much `after` is larger than `before`, with its sign."""
+        _, old = self._get(before, platform, kind)
+        record, new = self._get(after, platform, kind)
+        return self._number(signed(new - old), record, f"{new:,} bytes less {old:,} bytes")
+
+    def _layer(self, name: str, words: str, platform: str = PLATFORMS[0], field: str = "unpacked_file_bytes") -> str:
+        """A size of the one layer of an image whose instruction has these words."""
+        record = self.records.get(name, platform)
+        found = [layer for layer in record.size.layers if words in layer.created_by and not layer.of_base]
+        if len(found) != 1:
+            raise Problem(
+                f"{len(found)} layers of {name} have {words!r} in their instruction.", next="make show-step-N"
+            )
+        return self._of(record, getattr(found[0], field))
+
+    def _packages(self, name: str, *, without: tuple[str, ...] = ("pip",), platform: str = PLATFORMS[0]) -> str:
+        """The sum of the Python packages that the Dockerfile installs: all but those that the base brings."""
+        record = self.records.get(name, platform)
+        added = [p for p in record.contents.python_packages if p.name not in without and p.bytes is not None]
+        return self._of(record, sum(package.bytes for package in added))
+
+    # Tables, charts, diffs
+
+    def _intro(self) -> str:
+        """What the page says first: what you will learn, how long it takes, what you need."""
+        lines = ['!!! abstract "You will learn"', ""]
+        lines += [f"    - {item}" for item in self.meta["learn"]]
+        lines += ["", f"    {self.meta['minutes']} minutes. {self.meta.get('needs', '')}".rstrip()]
+        return "\n".join(lines)
+
+    def _sizes(self, step: str, platforms: tuple[str, ...] = PLATFORMS) -> str:
+        """The variants of a step: transfer and unpacked size on each platform, and the change against the first one."""
+        found = find_step(step)
+        head, right = ["variant"], "l"
+        for platform in platforms:
+            architecture = platform.split("/")[1]
+            head += [f"{architecture}, transfer", "change", f"{architecture}, unpacked", "change"]
+            right += "rrrr"
+        rows = []
+        for variant in found.variants:
+            row = [f"**{variant.name}**" if variant.name == RECOMMENDED else variant.name]
+            for platform in platforms:
+                if not variant.platforms([platform]):
+                    row += ["", "", "", ""]
+                    continue
+                record = self.records.get(f"{found.name}/{variant.name}", platform)
+                for kind in KINDS.values():
+                    row += self._size_and_change(found.name, record, kind)
+            rows.append(row)
+        return markdown_table(head, rows, right)
+
+    def _size_and_change(self, step: str, record: Record, kind: str) -> list[str]:
+        first = self.records.get(f"{step}/{find_step(step).variants[0].name}", record.platform)
+        if record.size is None:
+            return ["fails", ""]
+        size = getattr(record.size, kind)
+        against = "" if record.variant == first.variant or not first.size else change(size, getattr(first.size, kind))
+        return [self._of(record, size), against]
+
+    def _contents(self, step: str, platform: str = PLATFORMS[0]) -> str:
+        """What is in the images of a step."""
+        head = ["variant", "user", "OS packages", "Python packages", "compiler", "shell", "pip", "setuid files",
+                "bytecode", "wasted", "context"]  # fmt: skip
+        rows = []
+        for variant in find_step(step).variants:
+            record = self.records.get(f"{step}/{variant.name}", platform)
+            if record.contents is None or record.size is None:
+                rows.append([variant.name, "fails", *[""] * 9])
+                continue
+            inside = record.contents
+            marks = ("yes" if there else "no" for there in (inside.has_compiler, inside.has_shell, inside.has_pip))
+            rows.append(
+                [
+                    f"**{variant.name}**" if variant.name == RECOMMENDED else variant.name,
+                    inside.user,
+                    str(len(inside.os_packages)),
+                    str(len(inside.python_packages)),
+                    *marks,
+                    str(len(inside.setuid_files)),
+                    self._of(record, inside.pyc_bytes),
+                    self._of(record, record.size.wasted.own_bytes),
+                    self._of(record, record.size.context_bytes),
+                ]
+            )
+        return markdown_table(head, rows, "llrrlllrrrr")
+
+    def _layers(self, name: str, platform: str = PLATFORMS[0]) -> str:
+        """The layers of an image, lowest first; those of the base as one row."""
+        record = self.records.get(name, platform)
+        base = [layer for layer in record.size.layers if layer.of_base]
+        image = record.provenance.bases[-1].name
+        sums = (sum(getattr(layer, kind) for layer in base) for kind in KINDS.values())
+        rows = [[f"base image, {len(base)} layers (`{image}`)", *(self._of(record, size) for size in sums)]]
+        for layer in record.size.layers[len(base) :]:
+            sizes = (self._of(record, getattr(layer, kind)) for kind in KINDS.values())
+            rows.append([f"`{_in_cell(instruction(layer.created_by))}`", *sizes])
+        return markdown_table(["made by", "transfer", "unpacked"], rows, "lrr")
+
+    def _variants(self, step: str) -> str:
+        """What each variant of a step teaches, and the question that it answers."""
+        found = find_step(step)
+        rows = [
+            [f"`{variant.dockerfile.name}`", variant.name, variant.teaching.teaches, variant.teaching.question]
+            for variant in found.variants
+        ]
+        return markdown_table(["file", "variant", "what it shows", "question"], rows)
+
+    def _bars(self, step: str, platform: str = PLATFORMS[0]) -> str:
+        """A chart of a step's variants, transfer and unpacked."""
+        found = find_step(step)
+        records = [r for r in self.records.of_step(found.name) if r.platform == platform and r.size]
+        drawn = [Bar(r.variant, kind, getattr(r.size, field)) for r in records for kind, field in KINDS.items()]
+        return bars(drawn, f"Image sizes of {found.name} on {platform}")
+
+    def _diff(self, before: str, after: str, context: int = 1) -> str:
+        """The difference between two files of the repository, as a block."""
+        texts = [(ROOT / name).read_text().splitlines() for name in (before, after)]
+        lines = list(difflib.unified_diff(*texts, before, after, lineterm="", n=context))
+        if not lines:
+            raise Problem(f"{before} and {after} do not differ.", next=f"diff {before} {after}")
+        return "\n".join(["``` diff", *(line for line in lines if not line.startswith("@@")), "```"])
+
+    def _terminal(self, step: str) -> str:
+        """The table that `make step-N` prints, from the records."""
+        found = find_step(step)
+        records = self.records.of_step(found.name)
+        text = io.StringIO()
+        Console(file=text, width=80).print(table(found, records, list(PLATFORMS)))
+        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+
+    def _results(self) -> str:
+        """Every record as a row that other pages can link to."""
+        head = ["step", "variant", "platform", "transfer", "unpacked", "files", "wasted", "context", "OS", "Python"]
+        head += ["user", "built", "base", "record"]
+        rows = []
+        for record in self.records.all():
+            cells = [f'<span id="{anchor(record)}"></span>{record.step}', record.variant, record.platform]
+            if record.size and record.contents:
+                exact = (
+                    record.size.transfer_bytes, record.size.unpacked_tar_bytes, record.size.unpacked_file_bytes,
+                    record.size.wasted.own_bytes, record.size.context_bytes,
+                )  # fmt: skip
+                cells += [f'<span title="{size:,} bytes">{megabytes(size)}</span>' for size in exact]
+                cells += [str(len(record.contents.os_packages)), str(len(record.contents.python_packages))]
+                cells.append(record.contents.user)
+            else:
+                cells += ["fails", *[""] * 7]
+            origins = sorted({base.origin for base in record.provenance.bases})
+            rows.append([*cells, record.provenance.execution, ", ".join(origins), self._file(record.path, "JSON")])
+        return markdown_table(head, rows, "lllrrrrrrrllll")
+
+    def _machine(self) -> str:
+        """The machine and the engine of the lab's records, in a sentence."""
+        about = Environment.model_validate_json(environment_path(LAB_ENVIRONMENT).read_text())
+        hardware = f"{about.cores} cores ({about.cpu}), {about.memory_bytes / 1e9:.0f} GB of memory, {about.system}"
+        builder = f"buildx {about.buildx}, driver `{about.builder_driver}`, store `{about.store}`"
+        return f"{hardware}; Docker Engine {about.engine} with {builder}"
+
+    def _bench(self, words: str) -> str:
+        """The median of what the bench timed, or weighed, under these words."""
+        path = RESULTS / LAB_ENVIRONMENT / "bench.json"
+        found = [timing for timing in json.loads(path.read_text())["timings"] if words in timing["what"]]
+        if len(found) != 1:
+            raise Problem(f"{len(found)} entries of {shown(path)} have the words {words!r}.", next="make bench")
+        value = statistics.median(found[0]["samples"])
+        text = megabytes(round(value)) if found[0]["unit"] == "bytes" else duration(value)
+        return self._file(path, text.replace(" ", "&nbsp;"))
+
+    def _fidelity(self) -> str:
+        """The lab's base images against the official ones."""
+        found = fidelity.load()
+        if recipes := fidelity.changed(found):
+            raise Problem(
+                f"{shown(fidelity.record_path())} is stale.",
+                why=f"the recipes of {', '.join(recipes)} changed",
+                next="make lab-fidelity",
+            )
+        head = ["image", "platform", "transfer, official", "lab", "change", "unpacked, official", "lab", "change",
+                "OS packages", "differs in"]  # fmt: skip
+        rows = []
+        for one in found.comparisons:
+            row = [f"`{one.image}`", one.platform]
+            for ours, theirs in (
+                (one.lab.transfer_bytes, one.official.transfer_bytes),
+                (one.lab.unpacked_bytes, one.official.unpacked_bytes),
+            ):
+                row += [megabytes(theirs) if theirs else "not published", megabytes(ours), change(ours, theirs)]
+            same = one.packages_official is not None and not (one.packages_missing or one.packages_extra)
+            row.append(f"{one.packages_lab} of {one.packages_official}{', the same' if same else ''}"
+                       if one.packages_official is not None else "")  # fmt: skip
+            row.append("; ".join(found.known_differences[one.image]))
+            rows.append(row)
+        return markdown_table(head, rows, "llrrrrrrrl")
+
+    def _file(self, path: Path, text: str) -> str:
+        """A link to a file of results/, which the site carries along."""
+        return f"[{text}]({self._link(records_file(path))})"
+
+
+class Readme(Page):
+    """The README, which is read where the site is not: its numbers lead to the files of results/."""
+
+    def __init__(self, records: Records) -> None:
+        super().__init__(records, PurePosixPath("README.md"), {})
+
+    def _number(self, text: str, record: Record, exact: str) -> str:
+        return f'[{text}]({shown(record.path)} "{exact}")'
+
+
+def records_file(path: Path) -> PurePosixPath:
+    """Where the site keeps a file of results/."""
+    return PurePosixPath("results/records") / path.relative_to(RESULTS).as_posix()
+
+
+def _in_cell(text: str) -> str:
+    """A text that may stand in a cell of a Markdown table."""
+    return text.replace("|", "\\|")

@@ -1,0 +1,214 @@
+"""The site: pages rendered from docs/ into plain Markdown, with every number from a record, then built by MkDocs.
+
+`docs/` holds what we write. `build/docs/` holds what MkDocs reads: the same pages with their expressions filled in, and
+the records to download. Needs neither an engine nor a network.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+from jinja2 import Environment, StrictUndefined, TemplateError
+from watchfiles import watch
+
+from measure.errors import Problem, say
+from measure.files import write_whole
+from measure.pages import Page, Readme, Records, records_file
+from measure.records import RESULTS, Record, shown
+from measure.steps import ROOT, all_steps
+
+PAGES = ROOT / "docs"
+RENDERED = ROOT / "build/docs"
+SITE = ROOT / "site"
+_FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
+#: The part of README.md that is made from records.
+_GENERATED = re.compile(r"(<!-- generated: (?P<what>.+?) -->\n).*?(\n<!-- end -->)", re.DOTALL)
+
+
+def _expressions() -> Environment:
+    """Jinja as pages use it. `{##` begins a comment, because `{#` begins a heading's identifier in Markdown."""
+    return Environment(undefined=StrictUndefined, comment_start_string="{##", comment_end_string="##}",
+                       keep_trailing_newline=True, autoescape=False)  # noqa: S701 - Markdown is no HTML  # fmt: skip
+
+
+def render_page(records: Records, path: PurePosixPath, text: str) -> str:
+    """A page with its expressions filled in. `path` is relative to docs/.
+
+    Raises Problem, naming the page, when a record that it shows does not hold or an expression is wrong.
+    """
+    match = _FRONT_MATTER.match(text)
+    meta: dict[str, Any] = yaml.safe_load(match[1]) if match else {}
+    return _fill(Page(records, path, meta), f"docs/{path}", text)
+
+
+def _fill(page: Page, name: str, text: str) -> str:
+    try:
+        return _expressions().from_string(text).render(page.functions())
+    except Problem as problem:
+        raise Problem(f"{name}: {problem.what}", why=problem.why, next=problem.next) from None
+    except (TemplateError, TypeError, KeyError) as error:
+        line = getattr(error, "lineno", None) or _line_of(error)
+        why = "An expression of the page is wrong."
+        raise Problem(f"{name}, line {line}: {error}", why=why, next=f"mend {name}") from None
+
+
+def _line_of(error: BaseException) -> int:
+    """The line of a template that an error came from."""
+    trace, line = error.__traceback__, 0
+    while trace:
+        if trace.tb_frame.f_code.co_filename == "<template>":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def _as_csv(records: list[Record]) -> str:
+    """The records' plain figures as a table, one row each, sizes in bytes."""
+    rows = [_flat(record) for record in records]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _flat(record: Record) -> dict[str, Any]:
+    row: dict[str, Any] = record.model_dump(
+        mode="json", include={"environment", "step", "variant", "platform", "dockerfile", "outcome", "inputs_sha256"}
+    )
+    row["failure"] = record.failure.line if record.failure else None
+    if record.size:
+        row |= record.size.model_dump(exclude={"layers", "wasted"})
+        row |= {f"wasted_{name}": value for name, value in record.size.wasted.model_dump().items()}
+    if record.contents:
+        row |= record.contents.model_dump(exclude={"setuid_files", "os_packages", "python_packages", "directories"})
+        for name in ("setuid_files", "os_packages", "python_packages"):
+            row[name] = len(getattr(record.contents, name))
+    provenance = record.provenance.model_dump(mode="json", exclude={"bases"})
+    row["bases"] = " ".join(base.name for base in record.provenance.bases)
+    row["origin"] = " ".join(sorted({base.origin for base in record.provenance.bases}))
+    return row | provenance
+
+
+def render() -> None:
+    """Fill in every page, and put the records beside them. Writes only what changed, and deletes what is no more.
+
+    Raises Problem with everything that stands in the way; then nothing is written.
+    """
+    records = Records()
+    wanted: dict[PurePosixPath, str | bytes] = {}
+    problems: list[Problem] = []
+    for source in sorted(path for path in PAGES.rglob("*") if path.is_file()):
+        path = PurePosixPath(source.relative_to(PAGES).as_posix())
+        if path.suffix != ".md":
+            wanted[path] = source.read_bytes()
+            continue
+        try:
+            wanted[path] = render_page(records, path, source.read_text())
+        except Problem as problem:
+            problems.append(problem)
+    if problems:
+        raise Problem(
+            "\n  ".join(dict.fromkeys(problem.what for problem in problems)),
+            why="\n".join(dict.fromkeys(problem.why for problem in problems)),
+            next="; ".join(dict.fromkeys(problem.next for problem in problems)),
+        )
+    for path in RESULTS.rglob("*.json"):
+        wanted[records_file(path)] = path.read_bytes()
+    everything = records.all()
+    wanted[PurePosixPath("results/records.csv")] = _as_csv(everything)
+    content = [record.model_dump(mode="json", exclude_none=True) for record in everything]
+    wanted[PurePosixPath("results/records.json")] = json.dumps(content, indent=1)
+    for old in RENDERED.rglob("*"):
+        if old.is_file() and PurePosixPath(old.relative_to(RENDERED).as_posix()) not in wanted:
+            old.unlink()
+    for path, content in wanted.items():
+        data = content.encode() if isinstance(content, str) else content
+        target = RENDERED / path
+        if not target.exists() or target.read_bytes() != data:
+            write_whole(target, data)
+
+
+def _mkdocs(*words: str) -> list[str]:
+    return [sys.executable, "-m", "mkdocs", *words]
+
+
+def _environment() -> dict[str, str]:
+    # MkDocs Material prints an advertisement of its successor; the choice is made (mkdocs < 2).
+    return {**os.environ, "NO_MKDOCS_2_WARNING": "1", "DISABLE_MKDOCS_2_WARNING": "true"}
+
+
+def build(folder: Path = SITE) -> None:
+    """Render the pages and build the site, strictly: a link or an anchor that leads nowhere fails.
+
+    Raises Problem when a page or the site cannot be built; the site that was there before stays.
+    """
+    render()
+    fresh = folder.with_name(f".{folder.name}.partial")
+    try:
+        command = _mkdocs("build", "--strict", "--quiet", "--site-dir", str(fresh))
+        result = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, text=True)
+        if result.returncode:
+            raise Problem(
+                "MkDocs does not build the site.",
+                why="\n".join((result.stderr + result.stdout).strip().splitlines()[-20:]),
+                next="mend the page, then make docs",
+            )
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    say(f"the site is in {shown(folder)}/; `make serve` shows it")
+
+
+def serve(address: str) -> None:
+    """Serve the site, rendered anew whenever a page, a record or a step changes, until Ctrl-C."""
+    render()
+    stop = threading.Event()
+    places = [PAGES, RESULTS, ROOT / "measure", ROOT / "lab", *(step.folder for step in all_steps())]
+    watcher = threading.Thread(target=_render_on_change, args=(places, stop), daemon=True)
+    watcher.start()
+    # --livereload: with click 8.3 MkDocs 1.6 forgets that it is the default.
+    server = subprocess.Popen(_mkdocs("serve", "--dev-addr", address, "--livereload"), cwd=ROOT, env=_environment())
+    try:
+        code = server.wait()
+    except KeyboardInterrupt:
+        code = 0
+    finally:
+        stop.set()
+        server.terminate()
+        server.wait(timeout=10)
+    if code:
+        raise Problem(
+            f"The site cannot be served on {address}.", why="MkDocs says why above.", next="PORT=8009 make serve"
+        )
+
+
+def _render_on_change(places: list[Path], stop: threading.Event) -> None:
+    for _ in watch(*places, stop_event=stop, raise_interrupt=False):
+        try:
+            render()
+        except Problem as problem:
+            problem.show()
+
+
+def readme(text: str) -> str:
+    """The README with its generated parts made anew. Raises Problem when a record that they show does not hold."""
+    records = Records()
+
+    def fill(match: re.Match[str]) -> str:
+        made = _fill(Readme(records), "README.md", f"{{{{ {match['what']} }}}}")
+        return f"{match[1]}\n{made}\n{match[3]}"
+
+    return _GENERATED.sub(fill, text)
