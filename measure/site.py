@@ -57,7 +57,7 @@ def _fill(page: Page, name: str, text: str) -> str:
         return _expressions().from_string(text).render(page.functions())
     except Problem as problem:
         raise Problem(f"{name}: {problem.what}", why=problem.why, next=problem.next) from None
-    except (TemplateError, TypeError, KeyError) as error:
+    except (TemplateError, TypeError, KeyError, AttributeError) as error:
         line = getattr(error, "lineno", None) or _line_of(error)
         why = "An expression of the page is wrong."
         raise Problem(f"{name}, line {line}: {error}", why=why, next=f"mend {name}") from None
@@ -121,7 +121,9 @@ def render() -> None:
     if problems:
         raise Problem(
             "\n  ".join(dict.fromkeys(problem.what for problem in problems)),
-            why="\n".join(dict.fromkeys(problem.why for problem in problems)),
+            why="\n".join(
+                dict.fromkeys([*(problem.why for problem in problems), *map(str, records.findings.values())])
+            ),
             next="; ".join(dict.fromkeys(problem.next for problem in problems)),
         )
     for path in RESULTS.rglob("*.json"):
@@ -157,12 +159,12 @@ def build(folder: Path = SITE) -> None:
     render()
     fresh = folder.with_name(f".{folder.name}.partial")
     try:
-        command = _mkdocs("build", "--strict", "--quiet", "--site-dir", str(fresh))
+        command = _mkdocs("build", "--strict", "--site-dir", str(fresh))
         result = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, text=True)
         if result.returncode:
             raise Problem(
                 "MkDocs does not build the site.",
-                why="\n".join((result.stderr + result.stdout).strip().splitlines()[-20:]),
+                why="\n".join(_telling(result.stderr + result.stdout)),
                 next="mend the page, then make docs",
             )
         shutil.rmtree(folder, ignore_errors=True)
@@ -170,6 +172,12 @@ def build(folder: Path = SITE) -> None:
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     say(f"the site is in {shown(folder)}/; `make serve` shows it")
+
+
+def _telling(log: str) -> list[str]:
+    """The warnings and errors in what MkDocs printed; its last lines when there are none."""
+    lines = log.strip().splitlines()
+    return [line for line in lines if not line.startswith(("INFO", "DEBUG"))][-20:] or lines[-20:]
 
 
 def serve(address: str) -> None:

@@ -17,7 +17,7 @@ from measure.build import clean_copy
 from measure.probe import wait_for
 from measure.records import Record
 from measure.steps import find_step
-from tests.conftest import fresh_clone, run
+from tests.conftest import changed, fresh_clone, run
 
 VARIANTS = [variant.name for variant in find_step("step-1").variants]
 SECONDS = 3000  # with nothing cached, the lab builds its base images first
@@ -38,18 +38,6 @@ def first_run(clone):
 
 def make(folder, *words: str, seconds: int = 600, **variables):
     return run("make", *words, cwd=folder, seconds=seconds, env={**os.environ, **variables})
-
-
-@contextlib.contextmanager
-def changed(path: Path, old: str, new: str):
-    """A file with `old`, which it must contain, replaced by `new`, for a while."""
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
-    try:
-        yield
-    finally:
-        path.write_text(text)
 
 
 def records(folder) -> dict[tuple[str, str], Record]:

@@ -1,0 +1,6 @@
+// What the theme leaves out for those who use a keyboard or a screen reader (found by axe-core).
+addEventListener("load", () => {
+  document.querySelector(".md-search")?.setAttribute("aria-label", "Search");
+  // A wide table scrolls sideways; the arrow keys can do that only where the focus can go.
+  for (const wrap of document.querySelectorAll(".md-typeset__scrollwrap")) wrap.tabIndex = 0;
+});

@@ -1,0 +1,112 @@
+"""The command blocks of a page, and how what was seen is held against what the page says you will see.
+
+A block of language `sh` is run. A comment `<!-- no-run: reason -->` right before it says that it is not, and why. A
+block titled "You will see" right after it says what it prints: there `…` stands for any text, alone for any lines.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.config import Lab
+from measure.pages import Records
+from measure.site import PAGES, render_page
+from measure.steps import ROOT, all_steps
+
+_FENCE = re.compile(
+    r"(?:^(?P<indent> *)<!-- no-run: (?P<reason>.*?) -->\n)?"
+    r"^ *``` ?sh\n(?P<commands>.*?)^ *```\n"
+    r'(?:\n+^ *``` text title="You will see"\n(?P<output>.*?)^ *```\n)?',
+    re.MULTILINE | re.DOTALL,
+)
+#: Part by which a measured number on a page may differ from the one that is measured now.
+TOLERANCE = 0.02
+#: A number with a decimal, or one before a unit: what was measured.
+_NUMBER = re.compile(r"[+-]?\d+\.\d+(?= ?(?:MB|kB|%|s\b))")
+
+
+@dataclass(frozen=True)
+class Block:
+    """Commands on a page, what the page says they print (None where it says nothing), and why they are not run."""
+
+    commands: str
+    output: str | None
+    not_run: str | None
+
+
+def blocks(text: str) -> list[Block]:
+    """The command blocks of a rendered page, in order."""
+    return [Block(m["commands"], m["output"], m["reason"]) for m in _FENCE.finditer(text)]
+
+
+def all_pages() -> dict[str, tuple[Path, str]]:
+    """Every page with commands: its name, the folder to begin in (below the top folder), and its rendered text."""
+    records = Records()
+    found: dict[str, tuple[Path, str]] = {"README.md": (Path(), (ROOT / "README.md").read_text())}
+    for path in sorted(PAGES.rglob("*.md")):
+        name = path.relative_to(PAGES)
+        found[f"docs/{name}"] = (Path(), render_page(records, name, path.read_text()))
+    for step in all_steps():
+        found[f"{step.name}/README.md"] = (Path(step.name), (step.folder / "README.md").read_text())
+    return found
+
+
+def script(of: list[Block]) -> str:
+    """A shell script that runs blocks one after another in one shell, and marks where the output of each begins."""
+    lines = ["exec 2>&1", "set -e"]
+    for number, block in enumerate(of):
+        lines += [f"echo '@@ {number}'", block.commands.rstrip()]
+    return "\n".join([*lines, "echo '@@ end'", ""])
+
+
+def outputs(text: str) -> list[str]:
+    """What each block of a script printed."""
+    return re.split(r"^@@ \w+\n", text, flags=re.MULTILINE)[1:]
+
+
+def _tidy(line: str) -> str:
+    return re.sub(r"\s+", " ", line).strip()
+
+
+def _line_matches(expected: str, seen: str) -> bool:
+    """Is it the same line, but for white space, for what `…` stands for, and for measured numbers that are close?"""
+    expected, seen = _tidy(expected), _tidy(seen)
+    parts = [r".*" if part == "…" else _tolerant(part) for part in re.split("(…)", expected)]
+    match = re.fullmatch("".join(parts), seen)
+    if not match:
+        return False
+    wanted = _NUMBER.findall(expected)
+    return all(_close(float(a), float(b)) for a, b in zip(wanted, match.groups(), strict=True))
+
+
+def _tolerant(text: str) -> str:
+    """A pattern for a text in which each measured number may be any number."""
+    return r"([+-]?\d+\.\d+)".join(re.escape(part) for part in _NUMBER.split(text))
+
+
+def _close(a: float, b: float) -> bool:
+    return abs(a - b) <= max(TOLERANCE * abs(a), 0.2)
+
+
+def matches(expected: str, seen: str) -> bool:
+    """Does an output fit what a page says? Lines of `…` alone stand for any number of lines, none included."""
+    wanted = expected.strip("\n").splitlines()
+    lines = seen.strip("\n").splitlines()
+
+    def fits(i: int, j: int) -> bool:
+        while i < len(wanted):
+            if _tidy(wanted[i]) == "…":
+                return any(fits(i + 1, k) for k in range(j, len(lines) + 1))
+            if j >= len(lines) or not _line_matches(wanted[i], lines[j]):
+                return False
+            i, j = i + 1, j + 1
+        return j == len(lines)
+
+    return fits(0, 0)
+
+
+def lab_environment() -> dict[str, str]:
+    """What a shell needs so that `docker` talks to the lab."""
+    return Lab.from_environment().client_environment()

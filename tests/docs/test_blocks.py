@@ -1,0 +1,78 @@
+"""The checker of the pages' commands finds what is wrong: it can fail."""
+
+import pytest
+
+from tests.conftest import run
+from tests.docs.pages import blocks, matches, outputs, script
+
+PAGE = """
+Type:
+
+``` sh
+echo one
+```
+
+``` text title="You will see"
+one
+```
+
+<!-- no-run: it never ends -->
+``` sh
+sleep infinity
+```
+
+``` sh
+cd /tmp
+pwd
+```
+"""
+
+
+def test_blocks_are_found_with_their_outputs_and_reasons():
+    first, second, third = blocks(PAGE)
+    assert (first.commands, first.output, first.not_run) == ("echo one\n", "one\n", None)
+    assert (second.commands, second.not_run) == ("sleep infinity\n", "it never ends")
+    assert (third.commands, third.output) == ("cd /tmp\npwd\n", None)
+
+
+def test_blocks_run_in_one_shell_and_stop_at_the_first_failure():
+    of = [block for block in blocks(PAGE) if not block.not_run]
+    assert outputs(run("bash", "-c", script(of)).stdout) == ["one\n", "/tmp\n", ""]
+    failing = blocks("``` sh\necho a\nfalse\necho b\n```\n``` sh\necho c\n```\n")
+    result = run("bash", "-c", script(failing))
+    assert result.returncode != 0
+    assert outputs(result.stdout) == ["a\n"]
+
+
+@pytest.mark.parametrize(
+    ("expected", "seen"),
+    [
+        ("one\ntwo", "one\ntwo\n"),
+        ("…\ntwo", "zero\none\ntwo"),
+        ("…\ntwo", "two"),
+        ("one\n…", "one\ntwo\nthree"),
+        ("a … z", "a b c z"),
+        ("│ slim │  50.2 MB │ -88.2 % │", "│ slim │ 50.3 MB │ -88.1 % │"),
+        ("{'libc': 'glibc …'}", "{'libc': 'glibc 2.41'}"),
+        ("…\none\n…\nthree\n…", "zero\none\ntwo\nthree"),
+    ],
+)
+def test_what_fits(expected, seen):
+    assert matches(expected, seen)
+
+
+@pytest.mark.parametrize(
+    ("expected", "seen"),
+    [
+        ("one", "two"),
+        ("one", "one\ntwo"),
+        ("one\ntwo", "one"),
+        ("…\ntwo", "two\nthree"),
+        ("│ slim │ 50.2 MB │", "│ slim │ 60.2 MB │"),
+        ("│ slim │ 50.2 MB │", "│ slim │ 50.2 kB │"),
+        ("version 3.14.7", "version 3.15.0"),
+        ("a … z", "a b c"),
+    ],
+)
+def test_what_does_not_fit(expected, seen):
+    assert not matches(expected, seen)

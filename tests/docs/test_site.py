@@ -1,0 +1,260 @@
+"""The site is built strictly, offline and quickly; it has no number that was typed, and refuses one that is stale."""
+
+import csv
+import json
+import os
+import re
+import shutil
+import sys
+import time
+from pathlib import PurePosixPath
+
+import pytest
+
+from measure import site
+from measure.pages import Records
+from measure.records import LAB_ENVIRONMENT, RESULTS
+from measure.site import PAGES, readme, render_page
+from measure.steps import ROOT, all_steps
+from tests.conftest import changed, fresh_clone, python_m, run
+from tests.docs.pages import all_pages, blocks
+
+#: More commands than these may not be left out of the tests.
+MOST_NOT_RUN = 3
+UNITS = "B|[kKMGT]i?B|bytes?|ms|s|sec|seconds?|min|minutes?|hours?|%|percent|\u00d7|megabytes?|kilobytes?"
+#: A number before a unit, on one line; not part of a longer word or of a version.
+MEASURED = re.compile(rf"(?<![\w.-])\d[\d.,]*[ \u00a0-]?(?:{UNITS})(?![\w/])")
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory):
+    """A fresh clone that uses this one's tooling."""
+    folder = fresh_clone(tmp_path_factory.mktemp("docs") / "clone")
+    (folder / ".venv").symlink_to(ROOT / ".venv")
+    return folder
+
+
+def docs(clone, *before: str):
+    return run(*before, sys.executable, "-m", "measure", "docs", cwd=clone, seconds=120)
+
+
+def test_it_builds_strictly_without_engine_and_network_within_10_seconds(clone):
+    offline = ["unshare", "--net"] if os.geteuid() == 0 else []
+    begun = time.monotonic()
+    result = docs(clone, *offline)
+    assert result.returncode == 0, result.stderr
+    assert time.monotonic() - begun < 10
+    for name in ("index.html", "steps/step-1/index.html", "results/index.html", "search/search_index.json"):
+        assert (clone / "site" / name).exists()
+    assert not [path for path in clone.iterdir() if path.name.endswith(".partial")]
+
+
+@pytest.mark.parametrize(
+    "wrong", ["[x](../nowhere.md)", "[x](index.md#nowhere)", "![x](nowhere.png)", '--8<-- "nowhere/Dockerfile"']
+)
+def test_what_leads_nowhere_fails_and_the_old_site_stays(clone, wrong):
+    docs(clone).check_returncode()
+    before = (clone / "site/index.html").read_bytes()
+    with changed(clone / "docs/results/lab.md", "compares them anew.", wrong):
+        result = docs(clone)
+    assert result.returncode == 1
+    assert "nowhere" in result.stderr
+    assert "Next:" in result.stderr
+    assert (clone / "site/index.html").read_bytes() == before
+
+
+def test_a_stale_record_stops_it_and_the_message_says_what_mends_it(clone):
+    with changed(clone / "step-1-kiss/slim.Dockerfile", "EXPOSE 8000", "EXPOSE 8080"):
+        result = docs(clone)
+    assert result.returncode == 1
+    for page in ("index.md", "steps/step-1.md", "results/index.md"):
+        told = rf"docs/{page}: The record results/lab-amd64/step-1-kiss/\w+\.linux-a\w+64\.json is stale"
+        assert re.search(told, result.stderr), page
+    for platform in ("amd64", "arm64"):
+        record = f"results/lab-amd64/step-1-kiss/slim.linux-{platform}.json"
+        assert f"stale    {record}: the Dockerfile changed" in result.stderr
+    assert "Next: make step-1" in result.stderr
+    assert docs(clone).returncode == 0
+
+
+def test_a_missing_record_stops_it(clone):
+    path = clone / "results/lab-amd64/step-1-kiss/naive.linux-arm64.json"
+    content = path.read_bytes()
+    path.unlink()
+    try:
+        result = docs(clone)
+    finally:
+        path.write_bytes(content)
+    assert result.returncode == 1
+    assert "naive.linux-arm64.json is missing" in result.stderr
+    assert "Next: make step-1" in result.stderr
+
+
+def test_a_changed_recipe_makes_the_fidelity_table_stale(clone):
+    with changed(clone / "lab/bases/python-3.14-slim.Dockerfile", 'CMD ["python3"]', 'CMD ["python"]'):
+        result = docs(clone)
+    assert "docs/results/lab.md: results/lab-amd64/fidelity.json is stale" in result.stderr
+    assert "make lab-fidelity" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("expression", "message"),
+    [
+        ('{{ size("step-1/nothing") }}', "no variant called nothing"),
+        ('{{ size("step-99") }}', "no step called step-99"),
+        ("{{ nothing() }}", "'nothing' is undefined"),
+        ("{{ size(", "line 3"),
+        ('{{ size("step-1", "nothing") }}', "nothing"),
+        ('{{ layer("step-1/slim", "no such words") }}', "0 layers"),
+    ],
+)
+def test_a_wrong_expression_names_page_and_line(expression, message):
+    with pytest.raises(site.Problem, match=re.escape("docs/steps/x.md")) as problem:
+        render_page(Records(), PurePosixPath("steps/x.md"), f"one\n\n{expression}\n")
+    assert message in problem.value.what
+
+
+def typed(text: str) -> list[str]:
+    """Measured quantities that stand in a page's source as plain text."""
+    text = re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!-- generated: .*?<!-- end -->", "", text, flags=re.DOTALL)
+    text = re.sub(r"<!-- cited: .+? -->\n.*?(\n\n|\Z)", "", text, flags=re.DOTALL)
+    text = re.sub(r"takes about \d+ minutes", "", text)
+    return MEASURED.findall(re.sub(r"\{\{.*?\}\}", "", text, flags=re.DOTALL))
+
+
+SOURCES = [*PAGES.rglob("*.md"), ROOT / "README.md", ROOT / "results/README.md", ROOT / "lab/README.md"]
+SOURCES += [step.folder / "README.md" for step in all_steps()]
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_number_was_typed(path):
+    assert typed(path.read_text()) == []
+
+
+@pytest.mark.parametrize(
+    "text", ["12 MB", "saves 1,163.9 MB.", "3.5s", "88 %", "about 40 minutes", "7kB", "1\u00a0GB", "250-ms"]
+)
+def test_typed_numbers_are_found(text):
+    assert typed(f"It is {text} here")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "port 8000",
+        "Python 3.14",
+        '{{ size("step-1") }} MB',
+        "3 steps",
+        "8000:8000",
+        "<!-- cited: a talk, 2021 -->\n12 MB\n",
+        "arm64",
+    ],
+)
+def test_what_is_no_typed_number_is_left_alone(text):
+    assert typed(text) == []
+
+
+def test_the_readmes_table_is_up_to_date():
+    text = (ROOT / "README.md").read_text()
+    assert "<!-- generated: " in text
+    assert readme(text) == text, "make readme"
+
+
+def test_the_downloads_are_the_records(clone):
+    docs(clone).check_returncode()
+    paths = sorted((RESULTS / LAB_ENVIRONMENT).glob("*/*.json"))
+    recorded = {(r["step"], r["variant"], r["platform"]): r for r in map(json.loads, (p.read_text() for p in paths))}
+    downloaded = json.loads((clone / "site/results/records.json").read_text())
+    assert {(r["step"], r["variant"], r["platform"]): r for r in downloaded} == recorded
+    with (clone / "site/results/records.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == len(recorded)
+    for row in rows:
+        record = recorded[row["step"], row["variant"], row["platform"]]
+        if record["outcome"] == "built":
+            for name in ("transfer_bytes", "unpacked_tar_bytes", "unpacked_file_bytes", "context_bytes"):
+                assert int(row[name]) == record["size"][name]
+            assert int(row["wasted_own_bytes"]) == record["size"]["wasted"]["own_bytes"]
+            assert int(row["os_packages"]) == len(record["contents"]["os_packages"])
+    for path in paths:
+        copy = clone / "site/results/records" / path.relative_to(RESULTS)
+        assert copy.read_bytes() == path.read_bytes()
+
+
+def test_each_page_says_what_you_will_learn_and_how_long_it_takes():
+    for path in PAGES.rglob("*.md"):
+        text = path.read_text()
+        meta = re.match(r"\A---\n(.*?)\n---\n", text, re.DOTALL)[1]
+        assert re.search(r"^minutes: \d+$", meta, re.MULTILINE), path
+        assert re.search(r"^learn:\n  - ", meta, re.MULTILINE), path
+        assert "{{ intro() }}" in text, path
+
+
+BONES = ("Start", "Type this", "What changed", "What got better", "What got worse", "Exercise", "Troubleshooting")
+
+
+def test_a_steps_page_has_its_bones_and_names_each_of_its_files():
+    for step in all_steps():
+        number = re.match(r"step-\d+", step.name)
+        text = (PAGES / f"steps/{number[0] if number else step.name}.md").read_text()
+        heads = re.findall(r"^## (.+)$", text, re.MULTILINE)
+        for head in (
+            "Start",
+            "Type this",
+            "What changed",
+            "What got better",
+            "What got worse",
+            "Exercise",
+            "Troubleshooting",
+        ):
+            assert head in heads, f"{step.name}: {head}"
+        assert "??? success" in text, "an exercise has a folded solution"
+        assert 'diff("' in text
+
+
+def test_commands_that_are_not_run_have_a_reason_and_are_few(capsys):
+    left_out = [(name, block) for name, (_, text) in all_pages().items() for block in blocks(text) if block.not_run]
+    with capsys.disabled():
+        print(f"\n{len(left_out)} command blocks of the pages are not run (at most {MOST_NOT_RUN}):")
+        for name, block in left_out:
+            print(f"  {name}: {block.commands.splitlines()[0]} ({block.not_run})")
+    assert len(left_out) <= MOST_NOT_RUN
+
+
+def test_every_shell_block_is_one_that_is_run():
+    """No command hides in a block of another language, or in an indented one."""
+    for name, (_, text) in all_pages().items():
+        languages = set(re.findall(r"^ *``` ?(\w+)", text, re.MULTILINE))
+        assert languages <= {"sh", "text", "dockerfile", "python", "yaml", "diff"}, name
+        assert not re.search(r"^    (make|docker) ", text, re.MULTILINE), name
+
+
+def test_rendering_again_writes_nothing_and_drops_what_is_no_more(clone):
+    docs(clone).check_returncode()
+    rendered = clone / "build/docs"
+    times = {path: path.stat().st_mtime_ns for path in rendered.rglob("*") if path.is_file()}
+    (rendered / "old.md").write_text("gone")
+    docs(clone).check_returncode()
+    assert {path: path.stat().st_mtime_ns for path in rendered.rglob("*") if path.is_file()} == times
+
+
+def test_a_port_in_use_is_told():
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        result = python_m("measure", "serve", "--port", str(port), seconds=60)
+    assert result.returncode == 1
+    assert f"cannot be served on localhost:{port}" in result.stderr
+    assert "Traceback" not in result.stderr.split("The site cannot")[-1]
+
+
+def test_the_clone_is_clean_after_all_that(clone):
+    shutil.rmtree(clone / "build")
+    assert (
+        run("git", "status", "--short", cwd=clone).stdout.replace("?? .venv\n", "")
+        == run("git", "status", "--short").stdout
+    )
