@@ -58,12 +58,13 @@ def _hash(value: object) -> str:
 
 
 def git_files(folder: Path) -> list[Path]:
-    """The files below a folder that git has or would take, relative to it; outside of a repository, all files."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-        cwd=folder, capture_output=True, text=True,
-    )  # fmt: skip
-    if listed.returncode:
+    """The files below a folder that git has or would take, relative to it; without git or a repository, all files."""
+    try:
+        listed = subprocess.run(
+            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+            cwd=folder, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+    except (subprocess.CalledProcessError, FileNotFoundError):
         return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
     names = sorted({name for name in listed.stdout.split("\0") if name})
     return [Path(name) for name in names if (folder / name).is_file()]

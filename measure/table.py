@@ -86,10 +86,10 @@ def _by_platform(
 
 def layers_table(size: Size) -> Table:
     """The layers of an image, lowest first: their sizes, what of them is wasted, and the instruction that made them."""
-    shown = Table(title="layers, lowest first")
+    shown = Table(title="layers, lowest first", expand=True)
     for name in ("of", "transfer", "unpacked", "wasted"):
-        shown.add_column(name, justify="left" if name == "of" else "right")
-    shown.add_column("made by", no_wrap=True, overflow="ellipsis")
+        shown.add_column(name, justify="left" if name == "of" else "right", no_wrap=True)
+    shown.add_column("made by", no_wrap=True, overflow="ellipsis", ratio=1)
     for layer in size.layers:
         sizes = (layer.transfer_bytes, layer.unpacked_tar_bytes, layer.wasted_bytes)
         owner = "base" if layer.of_base else "own"

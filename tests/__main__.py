@@ -35,8 +35,14 @@ PHASES = {
     "unit": lambda: _pytest("tests/unit"),
     "lab": lambda: _pytest("tests/lab"),
     "images": lambda: _pytest("tests/images"),
+    "site": lambda: _pytest("tests/docs/test_blocks.py", "tests/docs/test_site.py"),
+    "docs": lambda: _pytest("tests/docs"),
 }
-RUNS = {"fast": ("lint", "unit"), "ci": ("lint", "unit", "lab", "images"), "all": ("lint", "unit", "lab", "images")}
+RUNS = {
+    "fast": ("lint", "unit", "site"),
+    "ci": ("lint", "unit", "lab", "images", "docs"),
+    "all": ("lint", "unit", "lab", "images", "docs"),
+}
 
 
 def main() -> int:

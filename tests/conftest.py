@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from measure.steps import ROOT
+import pytest
+
+from lab import lifecycle
+from lab.config import Lab
+from measure import engine as engines
+from measure.build import load_into_engine
+from measure.engine import Engine
+from measure.steps import ROOT, Step, Variant, all_steps
 
 
 def run(*command: str | Path, cwd: Path = ROOT, seconds: int = 600, **options) -> subprocess.CompletedProcess[str]:
@@ -50,3 +58,33 @@ def changed(path: Path, old: str, new: str) -> Iterator[None]:
         yield
     finally:
         path.write_text(text)
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """The engine that `make step-1` would use, the lab brought up if need be."""
+    lab = Lab.from_environment()
+    was_up = lifecycle.healthy(lab)
+    before = dict(os.environ)
+    chosen = engines.choose()
+    yield chosen
+    images = [f"{s.name}:{v.name}-{a}" for s in all_steps() for v in s.variants for a in ("amd64", "arm64")]
+    chosen.docker.image.remove([name for name in images if chosen.docker.image.exists(name)], force=True)
+    os.environ.clear()
+    os.environ.update(before)
+    if not was_up:
+        lifecycle.down(lab)
+
+
+@pytest.fixture(scope="session")
+def image(engine):
+    """Builds a variant for a platform into the engine, once, and returns the image's name."""
+    built: dict[tuple[str, str, str], str] = {}
+
+    def build(step: Step, variant: Variant, platform: str) -> str:
+        key = (step.name, variant.name, platform)
+        if key not in built:
+            built[key] = load_into_engine(engine, step, variant, platform)
+        return built[key]
+
+    return build

@@ -6,6 +6,7 @@ block titled "You will see" right after it says what it prints: there `…` stan
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -109,4 +110,5 @@ def matches(expected: str, seen: str) -> bool:
 
 def lab_environment() -> dict[str, str]:
     """What a shell needs so that `docker` talks to the lab."""
-    return Lab.from_environment().client_environment()
+    lab = Lab.from_environment()
+    return {**lab.client_environment(), "PATH": f"{lab.docker.parent}:{os.environ['PATH']}"}

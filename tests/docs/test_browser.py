@@ -46,6 +46,7 @@ def test_a_page_opens_fits_a_phone_and_is_accessible(opened, path, scheme):
     assert page.evaluate("document.documentElement.scrollWidth") <= NARROW["width"]
     for viewport in (NARROW, WIDE):
         page.set_viewport_size(viewport)
+        page.wait_for_timeout(500)  # colours and places change by and by
         found = Axe().run(page).response["violations"]
         serious = [
             (fault["id"], [node["html"][:200] for node in fault["nodes"]][:3])

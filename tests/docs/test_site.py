@@ -1,14 +1,18 @@
 """The site is built strictly, offline and quickly; it has no number that was typed, and refuses one that is stale."""
 
+import contextlib
 import csv
 import json
 import os
 import re
-import shutil
+import signal
+import socket
+import subprocess
 import sys
 import time
 from pathlib import PurePosixPath
 
+import httpx
 import pytest
 
 from measure import site
@@ -31,6 +35,7 @@ def clone(tmp_path_factory):
     """A fresh clone that uses this one's tooling."""
     folder = fresh_clone(tmp_path_factory.mktemp("docs") / "clone")
     (folder / ".venv").symlink_to(ROOT / ".venv")
+    (folder / ".git/before").write_text(run("git", "status", "--short", cwd=folder).stdout)
     return folder
 
 
@@ -239,9 +244,47 @@ def test_rendering_again_writes_nothing_and_drops_what_is_no_more(clone):
     assert {path: path.stat().st_mtime_ns for path in rendered.rglob("*") if path.is_file()} == times
 
 
-def test_a_port_in_use_is_told():
-    import socket
+@contextlib.contextmanager
+def serving(clone, port: int):
+    """`measure serve` in a clone, ended by Ctrl-C."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "measure", "serve", "--port", str(port)], cwd=clone, stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield child
+    finally:
+        os.killpg(child.pid, signal.SIGINT)
+        output, _ = child.communicate(timeout=30)
+        assert "Traceback" not in output
+    assert child.returncode == 0
 
+
+def eventually(url: str, words: str) -> bool:
+    """Does a page have these words, within 20 seconds?"""
+    for _ in range(100):
+        with contextlib.suppress(httpx.HTTPError):
+            if words in httpx.get(url, trust_env=False).text:
+                return True
+        time.sleep(0.2)
+    return False
+
+
+def test_serve_shows_a_change_of_a_page_and_survives_a_wrong_one(clone):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"http://localhost:{port}/results/lab/"
+    with serving(clone, port):
+        assert eventually(url, "compares them anew.")
+        with changed(clone / "docs/results/lab.md", "compares them anew.", "{{ nothing() }}"):
+            time.sleep(2)
+            assert eventually(url, "compares them anew."), "the last good page stays"
+        with changed(clone / "docs/results/lab.md", "compares them anew.", "compares them once more."):
+            assert eventually(url, "compares them once more.")
+
+
+def test_a_port_in_use_is_told():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -252,9 +295,5 @@ def test_a_port_in_use_is_told():
     assert "Traceback" not in result.stderr.split("The site cannot")[-1]
 
 
-def test_the_clone_is_clean_after_all_that(clone):
-    shutil.rmtree(clone / "build")
-    assert (
-        run("git", "status", "--short", cwd=clone).stdout.replace("?? .venv\n", "")
-        == run("git", "status", "--short").stdout
-    )
+def test_the_clone_is_as_it_was_after_all_that(clone):
+    assert run("git", "status", "--short", cwd=clone).stdout == (clone / ".git/before").read_text()

@@ -5,6 +5,7 @@ from rich.console import Console
 
 from measure import table, units
 from measure.contents import OsPackage
+from measure.oci import Layer
 from measure.records import Failure, Record
 from measure.steps import find_step
 from tests.handmade import contents
@@ -44,6 +45,17 @@ def test_the_contents_fit_80_columns_and_tell_what_is_there():
     assert [cell.strip() for cell in line.split("│")[2:-1]] == [
         "naive", "root", "1", "0", "cc sh pip", "0", "13.3 MB", "0.0 MB",
     ]  # fmt: skip
+
+
+def test_the_layers_fit_80_columns_and_long_instructions_are_cut():
+    one = {"digest": "sha256:1", "created_by": "RUN /bin/sh -c " + "x" * 200, "unpacked_file_bytes": 1, "files": 1}
+    layer = Layer(**one, transfer_bytes=1_163_900_000, unpacked_tar_bytes=2_000_000, wasted_bytes=0, of_base=True)
+    text = io.StringIO()
+    Console(width=80, file=text).print(table.layers_table(size_of(1, layers=[layer])))
+    (line,) = [line for line in text.getvalue().splitlines() if "1163.9 MB" in line]
+    assert len(line) == 80
+    assert "│ base │ 1163.9 MB │   2.0 MB │ 0.0 MB │ RUN xxx" in line
+    assert line.endswith("x… │")
 
 
 @pytest.mark.parametrize(

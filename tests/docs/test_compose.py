@@ -1,0 +1,69 @@
+"""`docker compose up` in the top folder: the site from an image, and a step beside it."""
+
+import os
+import time
+
+import httpx
+import pytest
+import yaml
+
+from measure.dockerfiles import external_images
+from measure.probe import wait_for
+from measure.steps import ROOT, all_steps
+from tests.conftest import fresh_clone, run
+from tests.docs.pages import lab_environment
+
+
+@pytest.fixture(scope="module")
+def compose(tmp_path_factory, engine):
+    """Runs `docker compose` in a fresh clone; what it started is removed in the end."""
+    clone = fresh_clone(tmp_path_factory.mktemp("compose") / "clone")
+    dockerfiles = [ROOT / "docs/Dockerfile", *(step.recommended.dockerfile for step in all_steps())]
+    engine.provide(sorted({image for path in dockerfiles for image in external_images(path)}))
+    environment = {**os.environ, **(lab_environment() if engine.kind == "lab" else {})}
+
+    def call(*words: str):
+        return run("docker", "compose", *words, cwd=clone, seconds=600, env=environment)
+
+    yield call
+    call("--profile", "*", "down", "--rmi", "local", "--volumes")
+
+
+def test_no_two_services_share_a_port_and_each_step_has_its_profiles(compose):
+    shown = yaml.safe_load(compose("--profile", "*", "config").stdout)
+    ports = [port["published"] for service in shown["services"].values() for port in service.get("ports", [])]
+    assert sorted(ports) == sorted(set(ports))
+    for step in all_steps():
+        short = "-".join(step.name.split("-")[:2]) if step.name.startswith("step-") else step.name
+        for variant in step.variants:
+            expected = [short] if variant is step.recommended else [f"{short}-variants"]
+            assert shown["services"][variant.service]["profiles"] == expected
+    plain = yaml.safe_load(compose("config").stdout)
+    assert list(plain["services"]) == ["docs"]
+
+
+@pytest.mark.timeout(900)
+def test_the_site_is_served_on_port_8000_by_a_container_without_rights(compose, engine):
+    started = compose("up", "--build", "--detach", "--wait")
+    assert started.returncode == 0, started.stderr  # --wait: until the health check says so
+    front = wait_for("http://127.0.0.1:8000/", 30)
+    assert "Python Images, Measured" in front.text
+    assert httpx.get("http://127.0.0.1:8000/steps/step-1/", trust_env=False).status_code == 200
+    records = httpx.get("http://127.0.0.1:8000/results/records.json", trust_env=False).json()
+    assert len(records) == len(list((ROOT / "results/lab-amd64").glob("*/*.json")))
+    assert compose("exec", "-T", "docs", "id", "-u").stdout.strip() == "10001"
+    assert compose("exec", "-T", "docs", "python", "-c", "import mkdocs").returncode != 0
+    assert compose("exec", "-T", "docs", "touch", "/site/x").returncode != 0
+    begun = time.monotonic()
+    assert compose("stop").returncode == 0
+    assert time.monotonic() - begun < 5, "it must stop when told to, not be killed"
+
+
+@pytest.mark.timeout(900)
+def test_a_step_runs_beside_the_site(compose):
+    started = compose("--profile", "step-1", "up", "--build", "--detach")
+    assert started.returncode == 0, started.stderr
+    assert wait_for("http://127.0.0.1:8010/", 60).json()["step"] == "step-1-kiss"
+    assert wait_for("http://127.0.0.1:8000/", 30).status_code == 200
+    services = compose("ps", "--services").stdout.split()
+    assert sorted(services) == ["docs", "step-1-kiss"]
