@@ -17,6 +17,9 @@ step-%: .venv/.ready FORCE ## build, weigh and record each variant of a step, st
 extra-%: .venv/.ready FORCE ## the same for an extra, say extra-compiling-deps
 	@$(RUN) measure step $@
 
+time-%: .venv/.ready FORCE ## time rebuilds of a step's variants, natively and interleaved, and record them: make time-step-2
+	@$(RUN) measure time $*
+
 run-%: .venv/.ready FORCE ## docker compose up for a step, in the foreground: make run-step-1
 	@$(RUN) measure run $*
 

@@ -135,8 +135,7 @@ def _state(lab: Lab) -> dict:
 
 def _key(lab: Lab, name: str) -> str:
     """What a built base depends on: its recipe and what the lab adds."""
-    added = json.dumps(extras.files(lab), sort_keys=True)
-    return hashlib.sha256((recipe_sha256(name) + added).encode()).hexdigest()
+    return hashlib.sha256((recipe_sha256(name) + extras.identity(lab)).encode()).hexdigest()
 
 
 def _rootfs(lab: Lab, context: Path) -> dict[str, str]:
@@ -267,9 +266,7 @@ def _build(lab: Lab, names: list[str]) -> None:
     shutil.copytree(FOLDER, context)
     for folder in ("debian", "python", "ca-certificates"):
         (context / "extras" / folder).mkdir(parents=True)
-    for path, text in extras.files(lab).items():
-        (context / path).parent.mkdir(parents=True, exist_ok=True)
-        (context / path).write_text(text)
+    extras.put(lab, context)
     targets = {_slug(name): _target(lab, name, context) for name in names}
     bake_file = context / "bake.json"
     bake_file.write_text(json.dumps({"target": targets, "group": {"default": {"targets": list(targets)}}}, indent=1))

@@ -2,17 +2,23 @@
 
 - extras/debian: the host's apt settings (proxy, how stale a mirror may be), where it has any
 - extras/ca-certificates: certificates that the host trusts and Debian does not ship (a TLS-inspecting proxy's, say)
-- extras/python: /etc/pip.conf, so that pip goes through the lab's package-index cache
+- extras/python: /etc/pip.conf, so that pip goes through the lab's package-index cache; and for Poetry, which does not
+  read that, a plugin as a zipped wheel, with a .pth file that puts it on the path of a process called poetry alone
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
+import shutil
+import sys
 from pathlib import Path
 
-from lab.config import BRIDGE_ADDRESS, Lab
+from lab.config import BRIDGE_ADDRESS, HERE, Lab
+from lab.processes import bounded
 from lab.services import ca_bundle
-from lab.tree import apt_settings
+from lab.tree import apt_settings, run_logged
 
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 
@@ -28,10 +34,53 @@ def extra_certificates(lab: Lab) -> list[str]:
     return [pem for key, pem in _certificates(Path(ca_bundle())).items() if key not in shipped]
 
 
+#: Pinned name, version and hash of the Poetry plugin.
+POETRY_MIRROR = HERE / "poetry-mirror.txt"
+_WHEEL = "usr/local/share/lab-poetry-mirror.whl"
+#: Python runs a line of a .pth file that begins with `import` at each start (documentation of the module `site`).
+_PTH = (
+    "import os, sys; any(word.endswith('poetry') for word in sys.orig_argv[1:3]) and"
+    " (sys.path.append('/{wheel}'), os.environ.setdefault('POETRY_PYPI_MIRROR_URL', '{index}'))\n"
+)
+
+
+def poetry_mirror(lab: Lab) -> Path:
+    """The plugin's wheel, fetched with the host's pip if need be. Raises Problem when it cannot be had."""
+    folder = lab.sources / f"poetry-mirror-{hashlib.sha256(POETRY_MIRROR.read_bytes()).hexdigest()[:12]}"
+    if not folder.exists():
+        partial = folder.with_suffix(".partial")
+        command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--dest", str(partial)]
+        run_logged(
+            bounded([*command, "--requirement", str(POETRY_MIRROR)]),
+            lab.logs / "poetry-mirror.log",
+            what="Fetching the plugin for Poetry",
+        )
+        partial.rename(folder)
+    return next(folder.glob("*.whl"))
+
+
+def put(lab: Lab, context: Path) -> None:
+    """Put everything that the lab adds into a build context."""
+    for path, text in files(lab).items():
+        (context / path).parent.mkdir(parents=True, exist_ok=True)
+        (context / path).write_text(text)
+    wheel = context / "extras/python" / _WHEEL
+    wheel.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(poetry_mirror(lab), wheel)
+
+
+def identity(lab: Lab) -> str:
+    """Changes whenever something that the lab adds does."""
+    return json.dumps(files(lab), sort_keys=True) + POETRY_MIRROR.read_text()
+
+
 def files(lab: Lab) -> dict[str, str]:
-    """Path below the build context, and text, of each file that the lab adds."""
+    """Path below the build context, and text, of each text file that the lab adds."""
     found = {
         "extras/python/etc/pip.conf": (f"[global]\nindex-url = {lab.index}/simple/\ntrusted-host = {BRIDGE_ADDRESS}\n"),
+        "extras/python/usr/local/lib/python3.14/site-packages/lab-poetry-mirror.pth": _PTH.format(
+            wheel=_WHEEL, index=f"{lab.index}/simple/"
+        ),
     }
     if settings := apt_settings():
         found["extras/debian/etc/apt/apt.conf.d/99host"] = "\n".join(settings) + "\n"

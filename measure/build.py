@@ -116,23 +116,31 @@ def _run(lines: Iterator, progress: Callable[[str], None]) -> None:
     except DockerException as error:
         raise BuildError(error.return_code, log or (error.stderr or "").splitlines()) from None
     except KeyboardInterrupt:
-        # The builder drops the build when its client goes, so the client must not outlive us.
-        for child in psutil.Process().children(recursive=True):
-            child.terminate()
-        psutil.wait_procs(psutil.Process().children(recursive=True), timeout=10)
+        stop_clients()
         raise
 
 
+def stop_clients() -> None:
+    """End the clients of all running builds: the builder drops a build when its client goes."""
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.terminate()
+    psutil.wait_procs(psutil.Process().children(recursive=True), timeout=10)
+
+
 def _bake(
-    engine: Engine, file: str, target: str, platform: str, progress: Callable[[str], None], **settings: Any
+    engine: Engine, file: Path, target: str, platform: str, progress: Callable[[str], None], **settings: Any
 ) -> dict[str, Any]:
-    """Build one target of a bake or compose file in the current folder; returns what the builder tells about it."""
+    """Build one target of a bake or compose file; returns what the builder tells about it.
+
+    bake would look for the context from the folder that this process is in, so `settings` says where it is.
+    """
     with tempfile.TemporaryDirectory() as folder:
         metadata = Path(folder) / "metadata.json"
         lines = engine.docker.buildx.bake(
             [target],
             builder=engine.builder,
-            files=[file],
+            files=[str(file)],
             set={f"{target}.{key}": value for key, value in {"platform": platform, **settings}.items()},
             progress="plain",
             stream_logs=True,
@@ -144,13 +152,28 @@ def _bake(
         return json.loads(metadata.read_text())[target]
 
 
-def _export(engine: Engine, file: str, target: str, platform: str, progress: Callable[[str], None]) -> str:
+def _export(
+    engine: Engine, file: Path, target: str, platform: str, progress: Callable[[str], None], **settings: Any
+) -> str:
     """Build a target into the layout; returns the image's digest. The layout's lock must be held."""
     # The builder adds to these two and reads them back: a run that was killed may have left them half-written.
     for name in ("index.json", "oci-layout"):
         (layout() / name).unlink(missing_ok=True)
     output = f"type=oci,tar=false,dest={layout()}"
-    return _bake(engine, file, target, platform, progress, output=output)["containerimage.digest"]
+    return _bake(engine, file, target, platform, progress, output=output, **settings)["containerimage.digest"]
+
+
+def _in_copy(step: Step, variant: Variant, copy: Path) -> tuple[Path, str, dict[str, str]]:
+    """Compose file, target and context of a variant in a copy of its step's folder."""
+    context = copy / variant.context.relative_to(step.folder)
+    return copy / step.compose_file.name, variant.service, {"context": str(context)}
+
+
+def warm(engine: Engine, step: Step, variant: Variant, platform: str) -> None:
+    """Build a variant for a platform into the builder's cache alone. Raises BuildError when it fails."""
+    with clean_copy(step.folder) as copy:
+        file, target, settings = _in_copy(step, variant, copy)
+        _bake(engine, file, target, platform, lambda _: None, output="type=cacheonly", **settings)
 
 
 def build(engine: Engine, step: Step, variant: Variant, platform: str, progress: Callable[[str], None]) -> Image:
@@ -159,9 +182,9 @@ def build(engine: Engine, step: Step, variant: Variant, platform: str, progress:
     Raises BuildError when the build fails, Problem when the exported image is damaged or its base changed meanwhile.
     """
     with layout_lock():
-        # bake resolves `context: .` against the current folder.
-        with clean_copy(step.folder) as copy, contextlib.chdir(copy):
-            digest = _export(engine, step.compose_file.name, variant.service, platform, progress)
+        with clean_copy(step.folder) as copy:
+            file, target, settings = _in_copy(step, variant, copy)
+            digest = _export(engine, file, target, platform, progress, **settings)
         _remember(step, variant, platform, digest)
         progress("weighing")
         base = base_image(variant.dockerfile, variant.target)
@@ -173,8 +196,8 @@ def base_layers(engine: Engine, name: str, platform: str) -> list[str]:
     """Digests of a base image's layers for a platform, as the builder exports them. The layout's lock must be held."""
     key = (name, platform)
     if key not in engine.base_layers:
-        with _small_build({"Dockerfile": f"FROM {name}\n"}, "."):
-            digest = _export(engine, "bake.json", "small", platform, lambda _: None)
+        with _small_build({"Dockerfile": f"FROM {name}\n"}) as file:
+            digest = _export(engine, file, "small", platform, lambda _: None)
         engine.base_layers[key] = [layer["digest"] for layer in manifest_of(layout(), digest)["layers"]]
     return engine.base_layers[key]
 
@@ -195,8 +218,8 @@ def context_listing(engine: Engine, step: Step, variant: Variant) -> list[tuple[
         files["Dockerfile.dockerignore"] = ignore.read_text()
     with layout_lock(), clean_copy(step.folder) as copy:
         context = copy / variant.context.relative_to(step.folder)
-        with _small_build(files, str(context)):
-            digest = _export(engine, "bake.json", "small", native_platform(), lambda _: None)
+        with _small_build(files, context) as file:
+            digest = _export(engine, file, "small", native_platform(), lambda _: None)
         layers = manifest_of(layout(), digest)["layers"]
         blobs = [layout() / "blobs" / layer["digest"].replace(":", "/") for layer in layers]
         entries = [entry for blob in blobs for entry in read_layer(blob).entries]
@@ -204,22 +227,23 @@ def context_listing(engine: Engine, step: Step, variant: Variant) -> list[tuple[
 
 
 @contextlib.contextmanager
-def _small_build(files: dict[str, str], context: str) -> Iterator[None]:
-    """Be in a folder with a bake file whose target `small` builds the Dockerfile there with a context."""
-    with tempfile.TemporaryDirectory(prefix="measure-") as folder, contextlib.chdir(folder):
-        for name, text in files.items():
-            Path(name).write_text(text)
-        target = {"context": context, "dockerfile": f"{folder}/Dockerfile"}
-        Path("bake.json").write_text(json.dumps({"target": {"small": target}}))
-        yield
+def _small_build(files: dict[str, str], context: Path | None = None) -> Iterator[Path]:
+    """A bake file whose target `small` builds the Dockerfile among `files`, by default with no other context."""
+    with tempfile.TemporaryDirectory(prefix="measure-") as name:
+        folder = Path(name)
+        for path, text in files.items():
+            (folder / path).write_text(text)
+        target = {"context": str(context or folder), "dockerfile": str(folder / "Dockerfile")}
+        (folder / "bake.json").write_text(json.dumps({"target": {"small": target}}))
+        yield folder / "bake.json"
 
 
 def load_into_engine(engine: Engine, step: Step, variant: Variant, platform: str) -> str:
     """Build a variant for a platform into the engine's own store, so that it can be run. Returns its name."""
     tag = f"{step.name}:{variant.name}-{platform.split('/')[1]}"
-    with clean_copy(step.folder) as copy, contextlib.chdir(copy):
-        file = step.compose_file.name
-        _bake(engine, file, variant.service, platform, lambda _: None, output="type=docker", tags=tag)
+    with clean_copy(step.folder) as copy:
+        file, target, settings = _in_copy(step, variant, copy)
+        _bake(engine, file, target, platform, lambda _: None, output="type=docker", tags=tag, **settings)
     return tag
 
 

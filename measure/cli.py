@@ -36,6 +36,7 @@ from measure.records import (
 from measure.run import measure_step
 from measure.steps import PLATFORMS, RECOMMENDED, ROOT, all_steps, find_step
 from measure.table import contents_table, difference_table, layers_table, out, table
+from measure.timing import time_step
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 StepName = Annotated[str, typer.Argument(help="A step's folder, or its beginning, like step-1")]
@@ -48,6 +49,16 @@ def step(name: StepName) -> None:
     found = find_step(name)
     _ = found.variants  # a compose file that does not parse is told before an engine is brought up
     measure_step(choose(), found)
+
+
+@app.command(name="time")
+@friendly
+def time_rebuilds(name: StepName) -> None:
+    """Time the rebuilds of a step's variants after a change of code and of a dependency, and record them."""
+    found = find_step(name)
+    engine = choose()
+    engine.provide(sorted({image for variant in found.variants for image in external_images(variant.dockerfile)}))
+    time_step(engine, found)
 
 
 @app.command()

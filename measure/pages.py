@@ -28,6 +28,7 @@ from measure.records import (
     RESULTS,
     Environment,
     Record,
+    Samples,
     Size,
     environment_path,
     load,
@@ -59,8 +60,10 @@ def anchor(record: Record) -> str:
 class Records:
     """The lab's records, as the site shows them: those that do not hold are refused."""
 
-    def __init__(self) -> None:
+    def __init__(self, platforms: tuple[str, ...] = PLATFORMS) -> None:
         self._loaded: dict[Path, Record] = {}
+        #: What `make step-N` is said to print; tests that build for one platform expect one.
+        self.platforms = platforms
 
     @cached_property
     def findings(self) -> dict[Path, Finding]:
@@ -101,8 +104,8 @@ class Page:
     def functions(self) -> dict[str, Callable[..., str]]:
         """What the page's expressions may call, by name."""
         names = (
-            "bars", "bench", "change", "contents", "diff", "fidelity", "grown", "intro", "layer", "layers",
-            "machine", "packages", "results", "saved", "size", "sizes", "terminal", "variants",
+            "bars", "bench", "change", "contents", "diff", "fidelity", "grown", "intro", "ladder", "layer", "layers",
+            "machine", "packages", "results", "saved", "seconds", "size", "sizes", "terminal", "variants",
         )  # fmt: skip
         return {name: getattr(self, f"_{name}") for name in names}
 
@@ -123,14 +126,25 @@ class Page:
         record = self.records.get(name, platform)
         if record.size is None or record.contents is None:
             raise Problem(f"{name} was not built on {platform}, so it has no size.", next="make steps")
-        if kind == "wasted":
-            return record, record.size.wasted.own_bytes
+        if kind in ("wasted", "wasted_base"):
+            wasted = record.size.wasted
+            return record, wasted.own_bytes if kind == "wasted" else wasted.base_bytes
         field = KINDS.get(kind, kind)
         return record, getattr(record.size if field in Size.model_fields else record.contents, field)
 
     def _size(self, name: str, kind: str = "transfer", platform: str = PLATFORMS[0]) -> str:
-        """A size of an image: transfer, unpacked, wasted, or the name of a field, like context_bytes or pyc_bytes."""
+        """A size of an image: transfer, unpacked, wasted, wasted_base, or a field's name, like context_bytes."""
         return self._of(*self._get(name, platform, kind))
+
+    def _seconds(self, name: str, kind: str) -> str:
+        """The median of a rebuild's seconds, natively: after an `edit` of the code, or another `lock`."""
+        record = self.records.get(name)
+        if record.time is None:
+            step = find_step(name.partition("/")[0])
+            raise Problem(f"{name} has no times.", next=f"make time-{step.command.removeprefix('make ')}")
+        found: Samples = getattr(record.time, f"rebuild_after_{kind}_s")
+        spread = f"{min(found.samples):.1f} to {max(found.samples):.1f} s in {len(found.samples)} samples"
+        return self._number(duration(found.median), record, spread)
 
     def _change(self, before: str, after: str, kind: str = "transfer", platform: str = PLATFORMS[0]) -> str:
         """How much larger or smaller `after` is than `before`, in percent."""
@@ -256,8 +270,31 @@ class Page:
         """A chart of a step's variants, transfer and unpacked."""
         found = find_step(step)
         records = [r for r in self.records.of_step(found.name) if r.platform == platform and r.size]
-        drawn = [Bar(r.variant, kind, getattr(r.size, field)) for r in records for kind, field in KINDS.items()]
-        return bars(drawn, f"Image sizes of {found.name} on {platform}")
+        return self._chart([(r.variant, r) for r in records], f"Image sizes of {found.name} on {platform}")
+
+    def _chart(self, named: list[tuple[str, Record]], caption: str) -> str:
+        drawn = [Bar(name, kind, getattr(r.size, field)) for name, r in named for kind, field in KINDS.items()]
+        return bars(drawn, caption)
+
+    def _ladder(self, *names: str) -> str:
+        """A chart and a table of some variants of several steps, natively and on the other platform."""
+        named = [(name, self.records.get(name)) for name in names]
+        first = named[0][1].size
+        rows = []
+        for name, record in named:
+            row = [f"[{name}]({self._step_page(record.step)})"]
+            for kind in KINDS.values():
+                size = getattr(record.size, kind)
+                row += [self._of(record, size), "" if record is named[0][1] else change(size, getattr(first, kind))]
+            other = self.records.get(name, PLATFORMS[1])
+            rows.append([*row, self._of(other, other.size.transfer_bytes)])
+        head = ["variant", "transfer", "change", "unpacked", "change", "transfer, arm64"]
+        chart = self._chart(named, f"Image sizes on {PLATFORMS[0]}")
+        return f"{chart}\n\n{markdown_table(head, rows, 'lrrrrr')}"
+
+    def _step_page(self, step: str) -> str:
+        short = find_step(step).command.removeprefix("make ")
+        return self._link(PurePosixPath(f"steps/{short}.md"))
 
     def _diff(self, before: str, after: str, context: int = 1) -> str:
         """The difference between two files of the repository, as a block."""
@@ -268,12 +305,18 @@ class Page:
         return "\n".join(["``` diff", *(line for line in lines if not line.startswith("@@")), "```"])
 
     def _terminal(self, step: str) -> str:
-        """The table that `make step-N` prints, from the records."""
+        """The end of what `make step-N` prints, from the records; `…` stands for what differs from run to run."""
         found = find_step(step)
         records = self.records.of_step(found.name)
         text = io.StringIO()
-        Console(file=text, width=80).print(table(found, records, list(PLATFORMS)))
-        return "\n".join(line.rstrip() for line in text.getvalue().splitlines())
+        Console(file=text, width=80).print(table(found, records, list(self.records.platforms)))
+        lines = [line.rstrip() for line in text.getvalue().splitlines()]
+        for platform in self.records.platforms:
+            machine = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}[platform]
+            answer = f"{{'libc': 'glibc …', 'machine': '{machine}', 'python': '3.14.…', 'step': '{found.name}', "
+            lines.append(f"{platform} answers: {answer}'variant': 'recommended'}}")
+        lines += ["Against the recorded numbers: …", f"Records: results/…/{found.name}/"]
+        return "\n".join(lines)
 
     def _results(self) -> str:
         """Every record as a row that other pages can link to."""
@@ -323,10 +366,10 @@ class Page:
                 next="make lab-fidelity",
             )
         head = ["image", "platform", "transfer, official", "lab", "change", "unpacked, official", "lab", "change",
-                "OS packages", "differs in"]  # fmt: skip
+                "OS packages"]  # fmt: skip
         rows = []
         for one in found.comparisons:
-            row = [f"`{one.image}`", one.platform]
+            row = [one.image, one.platform]
             for ours, theirs in (
                 (one.lab.transfer_bytes, one.official.transfer_bytes),
                 (one.lab.unpacked_bytes, one.official.unpacked_bytes),
@@ -335,9 +378,9 @@ class Page:
             same = one.packages_official is not None and not (one.packages_missing or one.packages_extra)
             row.append(f"{one.packages_lab} of {one.packages_official}{', the same' if same else ''}"
                        if one.packages_official is not None else "")  # fmt: skip
-            row.append("; ".join(found.known_differences[one.image]))
             rows.append(row)
-        return markdown_table(head, rows, "llrrrrrrrl")
+        known = [f"- `{image}`: {'; '.join(found.known_differences[image])}" for image in found.known_differences]
+        return "\n".join([markdown_table(head, rows, "llrrrrrrr"), "", "What we know to differ:", "", *known])
 
     def _file(self, path: Path, text: str) -> str:
         """A link to a file of results/, which the site carries along."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from measure.contents import Contents
 from measure.errors import Problem, say
@@ -88,6 +89,32 @@ class Provenance(_Model):
     measured_at: datetime
 
 
+class Samples(_Model):
+    """A duration, taken several times; in seconds."""
+
+    samples: list[float] = Field(min_length=1)
+    median: float
+
+    @classmethod
+    def of(cls, samples: list[float]) -> Samples:
+        """These samples, rounded to hundredths, with their median."""
+        rounded = [round(sample, 2) for sample in samples]
+        return cls(samples=rounded, median=round(statistics.median(rounded), 2))
+
+
+class Times(_Model):
+    """How long builds take again, natively, with everything else in the builder's cache. See measure/timing.py."""
+
+    #: After one line of the application's code changed.
+    rebuild_after_edit_s: Samples
+    #: After one dependency changed its version.
+    rebuild_after_lock_s: Samples
+    #: The one-minute load average before the sitting: a busy machine spoils timings.
+    load_before: float
+    #: UTC
+    measured_at: datetime
+
+
 class Record(_Model):
     """What was found out about one variant of a step on one platform."""
 
@@ -103,6 +130,8 @@ class Record(_Model):
     outcome: Literal["built", "failed"]
     size: Size | None = None
     contents: Contents | None = None
+    #: Taken by `make time-step-N`, for this platform when it is the machine's own.
+    time: Times | None = None
     failure: Failure | None = None
     provenance: Provenance
 
@@ -228,6 +257,8 @@ def save(record: Record) -> Record | None:
         except Problem as problem:
             say(f"{problem} What was measured now replaces it. ({problem.why.splitlines()[0]})")
             old = None
+        if old and record.time is None and old.inputs_sha256 == record.inputs_sha256:
+            record = record.model_copy(update={"time": old.time})  # of the same inputs, so they still hold
         if old is None or not old.same_facts(record):
             write_whole(record.path, as_json(record))
     return old

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import time
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -44,7 +46,6 @@ class Outcome:
     variant: Variant
     platform: str
     record: Record
-    seconds: float
     #: What was recorded before; None where nothing was.
     before: Record | None = None
 
@@ -87,9 +88,49 @@ def _size(image: Image, context_bytes: int) -> Size:
     )
 
 
-def _measure(engine: Engine, step: Step, variant: Variant, platform: str, context_bytes: int) -> Outcome:
-    """Build and weigh one variant on one platform, and record what came of it, success or failure."""
+@dataclass
+class Warmth:
+    """What came of building a variant for a platform into the builder's cache."""
+
+    seconds: float
+    error: BuildError | None = None
+
+
+def _warm_all(engine: Engine, step: Step, pairs: list[tuple[Variant, str]]) -> dict[tuple[str, str], Warmth]:
+    """Build everything into the cache, as many at a time as there are cores: an emulated build uses only one."""
+
+    def build_one(variant: Variant, platform: str) -> Warmth:
+        begun = time.monotonic()
+        try:
+            builder.warm(engine, step, variant, platform)
+        except BuildError as error:
+            return Warmth(time.monotonic() - begun, error)
+        return Warmth(time.monotonic() - begun)
+
+    found: dict[tuple[str, str], Warmth] = {}
     begun = time.monotonic()
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool, console.status("building") as status:
+        waiting = {pool.submit(build_one, *pair): pair for pair in pairs}
+        try:
+            while waiting:
+                left = ", ".join(f"{variant.name} · {platform}" for variant, platform in list(waiting.values())[:3])
+                status.update(f"building, {len(waiting)} to go: {left}, … · {time.monotonic() - begun:.0f} s")
+                for future in wait(waiting, timeout=1, return_when=FIRST_COMPLETED).done:
+                    variant, platform = waiting.pop(future)
+                    warmth = found[variant.name, platform] = future.result()
+                    word = "failed" if warmth.error else "built"
+                    say(f"{variant.name} · {platform}: {word}, in {warmth.seconds:.1f} s")
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)
+            builder.stop_clients()
+            raise
+    return found
+
+
+def _measure(
+    engine: Engine, step: Step, variant: Variant, platform: str, context_bytes: int, warmth: Warmth
+) -> Outcome:
+    """Weigh one variant on one platform, once it is built, and record what came of it, success or failure."""
     inputs = inputs_of(step, variant, engine.recipe)
     common = {
         "environment": engine.environment,
@@ -104,9 +145,11 @@ def _measure(engine: Engine, step: Step, variant: Variant, platform: str, contex
     with console.status(title) as status:
 
         def progress(line: str) -> None:
-            status.update(f"{title} · {time.monotonic() - begun:.0f} s · [dim]{escape(line)}[/]")
+            status.update(f"{title} · [dim]{escape(line)}[/]")
 
         try:
+            if warmth.error:
+                raise warmth.error
             image = builder.build(engine, step, variant, platform, progress)
         except BuildError as error:
             lesson = variant.teaching.fails_with
@@ -124,7 +167,7 @@ def _measure(engine: Engine, step: Step, variant: Variant, platform: str, contex
                 provenance=_provenance(engine, step, variant, platform, image.labels),
                 **common,
             )
-    outcome = Outcome(variant, platform, record, time.monotonic() - begun)
+    outcome = Outcome(variant, platform, record)
     # A failure that is the lesson is a result. Any other is a mishap, and does not replace a result.
     if outcome.expected or not record.path.exists():
         outcome.before = save(record)
@@ -170,14 +213,13 @@ def measure_step(engine: Engine, step: Step) -> None:
     if engine.kind == "lab":
         out.print("The base images are the lab's stand-ins for the official ones: see `make lab-fidelity`.")
     save_environment(describe(engine))
-    outcomes = []
-    for variant in variants:
-        context = builder.context_bytes(engine, step, variant)
-        for platform in variant.platforms(engine.platforms):
-            outcome = _measure(engine, step, variant, platform, context)
-            word = outcome.record.outcome if outcome.expected else f"{outcome.record.outcome}, not as it should"
-            say(f"{variant.name} · {platform}: {word}, in {outcome.seconds:.1f} s")
-            outcomes.append(outcome)
+    pairs = [(variant, platform) for variant in variants for platform in variant.platforms(engine.platforms)]
+    warm = _warm_all(engine, step, pairs)
+    contexts = {variant.name: builder.context_bytes(engine, step, variant) for variant in variants}
+    outcomes = [
+        _measure(engine, step, variant, platform, contexts[variant.name], warm[variant.name, platform])
+        for variant, platform in pairs
+    ]
     builder.tidy()
     out.print(table(step, [outcome.record for outcome in outcomes], engine.platforms))
     for platform, answer in _start_recommended(engine, step, outcomes).items():

@@ -43,7 +43,7 @@ def table(step: Step, records: list[Record], platforms: list[str]) -> Table:
 
 
 def contents_table(step: Step, records: list[Record], platforms: list[str]) -> Table:
-    """What is in each variant's image: who it runs as, what it has, what it wastes. Fits 80 columns."""
+    """What is in each variant's image: who it runs as, what it has, what it wastes."""
     by_key = {(record.variant, record.platform): record for record in records}
 
     def cells(variant: Variant, platform: str) -> list[str]:
@@ -63,7 +63,7 @@ def contents_table(step: Step, records: list[Record], platforms: list[str]) -> T
         ]
 
     columns = ["user", "OS", "py", "tools", "suid", ".pyc", "wasted"]
-    title = f"{step.name}: what is in the images (packages, tools, setuid files, bytes wasted)"
+    title = f"{step.name}: what is in the images"
     return _by_platform(title, columns, step, platforms, cells)
 
 

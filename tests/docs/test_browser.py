@@ -135,7 +135,10 @@ def test_a_click_on_a_heading_sorts_by_size_and_a_second_one_turns_it_around(ope
 
 def test_search_finds(opened):
     page = opened()
-    page.get_by_role("textbox", name="Search").fill("dockerignore")
+    field = page.get_by_role("textbox", name="Search")
+    field.click()  # only now the index is fetched
+    page.wait_for_function("document.querySelector('.md-search-result__meta').innerText.includes('Type to start')")
+    field.press_sequentially("dockerignore")
     result = page.locator(".md-search-result__item").filter(has_text="keep it simple").first
     result.wait_for()
     result.locator("a").first.click()

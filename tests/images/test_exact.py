@@ -159,12 +159,14 @@ def test_what_steps_install_is_what_their_images_say(engine, image):
             assert not all(layer.of_base for layer in read.layers)
             if not read.contents.has_pip:
                 continue
-            shown = engine.docker.run(
-                image(step, variant, "linux/amd64"), ["pip", "list", "--format", "json"], remove=True
-            )
-            listed = {package["name"]: package["version"] for package in json.loads(shown.splitlines()[0])}
-            found = {p.name: p.version for p in read.contents.python_packages if "/usr/lib/" not in p.location}
-            assert found == listed, variant.name
+            for location in {
+                p.location for p in read.contents.python_packages if not p.location.startswith("/usr/lib/")
+            }:
+                command = ["/usr/local/bin/pip", "list", "--path", location, "--format", "json"]
+                shown = engine.docker.run(image(step, variant, "linux/amd64"), command, remove=True)
+                listed = {package["name"]: package["version"] for package in json.loads(shown.splitlines()[0])}
+                found = {p.name: p.version for p in read.contents.python_packages if p.location == location}
+                assert found == listed, f"{variant.name}: {location}"
 
 
 def test_the_context_is_what_the_builder_sees(engine):

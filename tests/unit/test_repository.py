@@ -38,8 +38,9 @@ def test_the_requirements_are_exports_of_poetry_lock():
     assert exported("docs/requirements.txt") == locked(without="dev")
 
 
-def test_the_lock_names_no_index():
-    lock = (ROOT / "poetry.lock").read_text()
+@pytest.mark.parametrize("path", ["poetry.lock", *tracked("*/poetry.lock")])
+def test_a_lock_names_no_index(path):
+    lock = (ROOT / path).read_text()
     assert "legacy" not in lock
     assert not re.search(r'^url\s*=|"https?://', lock, re.MULTILINE)
 

@@ -2,23 +2,39 @@
 
 import hashlib
 import os
+import re
 import sys
+import tomllib
 
 import pytest
 
 from measure.files import cache_folder
-from measure.steps import all_steps
+from measure.steps import Step, all_steps
 from tests.conftest import run
+
+
+def requirements(step: Step) -> list[str]:
+    """The pinned packages that a step's tests need, as poetry.lock or the requirements files say."""
+    lock = step.folder / "poetry.lock"
+    if lock.exists():
+        packages = tomllib.loads(lock.read_text())["package"]
+        return [f"{p['name']}=={p['version']}" for p in packages if "sys_platform" not in str(p.get("markers"))]
+    texts = [(step.folder / name).read_text() for name in ("requirements.txt", "requirements-dev.txt")]
+    return [*re.findall(r"^[\w-]+==[\w.]+", "\n".join(texts), re.MULTILINE), *PYTEST_NEEDS]
+
+
+#: What pytest itself needs; a step's requirements name pytest alone.
+PYTEST_NEEDS = ["iniconfig", "packaging", "pluggy", "pygments"]
 
 
 @pytest.mark.parametrize("step", all_steps(), ids=lambda step: step.name)
 def test_the_steps_own_tests_pass(step):
-    requirements = [step.folder / name for name in ("requirements.txt", "requirements-dev.txt")]
-    key = hashlib.sha256(sys.version.encode() + b"".join(path.read_bytes() for path in requirements)).hexdigest()[:16]
+    lines = requirements(step)
+    key = hashlib.sha256("\n".join([sys.version, *lines]).encode()).hexdigest()[:16]
     venv = cache_folder() / "step-venvs" / key
     if not (venv / "ready").exists():
         run(sys.executable, "-m", "venv", "--clear", venv).check_returncode()
-        installed = run(venv / "bin/pip", "install", "--quiet", "-r", requirements[1])
+        installed = run(venv / "bin/pip", "install", "--quiet", "--no-deps", *lines)
         assert installed.returncode == 0, installed.stderr
         (venv / "ready").touch()
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}

@@ -1,0 +1,38 @@
+"""Step 2: the lock decides, and a lock that does not fit is refused."""
+
+import pytest
+
+from measure import build as builder
+from measure.build import BuildError, clean_copy
+from measure.dockerfiles import external_images
+from measure.steps import Step, find_step
+from tests.conftest import changed
+
+STEP = find_step("step-2")
+
+
+@pytest.fixture(autouse=True, scope="module")
+def bases_are_there(engine):
+    engine.provide(sorted({image for v in STEP.variants for image in external_images(v.dockerfile)}))
+
+
+@pytest.mark.parametrize("name", ["naive", "recommended", "no-venv"])
+def test_a_lock_that_does_not_match_fails_the_build_with_poetrys_own_message(engine, name):
+    with clean_copy(STEP.folder) as folder:
+        copy = Step(STEP.name, folder)
+        wanted = changed(folder / "pyproject.toml", '"flask (>=3.1,<4.0)",', '"flask (>=3.1,<4.0)",\n    "six",')
+        with wanted, pytest.raises(BuildError) as failure:
+            builder.load_into_engine(engine, copy, copy.variant(name), "linux/amd64")
+    assert failure.value.line_with("pyproject.toml changed significantly since poetry.lock was last generated")
+
+
+def test_poetry_itself_finds_nothing_wrong_with_the_lock(engine, image):
+    name = image(STEP, STEP.recommended, "linux/amd64")
+    assert "All set!" in engine.docker.run(name, ["poetry", "check", "--lock"], remove=True)
+
+
+def test_only_main_leaves_the_tests_packages_out(engine, image):
+    name = image(STEP, STEP.recommended, "linux/amd64")
+    listed = engine.docker.run(name, ["ls", "/app/.venv/lib/python3.14/site-packages"], remove=True).split()
+    assert "flask" in listed
+    assert "pytest" not in listed

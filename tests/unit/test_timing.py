@@ -1,0 +1,49 @@
+import pytest
+
+from measure import timing
+from measure.errors import Problem
+from measure.records import Samples
+from measure.steps import Step, find_step
+
+TIMED = [find_step(path.stem) for path in sorted(timing.EDITS.glob("*.toml"))]
+
+
+@pytest.mark.parametrize("kind", ["edit", "lock"])
+@pytest.mark.parametrize("step", TIMED, ids=lambda step: step.name)
+def test_a_change_changes_one_file_and_is_another_each_time(step, kind):
+    def texts(folder):
+        paths = (path for path in folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): path.read_text() for path in paths}
+
+    seen = []
+    for _ in range(2):
+        with timing.changed(step, kind) as copy:
+            seen.append(texts(copy.folder))
+            assert copy.name == step.name
+    edits = timing.edits_of(step)
+    file = edits.code if kind == "edit" else edits.dependency.file
+    assert [name for name in seen[0] if seen[0][name] != seen[1][name]] == [file]
+    original = (step.folder / file).read_text()
+    if kind == "edit":
+        assert seen[0][file].startswith(original.rstrip("\n"))
+    else:
+        assert edits.dependency.after in seen[0][file]
+        assert edits.dependency.before not in seen[0][file]
+
+
+def test_a_change_that_fits_no_more_is_told(tmp_path, monkeypatch):
+    step = TIMED[0]
+    text = (timing.EDITS / f"{step.name}.toml").read_text().replace('before = "', 'before = "no such line ')
+    (tmp_path / f"{step.name}.toml").write_text(text)
+    monkeypatch.setattr(timing, "EDITS", tmp_path)
+    with pytest.raises(Problem, match="no such line"), timing.changed(step, "lock"):
+        pass
+
+
+def test_a_step_without_edits_is_told(tmp_path):
+    with pytest.raises(Problem, match="no rebuilds to time"):
+        timing.edits_of(Step("step-9-demo", tmp_path))
+
+
+def test_samples_keep_their_median():
+    assert Samples.of([3.004, 1.0, 2.0]).model_dump() == {"samples": [3.0, 1.0, 2.0], "median": 2.0}
