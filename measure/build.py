@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import re
@@ -81,7 +82,7 @@ def layout_lock() -> Iterator[None]:
         lock.release()
 
 
-#: Modification time of every file in a clean copy, in seconds since 1970: 2026-01-01.
+#: Modification time of every file in a clean copy, in whole seconds since 1970: 2026-01-01.
 COPY_TIME = 1_767_225_600
 
 
@@ -89,8 +90,10 @@ COPY_TIME = 1_767_225_600
 def clean_copy(folder: Path) -> Iterator[Path]:
     """A copy of a step's folder with the files that git would give, and nothing that tests or editors left there.
 
-    All files have the same modification time, and the modes that git keeps (executable or not), so that two copies give
-    the same layers whatever a user's umask is.
+    Files have the modes that git keeps (executable or not) and one modification time to the second, so that two copies
+    give the same layers whatever a user's umask is. The nanoseconds come from the content: the builder sends a file
+    again only when its size or time is another than in the folder of that name before, so that without them it would
+    miss a change that keeps the size.
     """
     with tempfile.TemporaryDirectory(prefix="measure-") as temporary:
         copy = Path(temporary) / folder.name
@@ -100,7 +103,9 @@ def clean_copy(folder: Path) -> Iterator[Path]:
             shutil.copy(folder / name, copy / name)
         for path in (copy, *copy.rglob("*")):
             path.chmod(0o755 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0o644)
-            os.utime(path, (COPY_TIME, COPY_TIME))
+            content = b"" if path.is_dir() else path.read_bytes()
+            nanoseconds = COPY_TIME * 10**9 + int(hashlib.sha256(content).hexdigest(), 16) % 10**9
+            os.utime(path, ns=(nanoseconds, nanoseconds))
         yield copy
 
 

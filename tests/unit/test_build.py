@@ -22,8 +22,19 @@ def test_a_clean_copy_has_what_git_would_give(tmp_path):
     run("git", "add", "step-9-demo/app.py", cwd=tmp_path).check_returncode()
     with clean_copy(folder) as copy:
         assert sorted(path.name for path in copy.iterdir()) == [".gitignore", "app.py", "new.py"]
-        assert {path.stat().st_mtime for path in copy.rglob("*")} == {COPY_TIME}
+        assert {int(path.stat().st_mtime) for path in copy.rglob("*")} == {COPY_TIME}
     assert not copy.exists()
+
+
+def test_a_change_that_keeps_the_size_changes_the_time_that_the_builder_looks_at(tmp_path):
+    folder = tmp_path / "step-9-demo"
+    folder.mkdir()
+    times = []
+    for text in ("one", "two", "one"):
+        (folder / "app.py").write_text(text)
+        with clean_copy(folder) as copy:
+            times.append((copy / "app.py").stat().st_mtime_ns)
+    assert times[0] == times[2] != times[1]
 
 
 def test_outside_of_git_a_clean_copy_has_everything(tmp_path):
