@@ -260,11 +260,8 @@ class Page:
     def _variants(self, step: str) -> str:
         """What each variant of a step teaches, and the question that it answers."""
         found = find_step(step)
-        rows = [
-            [f"`{variant.dockerfile.name}`", variant.name, variant.teaching.teaches, variant.teaching.question]
-            for variant in found.variants
-        ]
-        return markdown_table(["file", "variant", "what it shows", "question"], rows)
+        rows = [[variant.name, variant.teaching.teaches, variant.teaching.question] for variant in found.variants]
+        return markdown_table(["variant", "what it shows", "question"], rows)
 
     def _bars(self, step: str, platform: str = PLATFORMS[0]) -> str:
         """A chart of a step's variants, transfer and unpacked."""

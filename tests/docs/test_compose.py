@@ -9,9 +9,14 @@ import yaml
 
 from measure.dockerfiles import external_images
 from measure.probe import wait_for
-from measure.steps import ROOT, all_steps
+from measure.steps import ROOT, Step, all_steps
 from tests.conftest import fresh_clone, run
 from tests.docs.pages import lab_environment
+
+
+def short(step: Step) -> str:
+    """What a step's profile is called, like step-1."""
+    return step.command.removeprefix("make ")
 
 
 @pytest.fixture(scope="module")
@@ -34,9 +39,8 @@ def test_no_two_services_share_a_port_and_each_step_has_its_profiles(compose):
     ports = [port["published"] for service in shown["services"].values() for port in service.get("ports", [])]
     assert sorted(ports) == sorted(set(ports))
     for step in all_steps():
-        short = "-".join(step.name.split("-")[:2]) if step.name.startswith("step-") else step.name
         for variant in step.variants:
-            expected = [short] if variant is step.recommended else [f"{short}-variants"]
+            expected = [short(step)] if variant is step.recommended else [f"{short(step)}-variants"]
             assert shown["services"][variant.service]["profiles"] == expected
     plain = yaml.safe_load(compose("config").stdout)
     assert list(plain["services"]) == ["docs"]
@@ -60,10 +64,14 @@ def test_the_site_is_served_on_port_8000_by_a_container_without_rights(compose, 
 
 
 @pytest.mark.timeout(900)
-def test_a_step_runs_beside_the_site(compose):
-    started = compose("--profile", "step-1", "up", "--build", "--detach")
+def test_all_steps_run_beside_the_site(compose):
+    profiles = [word for step in all_steps() for word in ("--profile", short(step))]
+    started = compose(*profiles, "up", "--build", "--detach")
     assert started.returncode == 0, started.stderr
-    assert wait_for("http://127.0.0.1:8010/", 60).json()["step"] == "step-1-kiss"
+    shown = yaml.safe_load(compose("--profile", "*", "config").stdout)["services"]
+    for step in all_steps():
+        port = shown[step.name]["ports"][0]["published"]
+        assert wait_for(f"http://127.0.0.1:{port}/", 60).json()["step"] == step.name
     assert wait_for("http://127.0.0.1:8000/", 30).status_code == 200
     services = compose("ps", "--services").stdout.split()
-    assert sorted(services) == ["docs", "step-1-kiss"]
+    assert sorted(services) == sorted(["docs", *(step.name for step in all_steps())])
