@@ -141,10 +141,9 @@ class Record(_Model):
         return record_path(self.environment, self.step, self.variant, self.platform)
 
     def same_facts(self, other: Record) -> bool:
-        """Do two records say the same, but for when they were made?"""
-        return self.model_dump(exclude={"provenance": {"measured_at"}}) == other.model_dump(
-            exclude={"provenance": {"measured_at"}}
-        )
+        """Do two records say the same of an image, but for when it was measured and how long builds took?"""
+        apart = {"provenance": {"measured_at"}, "time": True}
+        return self.model_dump(exclude=apart) == other.model_dump(exclude=apart)
 
 
 class Environment(_Model):
@@ -259,7 +258,7 @@ def save(record: Record) -> Record | None:
             old = None
         if old and record.time is None and old.inputs_sha256 == record.inputs_sha256:
             record = record.model_copy(update={"time": old.time})  # of the same inputs, so they still hold
-        if old is None or not old.same_facts(record):
+        if old is None or not old.same_facts(record) or old.time != record.time:
             write_whole(record.path, as_json(record))
     return old
 

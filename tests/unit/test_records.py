@@ -44,6 +44,25 @@ def test_the_same_facts_leave_the_file_alone(record):
     assert record.path.read_bytes() == before
 
 
+def test_times_stay_with_a_record_of_the_same_inputs_and_go_with_other_ones(record):
+    samples = records.Samples.of([1.0, 2.0, 4.0])
+    times = records.Times(
+        rebuild_after_edit_s=samples, rebuild_after_lock_s=samples, load_before=0.1, measured_at=datetime.now(UTC)
+    )
+    save(record)
+    save(record.model_copy(update={"time": times}))
+    assert load(record.path).time == times
+    before = record.path.read_bytes()
+    assert save(later(record)).same_facts(record)
+    assert record.path.read_bytes() == before
+    grown = later(record, size=record.size.model_copy(update={"transfer_bytes": 2}))
+    save(grown)
+    assert load(record.path).time == times
+    other = handmade.inputs(context_sha256="4" * 64)
+    save(later(record, inputs=other, inputs_sha256=other.sha256))
+    assert load(record.path).time is None
+
+
 def test_other_facts_replace_the_file(record):
     save(record)
     grown = later(record, size=record.size.model_copy(update={"transfer_bytes": 2}))
