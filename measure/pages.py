@@ -271,6 +271,8 @@ class Page:
 
     def _chart(self, named: list[tuple[str, Record]], caption: str) -> str:
         drawn = [Bar(name, kind, getattr(r.size, field)) for name, r in named for kind, field in KINDS.items()]
+        if any(base.origin == "lab" for _, record in named for base in record.provenance.bases):
+            caption += ". The base images are the lab's stand-ins for the official ones"
         return bars(drawn, caption)
 
     def _ladder(self, *names: str) -> str:

@@ -122,7 +122,9 @@ def _warm_all(engine: Engine, step: Step, pairs: list[tuple[Variant, str]]) -> d
                     say(f"{variant.name} · {platform}: {word}, in {warmth.seconds:.1f} s")
         except KeyboardInterrupt:
             pool.shutdown(wait=False, cancel_futures=True)
-            builder.stop_clients()
+            while any(future.running() for future in waiting):  # one may just be starting its client
+                builder.stop_clients()
+                time.sleep(0.1)
             raise
     return found
 

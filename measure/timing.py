@@ -21,6 +21,7 @@ from rich.table import Table
 from measure import build as builder
 from measure.engine import Engine, native_platform
 from measure.errors import Problem, say
+from measure.inputs import inputs_of
 from measure.records import Samples, Times, load, record_path, save, shown
 from measure.steps import Step, Variant
 from measure.table import out
@@ -98,8 +99,12 @@ def time_step(engine: Engine, step: Step) -> None:
     records = {}
     for variant in variants:
         record = load(record_path(engine.environment, step.name, variant.name, platform))
-        if record is None:
-            raise Problem(f"{variant.name} has no record yet.", next=f"{step.command}, then make time-{step.name}")
+        if record is None or record.inputs_sha256 != inputs_of(step, variant, engine.recipe).sha256:
+            raise Problem(
+                f"{variant.name} has no record of what is in the folder now.",
+                why="Times belong into the record of the image that they were taken with.",
+                next=f"{step.command} && make time-{step.name}",
+            )
         records[variant.name] = record
     samples: dict[tuple[str, str], list[float]] = {}
     load_before = os.getloadavg()[0]

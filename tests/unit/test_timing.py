@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import pytest
 
 from measure import timing
@@ -43,6 +45,15 @@ def test_a_change_that_fits_no_more_is_told(tmp_path, monkeypatch):
 def test_a_step_without_edits_is_told(tmp_path):
     with pytest.raises(Problem, match="no rebuilds to time"):
         timing.edits_of(Step("step-9-demo", tmp_path))
+
+
+def test_times_are_not_put_into_the_record_of_something_else(monkeypatch):
+    """The records are of the lab's recipes; with another recipe they are of another image."""
+    engine = SimpleNamespace(environment="lab-amd64", recipe=lambda name: "0" * 64)
+    monkeypatch.setattr(timing, "native_platform", lambda: "linux/amd64")
+    monkeypatch.setattr(timing, "_seconds", lambda *_: pytest.fail("nothing may be built"))
+    with pytest.raises(Problem, match="no record of what is in the folder now"):
+        timing.time_step(engine, find_step("step-2"))
 
 
 def test_samples_keep_their_median():
