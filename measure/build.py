@@ -251,13 +251,23 @@ def _small_build(files: dict[str, str], context: Path | None = None) -> Iterator
         yield folder / "bake.json"
 
 
-def load_into_engine(engine: Engine, step: Step, variant: Variant, platform: str) -> str:
-    """Build a variant for a platform into the engine's own store, so that it can be run. Returns its name."""
-    tag = f"{step.name}:{variant.name}-{platform.split('/')[1]}"
+def tag(step: Step, variant: Variant, platform: str) -> str:
+    """The name that a variant's image for a platform has in the engine's own store."""
+    return f"{step.name}:{variant.name}-{platform.split('/')[1]}"
+
+
+def load_into_engine(engine: Engine, step: Step, variant: Variant, platform: str, *, cold: bool = False) -> str:
+    """Build a variant for a platform into the engine's own store, so that it can be run. Returns its name.
+
+    `cold` uses no layer of the builder's cache but the base image's.
+    """
+    name = tag(step, variant, platform)
     with clean_copy(step.folder) as copy:
         file, target, settings = _in_copy(step, variant, copy)
-        _bake(engine, file, target, platform, lambda _: None, output="type=docker", tags=tag, **settings)
-    return tag
+        if cold:
+            settings["no-cache"] = "true"
+        _bake(engine, file, target, platform, lambda _: None, output="type=docker", tags=name, **settings)
+    return name
 
 
 def _kept() -> dict[str, str]:

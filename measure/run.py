@@ -195,7 +195,8 @@ def _start(engine: Engine, step: Step, variant: Variant, platform: str) -> probe
 def _measure_all(engine: Engine, step: Step) -> tuple[list[Outcome], dict[str, Future[probe.Answer]]]:
     """Measure every variant on every platform, and start the recommended one as soon as it is built.
 
-    As many at a time as there are cores, because an emulated build uses only one. Returns the outcomes in the order of
+    Twice as many at a time as there are cores: an emulated build uses only one, and many wait for a network, or for a
+    layer that another one is building. Returns the outcomes in the order of
     the compose file, and what the recommended one answered on each platform: asking it for the result raises Problem
     when it did not answer.
     """
@@ -213,10 +214,10 @@ def _measure_all(engine: Engine, step: Step) -> tuple[list[Outcome], dict[str, F
             say(f"{variant.name} · {platform}: {outcome.record.outcome}, in {time.monotonic() - begun:.1f} s")
         return outcome
 
-    cores = os.cpu_count() or 1
+    workers = 2 * (os.cpu_count() or 1)
     outcomes: dict[tuple[str, str], Outcome] = {}
     begun = time.monotonic()
-    with ThreadPoolExecutor(cores) as builds, ThreadPoolExecutor(cores) as starts, console.status("") as status:
+    with ThreadPoolExecutor(workers) as builds, ThreadPoolExecutor(workers) as starts, console.status("") as status:
         building = {builds.submit(one, *pair): pair for pair in first}
         starting: dict[str, Future[probe.Answer]] = {}
         try:
