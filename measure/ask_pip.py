@@ -56,7 +56,10 @@ def platforms(libc: str, machine: str) -> list[str]:
 
 
 def _size(session: Any, url: str) -> int | None:
-    """Bytes of a file, as the index tells them without sending it; None where it does not."""
+    """Bytes of a file, as the index tells them without sending it; None where it does not.
+
+    The lab's cache in front of the index fetches the file all the same, and keeps it.
+    """
     try:
         answer = session.head(url, allow_redirects=True, headers={"Accept-Encoding": "identity"})
     except (OSError, PipError) as error:

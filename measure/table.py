@@ -124,7 +124,7 @@ def wheel_cell(package: Package, answer: Answer) -> str:
 
 
 def wheels_table(rows: list[Package]) -> Table:
-    """The wheels that pip would choose, by package, libc and processor. Fits a terminal of 80 columns."""
+    """The wheels that pip would choose, by package, libc and processor, for a terminal of 80 columns."""
     shown = Table(title="wheels today: what pip would download", show_edge=False, pad_edge=False)
     shown.add_column("package")
     shown.add_column("latest")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA_VERSION = 1
 Libc = Literal["manylinux", "musllinux"]
@@ -37,6 +37,11 @@ class Wheel(_Model):
         """The part of the name that says where it fits, like cp311-abi3-musllinux_1_2_x86_64."""
         return "-".join(self.file.removesuffix(".whl").split("-")[-3:])
 
+    @property
+    def python(self) -> str:
+        """The tags for Python and ABI, like cp314-cp314, or cp311-abi3 for CPython 3.11 and all that follow."""
+        return self.tag.rpartition("-")[0]
+
 
 class Answer(_Model):
     """What pip answers for one libc and processor: a wheel, or, in its own words, that there is none."""
@@ -45,6 +50,12 @@ class Answer(_Model):
     machine: Machine
     wheel: Wheel | None = None
     said: str | None = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.wheel is None) == (self.said is None):
+            raise ValueError("an answer is a wheel, or pip's words that there is none")
+        return self
 
 
 class Asked(_Model):
@@ -79,9 +90,14 @@ class Package(_Model):
             return "no"
         return "yes" if wheel.version == self.latest else "old"
 
-    def everywhere(self, libc: Libc) -> bool:
-        """Has the latest version a wheel for this libc on each processor?"""
-        return all(self.state(*target) == "yes" for target in TARGETS if target[0] == libc)
+    @property
+    def group(self) -> Literal["all", "manylinux", "musllinux", "some", "none"]:
+        """For which libc the latest version has wheels on both processors; `some` is one processor alone."""
+        yes = [target for target in TARGETS if self.state(*target) == "yes"]
+        complete: list[Libc] = [libc for libc in ("manylinux", "musllinux") if [one for one, _ in yes].count(libc) == 2]
+        if len(complete) == 1:
+            return complete[0]
+        return "all" if complete else "some" if yes else "none"
 
 
 class WheelTable(_Model):
