@@ -37,6 +37,7 @@ from measure.run import measure_step
 from measure.steps import PLATFORMS, RECOMMENDED, ROOT, all_steps, find_step
 from measure.table import contents_table, difference_table, layers_table, out, table
 from measure.timing import time_step
+from measure.wheels import measure_wheels
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 StepName = Annotated[str, typer.Argument(help="A step's folder, or its beginning, like step-1")]
@@ -59,6 +60,15 @@ def time_rebuilds(name: StepName) -> None:
     engine = choose()
     engine.provide(sorted({image for variant in found.variants for image in external_images(variant.dockerfile)}))
     time_step(engine, found)
+
+
+@app.command()
+@friendly
+def wheels(
+    names: Annotated[list[str] | None, typer.Argument(help="Packages; all of measure/wheels.toml by default")] = None,
+) -> None:
+    """Ask pip, in a container, which wheels packages have for Python 3.14, and record it."""
+    measure_wheels(choose(), names or [])
 
 
 @app.command()

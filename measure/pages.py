@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from lab import fidelity
-from measure import then
+from measure import then, wheels
 from measure.charts import Bar, bars
 from measure.check import Finding, check
 from measure.compare import instruction
@@ -37,8 +37,9 @@ from measure.records import (
     shown,
 )
 from measure.steps import PLATFORMS, RECOMMENDED, ROOT, all_steps, find_step
-from measure.table import table
+from measure.table import table, wheel_cell
 from measure.units import change, duration, megabytes, signed
+from measure.wheel_table import TARGETS, Answer, Package
 
 #: The page that each number leads to.
 RESULTS_PAGE = PurePosixPath("results/index.md")
@@ -114,7 +115,7 @@ class Page:
         names = (
             "bars", "bench", "change", "contents", "diff", "fidelity", "grown", "intro", "ladder", "layer", "layers",
             "machine", "packages", "ratio", "results", "saved", "seconds", "size", "sizes", "terminal",
-            "then_and_now", "timings", "variants",
+            "then_and_now", "timings", "variants", "wheel_groups", "wheels",
         )  # fmt: skip
         return {name: getattr(self, f"_{name}") for name in names}
 
@@ -452,6 +453,45 @@ class Page:
         known = [f"- `{image}`: {'; '.join(found.known_differences[image])}" for image in found.known_differences]
         return "\n".join([markdown_table(head, rows, "llrrrrrrr"), "", "What we know to differ:", "", *known])
 
+    def _wheels(self) -> str:
+        """The wheels that pip would choose, with the day it was asked."""
+        found = wheels.complete()
+        head = ["package", "latest", "sdist", "ABI", *(f"{libc}, {machine}" for libc, machine in TARGETS)]
+        rows = []
+        for row in found.packages:
+            abis = dict.fromkeys(one.wheel.abi for one in row.answers if one.wheel)
+            cells = [row.name, row.latest, "yes" if row.sdist else "no", ", ".join(abis)]
+            rows.append(cells + [_wheel(row, row.answer(*target)) for target in TARGETS])
+        asked = [row.asked for row in found.packages]
+        days, pips, pythons, glibcs, musls = (
+            " and ".join(sorted({of(one) for one in asked}))
+            for of in (
+                lambda one: f"{one.at:%Y-%m-%d}", lambda one: one.pip, lambda one: one.python,
+                lambda one: one.glibc, lambda one: one.musl,
+            )
+        )  # fmt: skip
+        caption = (
+            f"Asked on {days} (UTC), with pip {pips} for CPython {pythons}; glibc {glibcs} and musl {musls} are the "
+            f"newest that a wheel may want. {self._file(wheels.record_path(), 'The record')} has every file's name."
+        )
+        return f"{markdown_table(head, rows, 'llllrrrr')}\n\n{caption}"
+
+    def _wheel_groups(self) -> str:
+        """The packages by what they have wheels of their latest version for."""
+        titles = {
+            "all": "wheels for glibc and for musl, on both processors",
+            "manylinux": "for glibc on both processors, but not for musl on both",
+            "musllinux": "for musl on both processors, but not for glibc on both",
+            "some": "for neither libc on both processors, but some",
+            "none": "none at all",
+        }
+        rows = wheels.complete().packages
+        lines = []
+        for group, title in titles.items():
+            if names := [f"`{row.name}`" for row in rows if row.group == group]:
+                lines.append(f"- {title}: **{len(names)} of {len(rows)}**, {', '.join(names)}")
+        return "\n".join(lines)
+
     def _file(self, path: Path, text: str) -> str:
         """A link to a file of results/, which the site carries along."""
         return f"[{text}]({self._link(records_file(path))})"
@@ -470,6 +510,13 @@ class Readme(Page):
 def records_file(path: Path) -> PurePosixPath:
     """Where the site keeps a file of results/."""
     return PurePosixPath("results/records") / path.relative_to(RESULTS).as_posix()
+
+
+def _wheel(package: Package, answer: Answer) -> str:
+    """What the table of wheels says of one; the pointer shows the file's name, or pip's words where there is none."""
+    wheel = answer.wheel
+    exact = f", {wheel.bytes:,} bytes" if wheel and wheel.bytes is not None else ""
+    return f'<span title="{wheel.file + exact if wheel else answer.said}">{wheel_cell(package, answer)}</span>'
 
 
 def _in_cell(text: str) -> str:

@@ -62,31 +62,37 @@ def remove_own(engine: Engine) -> None:
 
 
 @contextmanager
-def running(
-    engine: Engine, image: str, variant: Variant, platform: str, **options: Any
-) -> Iterator[tuple[Container, str]]:
-    """Run an image in the background; yields its container and its base URL on loopback. Always removes it."""
+def named_container(engine: Engine) -> Iterator[dict[str, Any]]:
+    """Options for `docker run` by which a container is known as this process's own. It is always removed."""
     name = f"measure-{uuid.uuid4().hex[:12]}"
     try:
-        container = engine.docker.run(
-            image,
-            detach=True,
-            name=name,
-            platform=platform,
-            envs=variant.environment | options.pop("envs", {}),
-            publish=[("127.0.0.1:", variant.port)],
-            labels={LABEL: str(os.getpid())},
-            pull="never",
-            **options,
-        )
-        published = container.network_settings.ports[f"{variant.port}/tcp"][0]
-        yield container, f"http://127.0.0.1:{published['HostPort']}"
+        yield {"name": name, "labels": {LABEL: str(os.getpid())}}
     finally:
         try:
             engine.docker.remove(name, force=True, volumes=True)  # volumes without a name
         except DockerException as error:
             if "No such container" not in str(error):
                 raise
+
+
+@contextmanager
+def running(
+    engine: Engine, image: str, variant: Variant, platform: str, **options: Any
+) -> Iterator[tuple[Container, str]]:
+    """Run an image in the background; yields its container and its base URL on loopback. Always removes it."""
+    with named_container(engine) as known_as:
+        container = engine.docker.run(
+            image,
+            detach=True,
+            platform=platform,
+            envs=variant.environment | options.pop("envs", {}),
+            publish=[("127.0.0.1:", variant.port)],
+            pull="never",
+            **known_as,
+            **options,
+        )
+        published = container.network_settings.ports[f"{variant.port}/tcp"][0]
+        yield container, f"http://127.0.0.1:{published['HostPort']}"
 
 
 def wait_for(url: str, seconds: float) -> httpx.Response:

@@ -21,6 +21,7 @@ from measure.files import cache_folder, write_whole
 from measure.inputs import Inputs
 from measure.oci import Layer
 from measure.steps import ROOT
+from measure.wheel_table import WheelTable
 
 RESULTS = ROOT / "results"
 SCHEMA_VERSION = 2
@@ -279,5 +280,9 @@ def save_environment(environment: Environment) -> None:
 
 def schemas() -> dict[str, str]:
     """The published JSON Schemas, by file name below `results/`."""
-    models = {"record.schema.json": Record, "environment.schema.json": Environment}
+    models = {
+        "record.schema.json": Record,
+        "environment.schema.json": Environment,
+        "wheels.schema.json": WheelTable,
+    }
     return {name: json.dumps(model.model_json_schema(), indent=2) + "\n" for name, model in models.items()}
