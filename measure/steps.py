@@ -69,6 +69,8 @@ class Step:
 
     name: str
     folder: Path
+    #: Without the variants that take many minutes to build.
+    quick: bool = False
 
     @property
     def compose_file(self) -> Path:
@@ -86,7 +88,7 @@ class Step:
                 why=f"A service called {self.name} with an x-measure section is missing.",
                 next=f"add it to {self._shown}; another step's file shows how",
             )
-        return found
+        return [variant for variant in found if variant.teaching.quick or not self.quick]
 
     @property
     def recommended(self) -> Variant:

@@ -1,6 +1,7 @@
 """Every variant, built and started: it tells the truth about itself, logs to stdout, and stops when told to."""
 
 import os
+import re
 import subprocess
 import time
 
@@ -42,11 +43,13 @@ def test_it_tells_the_truth_about_itself(engine, image, step, variant, platform)
     python = engine.docker.run(name, ["python", "-c", "import platform; print(platform.python_version())"],
                                platform=platform, remove=True)  # fmt: skip
     libc = engine.docker.run(name, ["sh", "-c", LIBC], platform=platform, remove=True)
+    told = answer.start.pop("libc")
+    # Python reads the name of musl's shared library, libc.musl-x86_64.so.1, and knows no more of its version than that.
+    assert told == (re.match(r"musl \d+", libc) or re.match(".*", libc))[0]
     assert answer.start == {
         "step": step.name,
         "variant": variant.name,
         "python": python,
-        "libc": libc,
         "machine": MACHINES[platform],
     }
     assert python.startswith("3.14.")

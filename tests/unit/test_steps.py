@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,3 +83,10 @@ def test_step_1s_slim_variant_differs_in_from_alone():
     assert len(one) == len(other)
     changed = [(a, b) for a, b in zip(one, other, strict=True) if a != b and not a.startswith("#")]
     assert changed == [("FROM python:3.14", "FROM python:3.14-slim")]
+
+
+def test_quick_leaves_out_what_takes_many_minutes_and_keeps_the_recommended_one():
+    step = find_step("step-4")
+    everything, quick = ([v.name for v in found.variants] for found in (step, replace(step, quick=True)))
+    assert [name for name in everything if name not in quick] == ["slim-source", "alpine-source"]
+    assert step.recommended.name in quick
