@@ -193,6 +193,16 @@ def _show_failure(engine: Engine, variant: Variant, platform: str, error: BuildE
         console.print(f"  [bold]Next:[/] mend {variant.step}/{variant.dockerfile.name}, then the same command again")
 
 
+def provide_bases(engine: Engine, pairs: list[tuple[Variant, str]]) -> None:
+    """Make the base images of these variants available, each for the platforms that it is needed for and no other."""
+    needed: dict[str, set[str]] = {}
+    for variant, platform in pairs:
+        for name in external_images(variant.dockerfile):
+            needed.setdefault(name, set()).add(platform)
+    for platforms in {frozenset(platforms) for platforms in needed.values()}:
+        engine.provide(sorted(name for name, some in needed.items() if some == platforms), platforms)
+
+
 def measure_step(engine: Engine, step: Step) -> None:
     """Build, weigh, record and print a step; start its recommended variant and check that it answers.
 
@@ -208,14 +218,14 @@ def measure_step(engine: Engine, step: Step) -> None:
             )
     check_disk(cache_folder())
     probe.remove_orphans(engine)
-    engine.provide(sorted({image for variant in variants for image in external_images(variant.dockerfile)}))
+    pairs = [(variant, platform) for variant in variants for platform in variant.platforms(engine.platforms)]
+    provide_bases(engine, pairs)
     out.print(
         f"[bold]{step.name}[/] on {', '.join(engine.platforms)} with Docker Engine {engine.version} ({engine.kind})"
     )
     if engine.kind == "lab":
         out.print("The base images are the lab's stand-ins for the official ones: see `make lab-fidelity`.")
     save_environment(describe(engine))
-    pairs = [(variant, platform) for variant in variants for platform in variant.platforms(engine.platforms)]
     warm = _warm_all(engine, step, pairs)
     contexts = {variant.name: builder.context_bytes(engine, step, variant) for variant in variants}
     outcomes = [
