@@ -37,9 +37,11 @@ mkdir -p $library/lib/linux
 cp "/wheels/ziglang-$1/ziglang/zig" $library/
 chmod +x $library/zig
 cp -r "$zig/lib/include" $library/
+# What only links, or only compiles, is unused otherwise: meson takes clang's warning about that for "not supported".
+quiet=--start-no-unused-arguments loud=--end-no-unused-arguments
 options="--target=$machine-alpine-linux-musl -resource-dir /usr/lib/zig --rtlib=compiler-rt --ld-path=/usr/bin/ld"
 for name in gcc cc; do
-    program gcc $name clang "$options"
+    program gcc $name clang $quiet "$options" $loud
 done
 program gcc ld ld.lld
 program gcc ar ar
@@ -66,11 +68,11 @@ cp -r "$zig/lib/libcxx/include/." "$zig/lib/libcxxabi/include/." /packages/g++/u
 "$machine-linux-gnu-strip" --strip-debug $library/lib/linux/*.a $cxx/libc++std.a $cxx/libc++abi.a $cxx/libunwind.a
 # How the library is set up, which zig passes on its own command lines.
 ZIG_VERBOSE_CC=1 "$zig/zig" c++ -target "$machine-linux-musl" -O2 -c /tmp/main.cpp -o /tmp/main.o 2>&1 | tr ' ' '\n' \
-    | sed -nE -e 's/^-D(_LIBC(PP|XXABI)[A-Z_]*)=(.*)$/#define \1 \3/p' -e 's/^-D(_LIBC(PP|XXABI)[A-Z_]*)$/#define \1 1/p' \
+    | sed -n -e '/^-D_LIBC/!d' -e 's/^-D\([^=]*\)$/#define \1 1/p' -e 's/^-D\([^=]*\)=\(.*\)$/#define \1 \2/p' \
     | sort -u > /packages/g++/usr/include/c++/v1/__config_site
 for name in g++ c++; do
-    program g++ $name clang --driver-mode=g++ "$options" -stdlib=libc++ -nostdinc++ \
-        -isystem /usr/include/c++/v1 -include /usr/include/c++/v1/__config_site -L/usr/lib/zig/c++
+    program g++ $name clang --driver-mode=g++ $quiet "$options" -stdlib=libc++ -nostdinc++ \
+        -isystem /usr/include/c++/v1 -include /usr/include/c++/v1/__config_site -L/usr/lib/zig/c++ $loud
 done
 
 # musl-dev and linux-headers: Debian's, where Alpine has them.

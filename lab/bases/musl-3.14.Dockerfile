@@ -66,8 +66,9 @@ RUN --mount=type=bind,from=sources,source=/src/sqlite3,target=/src,rw \
     && make -j1 sqlite3.c sqlite3.h \
     && mkdir -p /out/usr/lib /out/usr/include \
     && gcc -O2 -fPIC -shared -Wl,-soname,libsqlite3.so.0 -o /out/usr/lib/libsqlite3.so.0 -DSQLITE_THREADSAFE=1 \
-        -DSQLITE_ENABLE_COLUMN_METADATA -DSQLITE_ENABLE_DBSTAT_VTAB -DSQLITE_ENABLE_FTS3 -DSQLITE_ENABLE_FTS3_PARENTHESIS \
-        -DSQLITE_ENABLE_FTS4 -DSQLITE_ENABLE_FTS5 -DSQLITE_ENABLE_GEOPOLY -DSQLITE_ENABLE_MATH_FUNCTIONS \
+        -DSQLITE_ENABLE_COLUMN_METADATA -DSQLITE_ENABLE_DBSTAT_VTAB -DSQLITE_ENABLE_FTS3 \
+        -DSQLITE_ENABLE_FTS3_PARENTHESIS -DSQLITE_ENABLE_FTS4 -DSQLITE_ENABLE_FTS5 -DSQLITE_ENABLE_GEOPOLY \
+        -DSQLITE_ENABLE_MATH_FUNCTIONS \
         -DSQLITE_ENABLE_RTREE -DSQLITE_ENABLE_UNLOCK_NOTIFY -DSQLITE_SECURE_DELETE -DSQLITE_USE_URI \
         -DSQLITE_MAX_VARIABLE_NUMBER=250000 sqlite3.c \
     && ln -s libsqlite3.so.0 /out/usr/lib/libsqlite3.so && cp sqlite3.h src/sqlite3ext.h /out/usr/include/
@@ -117,7 +118,7 @@ RUN --mount=type=bind,from=sources,source=/src/python,target=/src,rw musl-cpytho
 # Debian's copy of the source lacks the folder of the manual, whose licence Debian does not take as free.
 FROM toolchain AS make
 RUN --mount=type=bind,from=sources,source=/src/make-dfsg,target=/src,rw \
-    printf 'all:\n' > doc/Makefile.in \
+    mkdir doc && printf 'all:\n' > doc/Makefile.in && touch doc/make.1 \
     && ./configure --build="$(gcc --print-multiarch)" --prefix=/usr --disable-nls --without-guile \
     && make && mkdir -p /out/usr/bin && cp make /out/usr/bin/ && strip /out/usr/bin/make
 

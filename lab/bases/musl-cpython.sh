@@ -1,6 +1,6 @@
 #!/bin/bash
-# Compile and install CPython, from the current folder, into /out/usr/local, as the official Alpine image has it: the same
-# configure switches but --with-lto, which the lab's other images leave out as well.
+# Compile and install CPython, from the current folder, into /out/usr/local, as the official Alpine image has it: with
+# the same configure switches but --with-lto, which the lab's other images leave out as well.
 set -eux
 unset CFLAGS
 export PKG_CONFIG_LIBDIR=/sysroot/usr/lib/pkgconfig PKG_CONFIG_SYSROOT_DIR=/sysroot

@@ -24,7 +24,7 @@ apk-entry.sh baselayout-lab 1 noarch 'the layout of the file system, users and g
 apk-entry.sh apk-lab 1 noarch "the lab's stand-in for apk"
 
 umask 022
-mkdir -p /system/{dev,etc/apk,home,lib/apk/db,media,mnt,opt,proc,root,run,srv,sys,tmp,usr/local,var/cache,var/log,var/tmp}
+mkdir -p /system/{dev,home,media,mnt,opt,proc,root,run,srv,sys,tmp,usr/local,etc/apk,lib/apk/db,var/{cache,log,tmp}}
 chmod 1777 /system/tmp /system/var/tmp
 chmod 700 /system/root
 ln -s ../run /system/var/run

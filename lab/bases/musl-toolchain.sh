@@ -1,7 +1,7 @@
 #!/bin/bash
 # Make this Debian system compile for musl on the architecture $1, called as Debian calls it. `gcc` is then Debian's own
-# gcc with Debian's musl, and what it makes runs right here: by the kernel, or through QEMU. So the configure scripts below
-# find things out by running programs, as they do on Alpine; only the compiler itself need not be emulated.
+# gcc with Debian's musl, and what it makes runs right here: by the kernel, or through QEMU. So configure scripts find
+# things out by running programs, as they do on Alpine; only the compiler itself need not be emulated.
 set -eux
 case $1 in
     amd64) machine=x86_64 ;;
@@ -26,8 +26,8 @@ if [ "\$*" = --print-multiarch ]; then
     echo $machine-linux-musl
 else
     exec /usr/bin/$machine-linux-gnu-gcc -fstack-protector-strong -fstack-clash-protection \\
-        -Wl,--as-needed,-z,relro,-z,now "\$@" -isystem /sysroot/usr/include -L/sysroot/usr/lib -Wl,-rpath-link,/sysroot/usr/lib \\
-        -specs /usr/lib/$machine-linux-musl/musl-gcc.specs
+        -Wl,--as-needed,-z,relro,-z,now,-rpath-link,/sysroot/usr/lib "\$@" \\
+        -isystem /sysroot/usr/include -L/sysroot/usr/lib -specs /usr/lib/$machine-linux-musl/musl-gcc.specs
 fi
 END
 chmod +x /opt/musl/bin/gcc

@@ -11,7 +11,7 @@ COPY apk-entry.sh musl-system.sh /usr/local/bin/
 RUN --mount=type=bind,source=extras/ca-certificates,target=/extra-ca musl-system.sh $TARGETARCH
 
 FROM scratch
-LABEL org.opencontainers.image.description="A stand-in for the official python:3.14-alpine: no Alpine in it, and an apk that knows a few packages"
+LABEL org.opencontainers.image.description="Stand-in for python:3.14-alpine: no Alpine in it; apk knows few packages"
 ENV PATH=/usr/local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 COPY --from=system /system/ /
 ARG PYTHON_VERSION
