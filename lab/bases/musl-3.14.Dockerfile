@@ -14,12 +14,23 @@ RUN musl-toolchain.sh $TARGETARCH
 ENV PATH=/opt/musl/bin:$PATH CFLAGS=-O2 MAKEFLAGS=-j2
 WORKDIR /src
 
-FROM toolchain AS busybox
+FROM toolchain AS busybox-amd64
 RUN --mount=type=bind,from=sources,source=/src/busybox,target=/src,rw \
     make defconfig HOSTCC=/usr/bin/gcc \
     && sed -i 's/^\(CONFIG_TC\|CONFIG_HUSH\|CONFIG_DPKG\|CONFIG_DPKG_DEB\|CONFIG_RPM\)=y/# \1 is not set/' .config \
     && make CC=gcc HOSTCC=/usr/bin/gcc install CONFIG_PREFIX=/out \
     && rm /out/linuxrc
+
+# The same, but without the SHA instructions of x86, which busybox takes for granted.
+FROM toolchain AS busybox-arm64
+RUN --mount=type=bind,from=sources,source=/src/busybox,target=/src,rw \
+    make defconfig HOSTCC=/usr/bin/gcc \
+    && sed -i \
+        's/^\(CONFIG_TC\|CONFIG_HUSH\|CONFIG_DPKG\|CONFIG_DPKG_DEB\|CONFIG_RPM\|CONFIG_SHA1_HWACCEL\|CONFIG_SHA256_HWACCEL\)=y/# \1 is not set/' .config \
+    && make CC=gcc HOSTCC=/usr/bin/gcc install CONFIG_PREFIX=/out \
+    && rm /out/linuxrc
+
+FROM busybox-${TARGETARCH} AS busybox
 
 FROM toolchain AS zlib
 RUN --mount=type=bind,from=sources,source=/src/zlib,target=/src,rw \
