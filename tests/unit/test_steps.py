@@ -15,6 +15,7 @@ services:
   step-9-demo:
     build: .
     ports: ["127.0.0.1:8000:9000"]
+    depends_on: {database: {condition: service_healthy}}
     x-measure: {title: A, teaches: B, question: C, fails_with: pg_config}
   database:
     image: postgres:17
@@ -37,6 +38,12 @@ def test_variants_come_in_file_order_with_their_names(tmp_path):
 
 def test_a_service_without_x_measure_is_no_variant(tmp_path):
     assert "database" not in [variant.service for variant in step(tmp_path, GOOD).variants]
+
+
+def test_what_a_variant_depends_on_is_known_with_the_images_to_provide(tmp_path):
+    first, recommended = step(tmp_path, GOOD).variants
+    assert (first.depends_on, first.images) == ([], [])
+    assert (recommended.depends_on, recommended.images) == (["database"], ["postgres:17"])
 
 
 @pytest.mark.parametrize(
