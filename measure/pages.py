@@ -104,8 +104,8 @@ class Page:
     def functions(self) -> dict[str, Callable[..., str]]:
         """What the page's expressions may call, by name."""
         names = (
-            "bars", "bench", "change", "contents", "diff", "fidelity", "grown", "intro", "ladder", "layer", "layers",
-            "machine", "packages", "results", "saved", "seconds", "size", "sizes", "terminal", "variants",
+            "bars", "bench", "change", "contents", "diff", "failure", "fidelity", "grown", "intro", "ladder", "layer",
+            "layers", "machine", "packages", "results", "saved", "seconds", "size", "sizes", "terminal", "variants",
         )  # fmt: skip
         return {name: getattr(self, f"_{name}") for name in names}
 
@@ -179,6 +179,14 @@ class Page:
         record = self.records.get(name, platform)
         added = [p for p in record.contents.python_packages if p.name not in without and p.bytes is not None]
         return self._of(record, sum(package.bytes for package in added))
+
+    def _failure(self, name: str, platform: str = PLATFORMS[0]) -> str:
+        """The line that a build which is meant to fail ended with, as it was recorded."""
+        record = self.records.get(name, platform)
+        if record.failure is None:
+            raise Problem(f"{name} did not fail on {platform}.", next="make steps")
+        title = f"{record.step}/{record.dockerfile} on {platform}, exit code {record.failure.exit_code}"
+        return f'``` text title="{title}"\n{record.failure.line}\n```'
 
     # Tables, charts, diffs
 

@@ -1,4 +1,4 @@
-"""extra-compiling-deps with a real PostgreSQL: what it does when the database is away, and where the password is not."""
+"""extra-compiling-deps with a real PostgreSQL: what it does when that is away, and where the password is not."""
 
 import collections
 import json
