@@ -46,7 +46,7 @@ def ping() -> None:
 
 
 def add() -> int:
-    """Count one visit, and return how many there are.
+    """Count one visit, and return how many there are; those that are being counted at this very moment do not show.
 
     Raises UnavailableError when that does not work within PATIENCE; it says whether the visit may be in all the same.
 
