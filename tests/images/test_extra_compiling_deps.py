@@ -4,6 +4,7 @@ import collections
 import json
 import re
 import secrets
+import subprocess
 import threading
 import time
 import uuid
@@ -13,7 +14,7 @@ import pytest
 
 from measure.build import clean_copy
 from measure.dockerfiles import external_images
-from measure.probe import wait_for
+from measure.probe import remove_orphans, wait_for
 from measure.steps import find_step
 from tests.conftest import everything_in
 
@@ -300,3 +301,19 @@ def test_a_wrong_password_is_told_in_the_log_and_to_nobody_else(up, docker):
     answer = get(up.url, "/health")
     assert (answer.status_code, answer.json()) == (503, {"error": "the database does not answer"})
     assert "password authentication failed" in docker("logs", up.container(APP)).stderr
+
+
+def test_what_a_killed_measurement_left_is_removed_by_the_next_one(project, engine, docker):
+    """A database that was started for a probe whose process is dead: its container, its network, its volume."""
+    killed = subprocess.Popen(["true"])
+    killed.wait()
+    project.name = f"measure-{killed.pid}-{uuid.uuid4().hex[:12]}"
+    project("up", "--detach", DATABASE)
+
+    def left() -> list[str]:
+        mine = ("--filter", f"label=com.docker.compose.project={project.name}", "--quiet")
+        return [docker(kind, "ls", *mine).stdout for kind in ("container", "network", "volume")]
+
+    assert all(left())
+    remove_orphans(engine)
+    assert not any(left())
