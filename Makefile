@@ -23,6 +23,10 @@ time-%: .venv/.ready FORCE ## time rebuilds of a step's variants, natively and i
 run-%: .venv/.ready FORCE ## docker compose up for a step, in the foreground: make run-step-1
 	@$(RUN) measure run $*
 
+.PHONY: wheels
+wheels: .venv/.ready ## ask pip which wheels packages have today, and record it: make wheels, or PACKAGES='lxml pillow'
+	@$(RUN) measure wheels $(PACKAGES)
+
 .PHONY: steps
 steps: .venv/.ready ## the steps, and what each variant teaches
 	@$(RUN) measure steps

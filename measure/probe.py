@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import posixpath
 import re
-import time
+import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -16,25 +16,36 @@ import httpx
 import psutil
 from python_on_whales import Container, DockerClient
 from python_on_whales.exceptions import DockerException
-from tenacity import RetryError, Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+from tenacity import (
+    RetryError,
+    Retrying,
+    retry_if_exception_type,
+    stop_after_delay,
+    stop_any,
+    stop_when_event_set,
+    wait_fixed,
+)
 
-from measure.engine import Engine
+from measure.engine import Engine, native_platform
 from measure.errors import Problem, say
 from measure.steps import Variant
 
 #: Containers that this tool starts carry this label with its process ID, so that those of a killed run are found.
 LABEL = "org.python-images-measured.run"
-#: So are the Compose projects that it starts, by their names, which have it too.
+#: The Compose projects that it starts have it in their names.
 _PROJECT = re.compile(r"measure-(\d+)-[0-9a-f]+")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a started image answered, and the seconds from `docker run` to the first answer."""
+    """What a started image answered."""
 
     start: dict
     health: dict
-    seconds: float
+
+
+#: Set when the run is to end: nothing is waited for any more.
+ending = threading.Event()
 
 
 def remove_orphans(engine: Engine) -> None:
@@ -44,11 +55,24 @@ def remove_orphans(engine: Engine) -> None:
         if not owner.isdigit() or not psutil.pid_exists(int(owner)):
             engine.docker.remove(container, force=True, volumes=True)
             say(f"removed the container {container.name}, which a killed run left")
-    for project in engine.docker.compose.ls(all=True):
-        match = _PROJECT.fullmatch(project.name)
-        if match and not psutil.pid_exists(int(match[1])):
-            _compose(engine, compose_project_name=project.name).compose.down(volumes=True, quiet=True)
-            say(f"removed the Compose project {project.name}, which a killed run left")
+    for name in _remove_projects(engine, lambda pid: not psutil.pid_exists(pid)):
+        say(f"removed the Compose project {name}, which a killed run left")
+
+
+def remove_own(engine: Engine) -> None:
+    """Remove the containers and Compose projects that this process started, whatever they are doing."""
+    for container in engine.docker.container.list(all=True, filters=[("label", f"{LABEL}={os.getpid()}")]):
+        engine.docker.remove(container, force=True, volumes=True)
+    _remove_projects(engine, lambda pid: pid == os.getpid())
+
+
+def _remove_projects(engine: Engine, of: Callable[[int], bool]) -> list[str]:
+    """Remove the Compose projects, volumes and all, of the processes that `of` says; returns their names."""
+    names = [project.name for project in engine.docker.compose.ls(all=True)]
+    removed = [name for name in names if (match := _PROJECT.fullmatch(name)) and of(int(match[1]))]
+    for name in removed:
+        _compose(engine, compose_project_name=name).compose.down(volumes=True, quiet=True)
+    return removed
 
 
 def _compose(engine: Engine, **settings: Any) -> DockerClient:
@@ -57,14 +81,15 @@ def _compose(engine: Engine, **settings: Any) -> DockerClient:
 
 
 @contextmanager
-def dependencies(engine: Engine, variant: Variant) -> Iterator[dict[str, Any]]:
+def dependencies(engine: Engine, variant: Variant) -> Iterator[tuple[list[str], list[tuple[str, ...]]]]:
     """Start the services that a variant's service depends on, as its compose file says, and remove them in the end.
 
-    They run on the engine's own platform, whichever the variant is for. Yields what `docker run` needs to have what
-    Compose would give the service: their network, and the service's secrets. Raises Problem when they do not start.
+    They run on the engine's own platform, whichever the variant is for. Yields networks and volumes for `docker run`,
+    with which a container has what Compose would give the service: neighbours and secrets. Raises Problem when they do
+    not start.
     """
     if not variant.depends_on:
-        yield {}
+        yield [], []
         return
     engine.provide(variant.images)
     docker = _compose(
@@ -74,7 +99,10 @@ def dependencies(engine: Engine, variant: Variant) -> Iterator[dict[str, Any]]:
         compose_profiles=["*"],
     )
     config = docker.compose.config(return_json=True)
-    secrets = config["services"][variant.service].get("secrets") or []
+    secrets = [
+        (config["secrets"][one["source"]]["file"], posixpath.join("/run/secrets", one["target"]), "ro")
+        for one in config["services"][variant.service].get("secrets") or []
+    ]
     try:
         try:
             docker.compose.up(variant.depends_on, detach=True, wait=True, wait_timeout=120, quiet=True)
@@ -85,81 +113,93 @@ def dependencies(engine: Engine, variant: Variant) -> Iterator[dict[str, Any]]:
                 why="\n".join((error.stderr or "").splitlines()[-10:]),
                 next=f"docker compose --file {variant.step}/compose.yaml up {names}",
             ) from None
-        yield {
-            "networks": [config["networks"]["default"]["name"]],
-            "volumes": [
-                (config["secrets"][one["source"]]["file"], posixpath.join("/run/secrets", one["target"]), "ro")
-                for one in secrets
-            ],
-        }
+        yield [config["networks"]["default"]["name"]], secrets
     finally:
         docker.compose.down(volumes=True, quiet=True)
+
+
+@contextmanager
+def named_container(engine: Engine) -> Iterator[dict[str, Any]]:
+    """Options for `docker run` by which a container is known as this process's own. It is always removed."""
+    name = f"measure-{uuid.uuid4().hex[:12]}"
+    try:
+        yield {"name": name, "labels": {LABEL: str(os.getpid())}}
+    finally:
+        try:
+            engine.docker.remove(name, force=True, volumes=True)  # volumes without a name
+        except DockerException as error:
+            if "No such container" not in str(error):
+                raise
 
 
 @contextmanager
 def running(
     engine: Engine, image: str, variant: Variant, platform: str, **options: Any
 ) -> Iterator[tuple[Container, str]]:
-    """Run an image in the background, and beside it what it depends on; yields its container and its base URL.
+    """Run an image in the background, and before it what it depends on; yields its container and its base URL.
 
-    The URL is on loopback. Removes all of it in the end.
+    The URL is on loopback. All of it is always removed.
     """
-    with dependencies(engine, variant) as more, _running(engine, image, variant, platform, **more, **options) as found:
-        yield found
-
-
-@contextmanager
-def _running(
-    engine: Engine, image: str, variant: Variant, platform: str, **options: Any
-) -> Iterator[tuple[Container, str]]:
-    name = f"measure-{uuid.uuid4().hex[:12]}"
-    try:
+    with dependencies(engine, variant) as (networks, volumes), named_container(engine) as known_as:
         container = engine.docker.run(
             image,
             detach=True,
-            name=name,
             platform=platform,
-            envs=variant.environment,
+            envs=variant.environment | options.pop("envs", {}),
             publish=[("127.0.0.1:", variant.port)],
-            labels={LABEL: str(os.getpid())},
             pull="never",
+            networks=networks,
+            volumes=[*volumes, *options.pop("volumes", [])],
+            **known_as,
             **options,
         )
         published = container.network_settings.ports[f"{variant.port}/tcp"][0]
         yield container, f"http://127.0.0.1:{published['HostPort']}"
-    finally:
-        try:
-            engine.docker.remove(name, force=True, volumes=True)
-        except DockerException as error:
-            if "No such container" not in str(error):
-                raise
 
 
 def wait_for(url: str, seconds: float) -> httpx.Response:
     """Ask until the first answer, at most `seconds`. Raises tenacity.RetryError when there is none."""
     for attempt in Retrying(
-        stop=stop_after_delay(seconds), wait=wait_fixed(0.05), retry=retry_if_exception_type(httpx.TransportError)
+        stop=stop_any(stop_after_delay(seconds), stop_when_event_set(ending)),
+        wait=wait_fixed(0.05),
+        retry=retry_if_exception_type(httpx.TransportError),
     ):
         with attempt:
             return httpx.get(url, timeout=10, trust_env=False)
     raise AssertionError("unreachable")
 
 
-def ask(engine: Engine, image: str, variant: Variant, platform: str, seconds: float = 60) -> Answer:
+#: Volumes of bytecode carry this label with the name of the image that they belong to.
+BYTECODE_LABEL = "org.python-images-measured.bytecode"
+
+
+def _kept_bytecode(engine: Engine, image: str) -> dict[str, Any]:
+    """Options for `docker run` that keep the bytecode which Python compiles, for the next start of the very same image.
+
+    Compiling the standard library's modules, which official images bring without bytecode, is most of what a start
+    takes under emulation. The volume belongs to one image: Python looks at a file's size, and its time in whole
+    seconds, which another image may share.
+    """
+    name = f"measure-bytecode-{engine.docker.image.inspect(image).id.removeprefix('sha256:')[:24]}"
+    volumes = engine.docker.volume.list(filters=[("label", f"{BYTECODE_LABEL}={image}")])
+    for volume in volumes:
+        if volume.name != name:
+            engine.docker.volume.remove(volume)
+    if not any(volume.name == name for volume in volumes):
+        engine.docker.volume.create(name, labels={BYTECODE_LABEL: image})
+    # On /tmp, because a volume takes over the rights of the folder that it covers, and there any user may write.
+    return {"volumes": [(name, "/tmp")], "envs": {"PYTHONPYCACHEPREFIX": "/tmp/bytecode"}}  # noqa: S108
+
+
+def ask(engine: Engine, image: str, variant: Variant, platform: str, seconds: float = 120) -> Answer:
     """Start an image, ask / and /health, stop it.
 
     Raises Problem, with the container's last output, when it does not answer within `seconds`.
     """
-    with dependencies(engine, variant) as more:
-        return _ask(engine, image, variant, platform, seconds, **more)
-
-
-def _ask(engine: Engine, image: str, variant: Variant, platform: str, seconds: float, **options: Any) -> Answer:
-    begun = time.monotonic()
-    with _running(engine, image, variant, platform, **options) as (container, url):
+    options = {} if platform == native_platform() else _kept_bytecode(engine, image)
+    with running(engine, image, variant, platform, **options) as (container, url):
         try:
             first = wait_for(url, seconds)
-            waited = time.monotonic() - begun
             health = httpx.get(f"{url}/health", timeout=10, trust_env=False)
             first.raise_for_status()
             health.raise_for_status()
@@ -170,4 +210,4 @@ def _ask(engine: Engine, image: str, variant: Variant, platform: str, seconds: f
                 why=f"{error}\n{logs}",
                 next=f"docker run --rm -it --platform {platform} -p 8000:{variant.port} {image}",
             ) from None
-    return Answer(first.json(), health.json(), waited)
+    return Answer(first.json(), health.json())

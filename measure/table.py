@@ -12,6 +12,7 @@ from measure.compare import Row, instruction
 from measure.records import Record, Size
 from measure.steps import Step, Variant
 from measure.units import change, megabytes, signed
+from measure.wheel_table import TARGETS, Answer, Package
 
 #: Results go to standard output, at least wide enough for the tables.
 out = Console(highlight=False)
@@ -111,4 +112,26 @@ def difference_table(title: str, rows: list[Row], most: int = 15) -> Table:
     if left_out := len(rows) - len(kept):
         growth = sum(row.growth for row in rows) - sum(row.growth for row in kept)
         shown.add_row(f"[dim]and {left_out} more[/]", "", "", signed(growth))
+    return shown
+
+
+def wheel_cell(package: Package, answer: Answer) -> str:
+    """What a table says of a wheel: its size, or `no`; the version before it when that is not the latest."""
+    if answer.wheel is None:
+        return "no"
+    size = "yes" if answer.wheel.bytes is None else megabytes(answer.wheel.bytes)
+    return size if answer.wheel.version == package.latest else f"{answer.wheel.version}: {size}"
+
+
+def wheels_table(rows: list[Package]) -> Table:
+    """The wheels that pip would choose, by package, libc and processor, for a terminal of 80 columns."""
+    shown = Table(title="wheels today: what pip would download", show_edge=False, pad_edge=False)
+    shown.add_column("package")
+    shown.add_column("latest")
+    shown.add_column("sdist")
+    for libc, machine in TARGETS:
+        shown.add_column(f"{libc}\n{machine}", justify="right")
+    for row in rows:
+        cells = (wheel_cell(row, row.answer(*target)) for target in TARGETS)
+        shown.add_row(row.name, row.latest, "yes" if row.sdist else "no", *cells)
     return shown
