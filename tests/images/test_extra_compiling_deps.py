@@ -31,6 +31,8 @@ services:
     healthcheck: {{interval: 1s, retries: 2}}
 """
 CLIENTS = 32
+#: Of the application: gunicorn.conf.py says so.
+THREADS = 4
 #: Seconds that a request may wait: what the application allows itself, the queue before it, and a busy machine.
 TIMEOUT = 120
 
@@ -203,11 +205,12 @@ def test_under_load_the_count_is_that_of_the_visits_that_were_answered(up, secon
     assert up.inspect(DATABASE)["State"]["StartedAt"] != started
     assert 0 < before < len(counted), "visits were counted before and after"
     print(f"{len(counted)} visits counted, {before} of them before; answered with an error: {dict(outcomes)}")
-    # An answer that says "unknown" is the one case in which nobody can tell. It needs a database that stays away for
-    # longer than the application's patience, just when it was asked to commit: none here.
-    assert outcomes["unknown"] == 0
-    assert up.rows() == len(counted)
-    assert max(counted) <= len(counted)  # two at the same moment do not see each other
+    # "unknown" is the one answer after which nobody can tell. It takes a database that stays away for longer than the
+    # application's patience just when it was told to commit, so at most one for each thread: on any but a very busy
+    # machine, none, and then this says that the two numbers are equal.
+    assert outcomes["unknown"] <= THREADS
+    assert len(counted) <= up.rows() <= len(counted) + outcomes["unknown"]
+    assert max(counted) <= up.rows()  # two at the same moment do not see each other
 
 
 #: COMMIT takes its time, so that a test can do something meanwhile.
