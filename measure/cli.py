@@ -85,7 +85,7 @@ def run(name: StepName) -> None:
     found = find_step(name)
     recommended = found.recommended
     engine = choose()
-    engine.provide(external_images(recommended.dockerfile))
+    engine.provide([*external_images(recommended.dockerfile), *recommended.images])
     say(f"http://localhost:{recommended.published} answers when it is up; Ctrl-C stops it")
     compose = [*engine.docker.client_config.client_call, "compose", "--file", str(found.compose_file)]
     up = subprocess.Popen([*compose, "up", "--build"])

@@ -115,10 +115,9 @@ class Page:
     def functions(self) -> dict[str, Callable[..., str]]:
         """What the page's expressions may call, by name."""
         names = (
-            "bars", "bench", "change", "contents", "diff", "fidelity", "grown", "intro", "ladder", "layer", "layers",
-            "machine", "packages", "ratio", "results", "saved", "seconds", "size", "sizes", "terminal",
-            "then_and_now", "timings", "variants", "vendored", "wheel_groups",
-            "wheel_size", "wheels",
+            "bars", "bench", "change", "contents", "diff", "failure", "fidelity", "grown", "intro", "ladder", "layer",
+            "layers", "machine", "packages", "ratio", "results", "saved", "seconds", "size", "sizes", "terminal",
+            "then_and_now", "timings", "variants", "vendored", "wheel_groups", "wheel_size", "wheels",
         )  # fmt: skip
         return {name: getattr(self, f"_{name}") for name in names}
 
@@ -239,6 +238,14 @@ class Page:
             cells = (self._of(record, sizes[library]) if library in sizes else "" for library in libraries)
             rows.append([name, self._of(record, one.bytes or 0), *cells])
         return markdown_table(head, rows, "l" + "r" * (len(head) - 1))
+
+    def _failure(self, name: str, platform: str = PLATFORMS[0]) -> str:
+        """The line that a build which is meant to fail ended with, as it was recorded."""
+        record = self.records.get(name, platform)
+        if record.failure is None:
+            raise Problem(f"{name} did not fail on {platform}.", next="make steps")
+        title = f"{record.step}/{record.dockerfile} on {platform}, exit code {record.failure.exit_code}"
+        return f'``` text title="{title}"\n{record.failure.line}\n```'
 
     # Tables, charts, diffs
 
