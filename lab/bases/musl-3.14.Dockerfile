@@ -7,12 +7,18 @@ RUN musl-source.sh busybox bzip2 gdbm libffi libzstd make-dfsg ncurses openssl r
 COPY python.tar.xz /
 RUN mkdir /src/python && tar -xf /python.tar.xz -C /src/python --strip-components=1
 
-FROM --platform=$BUILDPLATFORM debian:trixie-slim AS toolchain
+FROM --platform=$BUILDPLATFORM debian:trixie-slim AS toolchain-amd64
 ARG TARGETARCH
 COPY musl-toolchain.sh /usr/local/bin/
 RUN musl-toolchain.sh $TARGETARCH
 ENV PATH=/opt/musl/bin:$PATH CFLAGS=-O2 MAKEFLAGS=-j2
 WORKDIR /src
+
+# gcc's way to find out about newer atomic instructions, which only arm64 has, asks glibc.
+FROM toolchain-amd64 AS toolchain-arm64
+RUN sed -i 's/-fstack-clash-protection/& -mno-outline-atomics/' /opt/musl/bin/gcc
+
+FROM toolchain-${TARGETARCH} AS toolchain
 
 FROM toolchain AS busybox-amd64
 RUN --mount=type=bind,from=sources,source=/src/busybox,target=/src,rw \
