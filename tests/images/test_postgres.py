@@ -17,7 +17,7 @@ def image_is_there(engine):
 
 
 @pytest.fixture
-def server(docker):
+def server(docker, volume):  # after the volume, so that it is removed before it
     """Runs a server in the background and returns its container's ID; removes it in the end, and its volumes."""
     started = []
 
