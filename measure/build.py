@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -10,19 +11,19 @@ import re
 import shutil
 import stat
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
-from filelock import FileLock, Timeout
+from filelock import FileLock
 from python_on_whales.exceptions import DockerException
 
 from measure.dockerfiles import base_image
 from measure.engine import Engine, native_platform
-from measure.errors import say
 from measure.files import cache_folder, write_whole
-from measure.inputs import git_files, ignore_file
+from measure.inputs import git_files, ignore_file, offered_sha256
 from measure.layers import read_layer, reader_version
 from measure.oci import Image, manifest_of, read_image
 from measure.steps import Step, Variant
@@ -68,18 +69,18 @@ def layout() -> Path:
 
 
 @contextlib.contextmanager
-def layout_lock() -> Iterator[None]:
-    """Held while the layout is written or tidied, because all clones share it. Says so when it has to wait."""
-    lock = FileLock(cache_folder() / "layout.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        say("another clone is building; waiting for it")
-        lock.acquire(timeout=3600)
-    try:
-        yield
-    finally:
-        lock.release()
+def layout_in_use(*, alone: bool = False) -> Iterator[bool]:
+    """Held while images are exported to the layout and read from it, by as many runs and clones as there are.
+
+    `alone` asks for it without any other, in order to delete; yields whether it was had. The kernel takes it back from
+    a run that is killed.
+    """
+    with (cache_folder() / "layout.lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
+            yield True
+        except BlockingIOError:
+            yield False
 
 
 #: Modification time of every file in a clean copy, in whole seconds since 1970: 2026-01-01.
@@ -160,12 +161,13 @@ def _bake(
 def _export(
     engine: Engine, file: Path, target: str, platform: str, progress: Callable[[str], None], **settings: Any
 ) -> str:
-    """Build a target into the layout; returns the image's digest. The layout's lock must be held."""
-    # The builder adds to these two and reads them back: a run that was killed may have left them half-written.
-    for name in ("index.json", "oci-layout"):
-        (layout() / name).unlink(missing_ok=True)
-    output = f"type=oci,tar=false,dest={layout()}"
-    return _bake(engine, file, target, platform, progress, output=output, **settings)["containerimage.digest"]
+    """Build a target into the layout; returns the image's digest. The layout must be in use."""
+    (layout() / "blobs").mkdir(exist_ok=True)
+    # Each export has an index of its own, because it is read and written again, and all share the blobs.
+    with tempfile.TemporaryDirectory(dir=layout(), prefix="export-", ignore_cleanup_errors=True) as folder:
+        (Path(folder) / "blobs").symlink_to(layout() / "blobs")
+        output = f"type=oci,tar=false,dest={folder}"
+        return _bake(engine, file, target, platform, progress, output=output, **settings)["containerimage.digest"]
 
 
 def _in_copy(step: Step, variant: Variant, copy: Path) -> tuple[Path, str, dict[str, str]]:
@@ -174,19 +176,12 @@ def _in_copy(step: Step, variant: Variant, copy: Path) -> tuple[Path, str, dict[
     return copy / step.compose_file.name, variant.service, {"context": str(context)}
 
 
-def warm(engine: Engine, step: Step, variant: Variant, platform: str) -> None:
-    """Build a variant for a platform into the builder's cache alone. Raises BuildError when it fails."""
-    with clean_copy(step.folder) as copy:
-        file, target, settings = _in_copy(step, variant, copy)
-        _bake(engine, file, target, platform, lambda _: None, output="type=cacheonly", **settings)
-
-
 def build(engine: Engine, step: Step, variant: Variant, platform: str, progress: Callable[[str], None]) -> Image:
     """Build a variant for a platform and weigh it. `progress` is told what the builder is doing.
 
     Raises BuildError when the build fails, Problem when the exported image is damaged or its base changed meanwhile.
     """
-    with layout_lock():
+    with layout_in_use():
         with clean_copy(step.folder) as copy:
             file, target, settings = _in_copy(step, variant, copy)
             digest = _export(engine, file, target, platform, progress, **settings)
@@ -197,19 +192,32 @@ def build(engine: Engine, step: Step, variant: Variant, platform: str, progress:
         return read_image(layout(), digest).on(layers)
 
 
+_one_at_a_time = threading.Lock()
+
+
 def base_layers(engine: Engine, name: str, platform: str) -> list[str]:
-    """Digests of a base image's layers for a platform, as the builder exports them. The layout's lock must be held."""
+    """Digests of a base image's layers for a platform, as the builder exports them. The layout must be in use."""
     key = (name, platform)
-    if key not in engine.base_layers:
-        with _small_build({"Dockerfile": f"FROM {name}\n"}) as file:
-            digest = _export(engine, file, "small", platform, lambda _: None)
-        engine.base_layers[key] = [layer["digest"] for layer in manifest_of(layout(), digest)["layers"]]
+    with _one_at_a_time:
+        if key not in engine.base_layers:
+            with _small_build({"Dockerfile": f"FROM {name}\n"}) as file:
+                digest = _export(engine, file, "small", platform, lambda _: None)
+            engine.base_layers[key] = [layer["digest"] for layer in manifest_of(layout(), digest)["layers"]]
     return engine.base_layers[key]
 
 
 def context_bytes(engine: Engine, step: Step, variant: Variant) -> int:
-    """Bytes of the regular files that a variant's build context offers: what `COPY . /` finds under its ignore file."""
-    return sum(size for _, size in context_listing(engine, step, variant))
+    """Bytes of the regular files that a variant's build context offers: what `COPY . /` finds under its ignore file.
+
+    What the builder said of the same files and the same rules before comes from the cache.
+    """
+    cached = cache_folder() / "contexts" / offered_sha256(variant)
+    try:
+        return int(cached.read_text())
+    except (OSError, ValueError):
+        found = sum(size for _, size in context_listing(engine, step, variant))
+        write_whole(cached, str(found))
+        return found
 
 
 def context_listing(engine: Engine, step: Step, variant: Variant) -> list[tuple[str, int]]:
@@ -221,7 +229,7 @@ def context_listing(engine: Engine, step: Step, variant: Variant) -> list[tuple[
     if ignore := ignore_file(variant):
         # The builder looks beside the Dockerfile first, so this one wins over the context's own.
         files["Dockerfile.dockerignore"] = ignore.read_text()
-    with layout_lock(), clean_copy(step.folder) as copy:
+    with layout_in_use(), clean_copy(step.folder) as copy:
         context = copy / variant.context.relative_to(step.folder)
         with _small_build(files, context) as file:
             digest = _export(engine, file, "small", native_platform(), lambda _: None)
@@ -243,13 +251,23 @@ def _small_build(files: dict[str, str], context: Path | None = None) -> Iterator
         yield folder / "bake.json"
 
 
-def load_into_engine(engine: Engine, step: Step, variant: Variant, platform: str) -> str:
-    """Build a variant for a platform into the engine's own store, so that it can be run. Returns its name."""
-    tag = f"{step.name}:{variant.name}-{platform.split('/')[1]}"
+def tag(step: Step, variant: Variant, platform: str) -> str:
+    """The name that a variant's image for a platform has in the engine's own store."""
+    return f"{step.name}:{variant.name}-{platform.split('/')[1]}"
+
+
+def load_into_engine(engine: Engine, step: Step, variant: Variant, platform: str, *, cold: bool = False) -> str:
+    """Build a variant for a platform into the engine's own store, so that it can be run. Returns its name.
+
+    `cold` uses no layer of the builder's cache but the base image's.
+    """
+    name = tag(step, variant, platform)
     with clean_copy(step.folder) as copy:
         file, target, settings = _in_copy(step, variant, copy)
-        _bake(engine, file, target, platform, lambda _: None, output="type=docker", tags=tag, **settings)
-    return tag
+        if cold:
+            settings["no-cache"] = "true"
+        _bake(engine, file, target, platform, lambda _: None, output="type=docker", tags=name, **settings)
+    return name
 
 
 def _kept() -> dict[str, str]:
@@ -261,16 +279,23 @@ def _kept() -> dict[str, str]:
 
 
 def _remember(step: Step, variant: Variant, platform: str, digest: str) -> None:
-    kept = _kept() | {f"{step.folder}:{variant.name}:{platform}": digest}
-    # A clone that was deleted needs its layers no more.
-    kept = {key: value for key, value in kept.items() if Path(key.split(":")[0]).exists()}
-    write_whole(layout() / "kept.json", json.dumps(kept, indent=1))
+    with FileLock(cache_folder() / "kept.lock", timeout=60):
+        kept = _kept() | {f"{step.folder}:{variant.name}:{platform}": digest}
+        # A clone that was deleted needs its layers no more.
+        kept = {key: value for key, value in kept.items() if Path(key.split(":")[0]).exists()}
+        write_whole(layout() / "kept.json", json.dumps(kept, indent=1))
 
 
 def tidy() -> None:
-    """Delete layers that no variant's latest build uses any more, and what an interrupted export left."""
-    with layout_lock():
-        shutil.rmtree(layout() / "ingest", ignore_errors=True)
+    """Delete layers that no variant's latest build uses any more, and what an interrupted export left.
+
+    Does nothing while another run or clone uses the layout: the last one tidies.
+    """
+    with layout_in_use(alone=True) as alone:
+        if not alone:
+            return
+        for path in layout().glob("export-*"):
+            shutil.rmtree(path, ignore_errors=True)
         used: set[str] = set()
         waiting = list(_kept().values())
         while waiting:

@@ -14,7 +14,7 @@ from python_on_whales.exceptions import DockerException
 from rich.markup import escape
 
 from measure import probe, site
-from measure.build import layout, layout_lock
+from measure.build import layout, layout_in_use
 from measure.check import check
 from measure.compare import compare
 from measure.dockerfiles import external_images
@@ -238,10 +238,11 @@ def engine() -> None:
 @friendly
 def clean() -> None:
     """Remove what `make step-N` left: containers, images, the builder it made, exported layers. Records stay."""
-    with layout_lock():
-        for folder in (layout(), cache_folder() / "layers", cache_folder() / "step-venvs"):
+    with layout_in_use(alone=True) as alone:
+        if not alone:
+            raise Problem("A run is building here just now.", next="make clean, once it has ended")
+        for folder in (layout(), *(cache_folder() / name for name in ("layers", "contexts", "step-venvs"))):
             shutil.rmtree(folder, ignore_errors=True)
-    (cache_folder() / "layout.lock").unlink(missing_ok=True)
     say("exported layers removed")
     try:
         docker = choose(create_builder=False).docker if _engine_up() else None
@@ -251,6 +252,7 @@ def clean() -> None:
         return
     for container in docker.container.list(all=True, filters=[("label", probe.LABEL)]):
         docker.remove(container, force=True)
+    docker.volume.remove(docker.volume.list(filters=[("label", probe.BYTECODE_LABEL)]))
     images = [f"{s.name}:{v.name}-{arch}" for s in all_steps() for v in s.variants for arch in ("amd64", "arm64")]
     images += [f"{s.name}-{v.service}" for s in all_steps() for v in s.variants]  # Compose's names
     existing = [image for image in images if docker.image.exists(image)]

@@ -10,6 +10,7 @@ import csv
 import re
 from collections.abc import Iterable, Iterator
 from email.parser import HeaderParser
+from pathlib import PurePosixPath
 
 from pydantic import BaseModel, ConfigDict
 
@@ -42,6 +43,8 @@ class PythonPackage(_Model):
     version: str
     location: str
     bytes: int | None = None
+    #: Shared libraries that its wheel brings along, from NAME.libs, where auditwheel puts them: bytes by file name.
+    vendored: dict[str, int] | None = None
 
 
 class Contents(_Model):
@@ -132,13 +135,19 @@ def _python(files: FileSystem, visible: list[tuple[str, Node]]) -> Iterator[Pyth
             continue
         header = HeaderParser().parsestr(node.document)
         record = files.find(f"{path.rpartition('/')[0]}/RECORD")
-        size = None
+        size = vendored = None
         if record and record.document is not None:
-            rows = csv.reader(record.document.splitlines())
-            size = _size(files, (f"{match['location']}/{row[0]}" for row in rows if row))
+            paths = [f"{match['location']}/{row[0]}" for row in csv.reader(record.document.splitlines()) if row]
+            size = _size(files, paths)
+            libraries = [path for path in paths if PurePosixPath(path).parent.suffix == ".libs"]
+            vendored = {PurePosixPath(path).name: _size(files, [path]) for path in sorted(libraries)}
         if header["Name"]:
             yield PythonPackage(
-                name=header["Name"], version=header["Version"] or "", location=match["location"], bytes=size
+                name=header["Name"],
+                version=header["Version"] or "",
+                location=match["location"],
+                bytes=size,
+                vendored=vendored or None,
             )
 
 

@@ -111,6 +111,24 @@ def context_files(variant: Variant) -> list[Path]:
     return [path for path in found if not rules.match_file(path.as_posix())]
 
 
+def _described(folder: Path, paths: list[Path]) -> list[tuple[str, bool, str]]:
+    """Name, executable or not, and SHA-256 of each of these files of a folder."""
+    return [
+        (
+            path.as_posix(),
+            bool((folder / path).stat().st_mode & stat.S_IXUSR),
+            hashlib.sha256((folder / path).read_bytes()).hexdigest(),
+        )
+        for path in paths
+    ]
+
+
+def offered_sha256(variant: Variant) -> str:
+    """Hash of all that decides what a variant's build context offers: all its files, and the rules."""
+    ignore = ignore_file(variant)
+    return _hash([_described(variant.context, git_files(variant.context)), ignore and ignore.read_text()])
+
+
 def inputs_of(step: Step, variant: Variant, recipe: Callable[[str], str | None]) -> Inputs:
     """Hash what a variant's build depends on. `recipe` gives the hash of a base image's recipe, or None.
 
@@ -122,15 +140,10 @@ def inputs_of(step: Step, variant: Variant, recipe: Callable[[str], str | None])
             why="additional_contexts and dockerfile_inline are not among the inputs that are hashed.",
             next=f"use stages in a Dockerfile instead, in {step.name}/",
         )
-    context = []
-    for path in context_files(variant):
-        content = variant.context / path
-        executable = bool(content.stat().st_mode & stat.S_IXUSR)
-        context.append((path.as_posix(), executable, hashlib.sha256(content.read_bytes()).hexdigest()))
     recipes = {name: recipe(name) for name in external_images(variant.dockerfile)}
     return Inputs(
         dockerfile_sha256=hashlib.sha256(variant.dockerfile.read_bytes()).hexdigest(),
         options_sha256=_hash(variant.build),
-        context_sha256=_hash(context),
+        context_sha256=_hash(_described(variant.context, context_files(variant))),
         recipes_sha256={name: sha256 for name, sha256 in recipes.items() if sha256},
     )

@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 
 from lab import fidelity
-from measure import wheels
+from measure import then, wheels
 from measure.charts import Bar, bars
 from measure.check import Finding, check
 from measure.compare import instruction
@@ -45,6 +45,13 @@ from measure.wheel_table import TARGETS, Answer, Package
 RESULTS_PAGE = PurePosixPath("results/index.md")
 #: What pages call the sizes of a record, and what stands in a table's head.
 KINDS = {"transfer": "transfer_bytes", "unpacked": "unpacked_tar_bytes"}
+#: What pages call the times of a record.
+TIMES = {
+    "cold": "cold_build_s",
+    "edit": "rebuild_after_edit_s",
+    "lock": "rebuild_after_lock_s",
+    "start": "start_to_first_response_s",
+}
 
 
 def markdown_table(head: list[str], rows: list[list[str]], right: str = "") -> str:
@@ -107,8 +114,8 @@ class Page:
         """What the page's expressions may call, by name."""
         names = (
             "bars", "bench", "change", "contents", "diff", "fidelity", "grown", "intro", "ladder", "layer", "layers",
-            "machine", "packages", "results", "saved", "seconds", "size", "sizes", "terminal", "variants",
-            "wheel_groups", "wheels",
+            "machine", "packages", "ratio", "results", "saved", "seconds", "size", "sizes", "terminal",
+            "then_and_now", "timings", "variants", "wheel_groups", "wheels",
         )  # fmt: skip
         return {name: getattr(self, f"_{name}") for name in names}
 
@@ -139,15 +146,43 @@ class Page:
         """A size of an image: transfer, unpacked, wasted, wasted_base, or a field's name, like context_bytes."""
         return self._of(*self._get(name, platform, kind))
 
-    def _seconds(self, name: str, kind: str) -> str:
-        """The median of a rebuild's seconds, natively: after an `edit` of the code, or another `lock`."""
+    def _samples(self, name: str, kind: str) -> tuple[Record, Samples]:
+        """The samples of a kind of time: `cold`, `edit`, `lock`, `start`, or a name that the application reports."""
         record = self.records.get(name)
-        if record.time is None:
+        times = record.time
+        found = None
+        if times:
+            found = getattr(times, TIMES[kind]) if kind in TIMES else (times.reported_s or {}).get(kind)
+        if found is None:
             step = find_step(name.partition("/")[0])
-            raise Problem(f"{name} has no times.", next=f"make time-{step.command.removeprefix('make ')}")
-        found: Samples = getattr(record.time, f"rebuild_after_{kind}_s")
-        spread = f"{min(found.samples):.1f} to {max(found.samples):.1f} s in {len(found.samples)} samples"
+            raise Problem(f"{name} has no times of {kind}.", next=f"make time-{step.command.removeprefix('make ')}")
+        return record, found
+
+    def _seconds(self, name: str, kind: str) -> str:
+        """The median of what was timed, natively: see `_samples` for the kinds."""
+        record, found = self._samples(name, kind)
+        spread = f"{duration(min(found.samples))} to {duration(max(found.samples))} in {len(found.samples)} samples"
         return self._number(duration(found.median), record, spread)
+
+    def _ratio(self, slow: tuple[str, str], fast: tuple[str, str]) -> str:
+        """How many times as long one thing takes as another; each is a name and a kind of time, of one sitting."""
+        (_, a), (record, b) = self._samples(*slow), self._samples(*fast)
+        value = a.median / b.median
+        text = f"{value:.0f} times" if value >= 10 else f"{value:.1f} times"
+        return self._number(text, record, f"{duration(a.median)} against {duration(b.median)}")
+
+    def _timings(self, step: str, *columns: str) -> str:
+        """What was timed of a step's variants; a column is `KIND: words for the head`."""
+        kinds = dict(column.split(": ") for column in columns)
+        rows = []
+        for variant in find_step(step).variants:
+            record = self.records.get(f"{step}/{variant.name}")
+            if record.outcome == "failed":
+                rows.append([variant.name, "fails", *[""] * (len(kinds) - 1)])
+                continue
+            cells = (self._seconds(f"{step}/{variant.name}", kind) for kind in kinds)
+            rows.append([f"**{variant.name}**" if variant.name == RECOMMENDED else variant.name, *cells])
+        return markdown_table(["variant", *kinds.values()], rows, "l" + "r" * len(kinds))
 
     def _change(self, before: str, after: str, kind: str = "transfer", platform: str = PLATFORMS[0]) -> str:
         """How much larger or smaller `after` is than `before`, in percent."""
@@ -305,6 +340,40 @@ class Page:
         if not lines:
             raise Problem(f"{before} and {after} do not differ.", next=f"diff {before} {after}")
         return "\n".join(["``` diff", *(line for line in lines if not line.startswith("@@")), "```"])
+
+    def _then_and_now(self) -> str:
+        """Old measurements beside ours of the same kind of image: one chart, and a table for each source."""
+        drawn: list[Bar] = []
+        tables = []
+        for source in then.sources():
+            (whole,) = [image for image in source.image if image.whole]
+            full, _ = self._today(whole.now)
+            rows = []
+            for image in source.image:
+                size, shown_size = self._today(image.now)
+                group = f"{image.title} ({source.when})"
+                drawn.append(Bar(group, "then", image.bytes))
+                drawn += [Bar(group, "now", size)] if size else []
+                applies = image.now.startswith("step-")
+                share = f"{image.bytes / whole.bytes:.0%}" if applies else ""
+                share_now = f"{size / full:.0%}" if applies and size and full else ""
+                rows.append([image.title, megabytes(image.bytes), share, shown_size, share_now])
+            who = f"[{source.who}]({source.url})" if source.url else source.who
+            head = ["image", f"then, {source.when}", "of its full one", "now", "of its full one"]
+            tables += [f"**{source.name}**: {who}; {source.about}.", markdown_table(head, rows, "lrrrr")]
+        caption = "Then and now, unpacked; the base images of now are the lab's stand-ins for the official ones"
+        return "\n\n".join([bars(drawn, caption), *tables])
+
+    def _today(self, name: str) -> tuple[int | None, str]:
+        """Bytes of the files of an image of ours, a base image or STEP/VARIANT, and how they are shown."""
+        bases = {one.image: one for one in fidelity.load().comparisons if one.platform == PLATFORMS[0]}
+        if name in bases:
+            size = bases[name].lab.unpacked_bytes
+            return size, self._file(fidelity.record_path(), megabytes(size))
+        record = self.records.get(name)
+        if record.size is None:
+            return None, "fails"
+        return record.size.unpacked_file_bytes, self._of(record, record.size.unpacked_file_bytes)
 
     def _terminal(self, step: str) -> str:
         """The end of what `make step-N` prints, from the records; `…` stands for what differs from run to run."""

@@ -98,18 +98,24 @@ class Samples(_Model):
 
     @classmethod
     def of(cls, samples: list[float]) -> Samples:
-        """These samples, rounded to hundredths, with their median."""
-        rounded = [round(sample, 2) for sample in samples]
-        return cls(samples=rounded, median=round(statistics.median(rounded), 2))
+        """These samples, rounded to four digits that count, with their median."""
+        rounded = [float(f"{sample:.4g}") for sample in samples]
+        return cls(samples=rounded, median=float(f"{statistics.median(rounded):.4g}"))
 
 
 class Times(_Model):
-    """How long builds take again, natively, with everything else in the builder's cache. See measure/timing.py."""
+    """What takes how long, natively: each taken several times in one sitting, in turns. See measure/timing.py."""
 
-    #: After one line of the application's code changed.
-    rebuild_after_edit_s: Samples
+    #: With no layer of its own in the builder's cache; base images and package index are there.
+    cold_build_s: Samples | None = None
+    #: After one line of the application's code changed, with everything else in the builder's cache.
+    rebuild_after_edit_s: Samples | None = None
     #: After one dependency changed its version.
-    rebuild_after_lock_s: Samples
+    rebuild_after_lock_s: Samples | None = None
+    #: From `docker run` to the first answer.
+    start_to_first_response_s: Samples | None = None
+    #: What the application says of itself when it is asked, by the name in its answer.
+    reported_s: dict[str, Samples] | None = None
     #: The one-minute load average before the sitting: a busy machine spoils timings.
     load_before: float
     #: UTC

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import time
-from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from collections.abc import Callable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -88,51 +89,8 @@ def _size(image: Image, context_bytes: int) -> Size:
     )
 
 
-@dataclass
-class Warmth:
-    """What came of building a variant for a platform into the builder's cache."""
-
-    seconds: float
-    error: BuildError | None = None
-
-
-def _warm_all(engine: Engine, step: Step, pairs: list[tuple[Variant, str]]) -> dict[tuple[str, str], Warmth]:
-    """Build everything into the cache, as many at a time as there are cores: an emulated build uses only one."""
-
-    def build_one(variant: Variant, platform: str) -> Warmth:
-        begun = time.monotonic()
-        try:
-            builder.warm(engine, step, variant, platform)
-        except BuildError as error:
-            return Warmth(time.monotonic() - begun, error)
-        return Warmth(time.monotonic() - begun)
-
-    found: dict[tuple[str, str], Warmth] = {}
-    begun = time.monotonic()
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool, console.status("building") as status:
-        waiting = {pool.submit(build_one, *pair): pair for pair in pairs}
-        try:
-            while waiting:
-                left = ", ".join(f"{variant.name} · {platform}" for variant, platform in list(waiting.values())[:3])
-                status.update(f"building, {len(waiting)} to go: {left}, … · {time.monotonic() - begun:.0f} s")
-                for future in wait(waiting, timeout=1, return_when=FIRST_COMPLETED).done:
-                    variant, platform = waiting.pop(future)
-                    warmth = found[variant.name, platform] = future.result()
-                    word = "failed" if warmth.error else "built"
-                    say(f"{variant.name} · {platform}: {word}, in {warmth.seconds:.1f} s")
-        except KeyboardInterrupt:
-            pool.shutdown(wait=False, cancel_futures=True)
-            while any(future.running() for future in waiting):  # one may just be starting its client
-                builder.stop_clients()
-                time.sleep(0.1)
-            raise
-    return found
-
-
-def _measure(
-    engine: Engine, step: Step, variant: Variant, platform: str, context_bytes: int, warmth: Warmth
-) -> Outcome:
-    """Weigh one variant on one platform, once it is built, and record what came of it, success or failure."""
+def _measure(engine: Engine, step: Step, variant: Variant, platform: str, progress: Callable[[str], None]) -> Outcome:
+    """Build and weigh one variant on one platform, and record what came of it, success or failure."""
     inputs = inputs_of(step, variant, engine.recipe)
     common = {
         "environment": engine.environment,
@@ -143,35 +101,28 @@ def _measure(
         "inputs_sha256": inputs.sha256,
         "inputs": inputs,
     }
-    title = f"{variant.name} · {platform}"
-    with console.status(title) as status:
-
-        def progress(line: str) -> None:
-            status.update(f"{title} · [dim]{escape(line)}[/]")
-
-        try:
-            if warmth.error:
-                raise warmth.error
-            image = builder.build(engine, step, variant, platform, progress)
-        except BuildError as error:
-            lesson = variant.teaching.fails_with
-            line = (error.line_with(lesson) if lesson else None) or error.telling_line
-            failure = Failure(exit_code=error.exit_code, line=_scrub(line))
-            provenance = _provenance(engine, step, variant, platform, {})
-            record = Record(outcome="failed", failure=failure, provenance=provenance, **common)
-            if not lesson:
-                _show_failure(engine, variant, platform, error)
-        else:
-            record = Record(
-                outcome="built",
-                size=_size(image, context_bytes),
-                contents=image.contents,
-                provenance=_provenance(engine, step, variant, platform, image.labels),
-                **common,
-            )
+    try:
+        image = builder.build(engine, step, variant, platform, progress)
+    except BuildError as error:
+        lesson = variant.teaching.fails_with
+        line = (error.line_with(lesson) if lesson else None) or error.telling_line
+        failure = Failure(exit_code=error.exit_code, line=_scrub(line))
+        provenance = _provenance(engine, step, variant, platform, {})
+        record = Record(outcome="failed", failure=failure, provenance=provenance, **common)
+        if not lesson and not probe.ending.is_set():
+            _show_failure(engine, variant, platform, error)
+    else:
+        record = Record(
+            outcome="built",
+            size=_size(image, builder.context_bytes(engine, step, variant)),
+            contents=image.contents,
+            provenance=_provenance(engine, step, variant, platform, image.labels),
+            **common,
+        )
     outcome = Outcome(variant, platform, record)
-    # A failure that is the lesson is a result. Any other is a mishap, and does not replace a result.
-    if outcome.expected or not record.path.exists():
+    # A failure that is the lesson is a result. Any other is a mishap, and does not replace a result; neither does what
+    # became of a build that was interrupted.
+    if (outcome.expected or not record.path.exists()) and not probe.ending.is_set():
         outcome.before = save(record)
     return outcome
 
@@ -215,17 +166,11 @@ def measure_step(engine: Engine, step: Step) -> None:
     if engine.kind == "lab":
         out.print("The base images are the lab's stand-ins for the official ones: see `make lab-fidelity`.")
     save_environment(describe(engine))
-    pairs = [(variant, platform) for variant in variants for platform in variant.platforms(engine.platforms)]
-    warm = _warm_all(engine, step, pairs)
-    contexts = {variant.name: builder.context_bytes(engine, step, variant) for variant in variants}
-    outcomes = [
-        _measure(engine, step, variant, platform, contexts[variant.name], warm[variant.name, platform])
-        for variant, platform in pairs
-    ]
+    outcomes, answers = _measure_all(engine, step)
     builder.tidy()
     out.print(table(step, [outcome.record for outcome in outcomes], engine.platforms))
-    for platform, answer in _start_recommended(engine, step, outcomes).items():
-        out.print(f"{platform} answers: {escape(str(answer.start))}", soft_wrap=True)
+    for platform, answer in answers.items():
+        out.print(f"{platform} answers: {escape(str(answer.result().start))}", soft_wrap=True)
     for line in since_recorded([(outcome.before, outcome.record) for outcome in outcomes if outcome.expected]):
         out.print(escape(line), soft_wrap=True)
     out.print(f"Records: {shown(RESULTS / engine.environment / step.name)}/")
@@ -238,14 +183,61 @@ def measure_step(engine: Engine, step: Step) -> None:
         )
 
 
-def _start_recommended(engine: Engine, step: Step, outcomes: list[Outcome]) -> dict[str, probe.Answer]:
-    answers = {}
-    for outcome in outcomes:
-        if outcome.variant.name == RECOMMENDED and outcome.record.outcome == "built":
-            with console.status(f"starting {step.name} on {outcome.platform}"):
-                try:
-                    image = builder.load_into_engine(engine, step, outcome.variant, outcome.platform)
-                except BuildError as error:
-                    raise Problem("The image cannot be loaded into the engine.", why="\n".join(error.tail)) from None
-                answers[outcome.platform] = probe.ask(engine, image, outcome.variant, outcome.platform)
-    return answers
+def _start(engine: Engine, step: Step, variant: Variant, platform: str) -> probe.Answer:
+    """Start an image that is built, and ask it. Raises Problem when it cannot be loaded or does not answer."""
+    try:
+        image = builder.load_into_engine(engine, step, variant, platform)
+    except BuildError as error:
+        raise Problem("The image cannot be loaded into the engine.", why="\n".join(error.tail)) from None
+    return probe.ask(engine, image, variant, platform)
+
+
+def _measure_all(engine: Engine, step: Step) -> tuple[list[Outcome], dict[str, Future[probe.Answer]]]:
+    """Measure every variant on every platform, and start the recommended one as soon as it is built.
+
+    Twice as many at a time as there are cores: an emulated build uses only one, and many wait for a network, or for a
+    layer that another one is building. Returns the outcomes in the order of
+    the compose file, and what the recommended one answered on each platform: asking it for the result raises Problem
+    when it did not answer.
+    """
+    pairs = [(variant, platform) for variant in step.variants for platform in variant.platforms(engine.platforms)]
+    # What is started takes longest, and under emulation longer still.
+    first = sorted(pairs, key=lambda pair: (pair[0].name != RECOMMENDED, pair[1] == native_platform()))
+    doing: dict[tuple[str, str], str] = {}
+
+    def one(variant: Variant, platform: str) -> Outcome:
+        begun = time.monotonic()
+        key = (variant.name, platform)
+        outcome = _measure(engine, step, variant, platform, lambda line: doing.update({key: line}))
+        doing.pop(key, None)
+        if not probe.ending.is_set():
+            say(f"{variant.name} · {platform}: {outcome.record.outcome}, in {time.monotonic() - begun:.1f} s")
+        return outcome
+
+    workers = 2 * (os.cpu_count() or 1)
+    outcomes: dict[tuple[str, str], Outcome] = {}
+    begun = time.monotonic()
+    with ThreadPoolExecutor(workers) as builds, ThreadPoolExecutor(workers) as starts, console.status("") as status:
+        building = {builds.submit(one, *pair): pair for pair in first}
+        starting: dict[str, Future[probe.Answer]] = {}
+        try:
+            while waiting := {*building, *(future for future in starting.values() if not future.done())}:
+                busy = " | ".join(f"{name} · {platform}: {line}" for (name, platform), line in [*doing.items()])
+                left = f"{len(waiting)} to go, {time.monotonic() - begun:.0f} s"
+                status.update(f"{left} | [dim]{escape(busy or 'starting the recommended one')}[/]")
+                for future in wait(waiting, timeout=1, return_when=FIRST_COMPLETED).done & set(building):
+                    variant, platform = building.pop(future)
+                    outcome = outcomes[variant.name, platform] = future.result()
+                    if variant.name == RECOMMENDED and outcome.record.outcome == "built":
+                        starting[platform] = starts.submit(_start, engine, step, variant, platform)
+        except BaseException:
+            probe.ending.set()
+            builds.shutdown(wait=False, cancel_futures=True)
+            starts.shutdown(wait=False, cancel_futures=True)
+            while any(future.running() for future in (*building, *starting.values())):
+                builder.stop_clients()  # again and again: one may just be starting
+                time.sleep(0.1)
+            probe.remove_own(engine)
+            raise
+    answers = {platform: starting[platform] for platform in engine.platforms if platform in starting}
+    return [outcomes[variant.name, platform] for variant, platform in pairs], answers

@@ -34,6 +34,8 @@ class Teaching(BaseModel):
     fails_with: str | None = None
     #: The platforms this variant makes sense on; None for all.
     platforms: list[str] | None = None
+    #: False for a build that takes many minutes on its own processor: tests that everybody waits for leave it out.
+    quick: bool = True
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,26 @@ def test_python_packages_wherever_they_are_installed(inside, location):
     assert package.bytes == 4 + len(record)
 
 
+def test_libraries_that_a_wheel_brings_along_are_listed(inside):
+    record = (
+        b"numpy/core.so,,\nnumpy.libs/libgfortran-1.so,,\nnumpy.libs/libopenblas-2.so,,\nnumpy-2.dist-info/RECORD,,\n"
+    )
+    found = inside(
+        tar(
+            {
+                f"{SITE}/numpy-2.dist-info/METADATA": b"Name: numpy\nVersion: 2\n\n",
+                f"{SITE}/numpy-2.dist-info/RECORD": record,
+                f"{SITE}/numpy/core.so": b"1",
+                f"{SITE}/numpy.libs/libgfortran-1.so": b"12",
+                f"{SITE}/numpy.libs/libopenblas-2.so": b"123",
+            }
+        )
+    )
+    (package,) = found.python_packages
+    assert package.vendored == {"libgfortran-1.so": 2, "libopenblas-2.so": 3}
+    assert package.bytes == 1 + 2 + 3 + len(record)
+
+
 def test_packages_that_another_one_vendors_are_not_installed(inside):
     vendored = f"{SITE}/setuptools/_vendor/flask-3.1.3.dist-info/METADATA"
     assert inside(tar({vendored: METADATA})).python_packages == []

@@ -7,11 +7,11 @@ from measure.errors import Problem
 from measure.records import Samples
 from measure.steps import Step, find_step
 
-TIMED = [find_step(path.stem) for path in sorted(timing.EDITS.glob("*.toml"))]
+TIMED = [find_step(path.stem) for path in sorted(timing.PLANS.glob("*.toml"))]
+CHANGES = [(step, kind) for step in TIMED for kind in timing.plan_of(step).builds if kind != "cold"]
 
 
-@pytest.mark.parametrize("kind", ["edit", "lock"])
-@pytest.mark.parametrize("step", TIMED, ids=lambda step: step.name)
+@pytest.mark.parametrize(("step", "kind"), CHANGES, ids=lambda value: getattr(value, "name", value))
 def test_a_change_changes_one_file_and_is_another_each_time(step, kind):
     def texts(folder):
         paths = (path for path in folder.rglob("*") if path.is_file())
@@ -22,39 +22,39 @@ def test_a_change_changes_one_file_and_is_another_each_time(step, kind):
         with timing.changed(step, kind) as copy:
             seen.append(texts(copy.folder))
             assert copy.name == step.name
-    edits = timing.edits_of(step)
-    file = edits.code if kind == "edit" else edits.dependency.file
+    plan = timing.plan_of(step)
+    file = plan.code if kind == "edit" else plan.dependency.file
     assert [name for name in seen[0] if seen[0][name] != seen[1][name]] == [file]
     original = (step.folder / file).read_text()
     if kind == "edit":
         assert seen[0][file].startswith(original.rstrip("\n"))
     else:
-        assert edits.dependency.after in seen[0][file]
-        assert edits.dependency.before not in seen[0][file]
+        assert plan.dependency.after in seen[0][file]
+        assert plan.dependency.before not in seen[0][file]
 
 
 def test_a_change_that_fits_no_more_is_told(tmp_path, monkeypatch):
     step = TIMED[0]
-    text = (timing.EDITS / f"{step.name}.toml").read_text().replace('before = "', 'before = "no such line ')
+    text = (timing.PLANS / f"{step.name}.toml").read_text().replace('before = "', 'before = "no such line ')
     (tmp_path / f"{step.name}.toml").write_text(text)
-    monkeypatch.setattr(timing, "EDITS", tmp_path)
+    monkeypatch.setattr(timing, "PLANS", tmp_path)
     with pytest.raises(Problem, match="no such line"), timing.changed(step, "lock"):
         pass
 
 
 def test_a_step_without_edits_is_told(tmp_path):
-    with pytest.raises(Problem, match="no rebuilds to time"):
-        timing.edits_of(Step("step-9-demo", tmp_path))
+    with pytest.raises(Problem, match="nothing to time"):
+        timing.plan_of(Step("step-9-demo", tmp_path))
 
 
 def test_times_are_not_put_into_the_record_of_something_else(monkeypatch):
     """The records are of the lab's recipes; with another recipe they are of another image."""
     engine = SimpleNamespace(environment="lab-amd64", recipe=lambda name: "0" * 64)
     monkeypatch.setattr(timing, "native_platform", lambda: "linux/amd64")
-    monkeypatch.setattr(timing, "_seconds", lambda *_: pytest.fail("nothing may be built"))
+    monkeypatch.setattr(timing, "_build", lambda *_: pytest.fail("nothing may be built"))
     with pytest.raises(Problem, match="no record of what is in the folder now"):
         timing.time_step(engine, find_step("step-2"))
 
 
 def test_samples_keep_their_median():
-    assert Samples.of([3.004, 1.0, 2.0]).model_dump() == {"samples": [3.0, 1.0, 2.0], "median": 2.0}
+    assert Samples.of([3.00049, 0.0012345, 2.0]).model_dump() == {"samples": [3.0, 0.001234, 2.0], "median": 2.0}
