@@ -456,11 +456,11 @@ class Page:
     def _wheels(self) -> str:
         """The wheels that pip would choose, with the day it was asked."""
         found = wheels.complete()
-        head = ["package", "latest", "sdist", "fits", *(f"{libc}, {machine}" for libc, machine in TARGETS)]
+        head = ["package", "latest", "sdist", "ABI", *(f"{libc}, {machine}" for libc, machine in TARGETS)]
         rows = []
         for row in found.packages:
-            fits = dict.fromkeys(one.wheel.python for one in row.answers if one.wheel)
-            cells = [f"`{row.name}`", row.latest, "yes" if row.sdist else "no", ", ".join(f"`{tag}`" for tag in fits)]
+            abis = dict.fromkeys(one.wheel.abi for one in row.answers if one.wheel)
+            cells = [row.name, row.latest, "yes" if row.sdist else "no", ", ".join(abis)]
             rows.append(cells + [_wheel(row, row.answer(*target)) for target in TARGETS])
         asked = [row.asked for row in found.packages]
         days, pips, pythons, glibcs, musls = (

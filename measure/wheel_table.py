@@ -38,9 +38,9 @@ class Wheel(_Model):
         return "-".join(self.file.removesuffix(".whl").split("-")[-3:])
 
     @property
-    def python(self) -> str:
-        """The tags for Python and ABI, like cp314-cp314, or cp311-abi3 for CPython 3.11 and all that follow."""
-        return self.tag.rpartition("-")[0]
+    def abi(self) -> str:
+        """The tag for the ABI: cp314 for CPython 3.14 alone, abi3 for all from a version on."""
+        return self.tag.split("-")[1]
 
 
 class Answer(_Model):
