@@ -148,6 +148,7 @@ def recipes_table(records: list[RecipeRecord]) -> Table:
         cells = [record.outcome, "", "", "", ""]
         if built:
             build_cost, run_cost = (megabytes(cost.transfer_bytes) for cost in (built.build_cost, built.run_cost))
-            cells = [" ".join(recipe.build), build_cost, " ".join(recipe.run), run_cost, duration(built.seconds)]
+            run = [" ".join(recipe.run), run_cost] if recipe.run else ["nothing", ""]
+            cells = [" ".join(recipe.build), build_cost, *run, duration(built.seconds)]
         shown.add_row(f"{recipe.package} {recipe.version}", *cells)
     return shown
