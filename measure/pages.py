@@ -501,9 +501,9 @@ class Page:
     def _recipes(self) -> str:
         """The apt packages that building a package takes, and those that running it takes, with what they add."""
         head = ["package", "to build", "adds", "to run", "adds", "built in", "wheel for glibc today"]
-        today = wheels.complete()
+        proved, today = self._proved, wheels.complete()
         rows = []
-        for record in self._proved:
+        for record in proved:
             recipe, built = record.recipe, record.built
             build = _apt(recipe.build) + ("" if recipe.minimise else " (listed, not minimised)")
             row = today.package(recipe.package)
@@ -515,10 +515,10 @@ class Page:
             else:
                 cells += ["", record.outcome, "", ""]
             rows.append([*cells, _glibc_today(row) if row else "not asked"])
-        days = sorted({f"{record.provenance.measured_at:%Y-%m-%d}" for record in self._proved})
+        days = sorted({f"{record.provenance.measured_at:%Y-%m-%d}" for record in proved})
         path = self._file(recipes.record_path(LAB_ENVIRONMENT), "The record")
         caption = (
-            f"Proved on {' and '.join(days)} (UTC), on {self._proved[0].platform} upon `{IMAGE}`. *Adds* is the "
+            f"Proved on {' and '.join(days)} (UTC), on {proved[0].platform} upon `{IMAGE}`. *Adds* is the "
             "transfer size of all that `apt-get` installs for them, dependencies included; the pointer shows the exact "
             f"and the unpacked size. {path} has all of it."
         )
