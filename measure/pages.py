@@ -530,9 +530,9 @@ class Page:
         for record in self._proved:
             name = f"`{record.recipe.package}`"
             if record.failure:
-                rows.append([name, "build", "nothing: it is blocked", f"`{_in_cell(record.failure.line)}`"])
+                rows.append([name, "build", "nothing: it is blocked", _code(record.failure.line)])
             for one in record.left_out:
-                rows.append([name, one.kind, f"`{one.package}`", f"`{_in_cell(one.line)}`"])
+                rows.append([name, one.kind, f"`{one.package}`", _code(one.line)])
         return markdown_table(["package", "to", "left out", "and what you see"], rows)
 
     def _recipe_dockerfile(self, package: str) -> str:
@@ -586,6 +586,11 @@ def _glibc_today(package: Package) -> str:
     """Does a wheel make building unnecessary on Debian?"""
     there = [machine for libc, machine in TARGETS if libc == "manylinux" and package.state(libc, machine) == "yes"]
     return {0: "no", 1: f"on {there[0] if there else ''} alone", 2: "yes"}[len(there)]
+
+
+def _code(text: str) -> str:
+    """A line of output as code in a cell of a Markdown table."""
+    return f"`` {_in_cell(text)} ``" if "`" in text else f"`{_in_cell(text)}`"
 
 
 def _in_cell(text: str) -> str:
