@@ -282,9 +282,9 @@ def minimised(recipe: Recipe, builds: Builder, journal: Journal) -> tuple[Recipe
             else:
                 left_out.append(LeftOut(kind=kind, package=package, line=line))
                 say(f"{recipe.package}: needs {package} to {kind}: {line[:90]}")
-    if needed != recipe:
-        built = journal.remember("measure", needed, lambda: builds.measure(needed).model_dump())
-    return needed, Built.model_validate(built), left_out
+    if needed != recipe:  # once more, so that everything that is told is of the shorter lists
+        return minimised(needed, builds, journal)
+    return recipe, Built.model_validate(built), left_out
 
 
 def _attempt(recipe: Recipe, builds: Builder) -> dict[str, str | None]:
