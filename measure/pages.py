@@ -509,7 +509,7 @@ class Page:
             row = today.package(recipe.package)
             cells = [f"`{recipe.package}`&nbsp;{recipe.version}", build]
             if built:
-                seconds = f"alone, in one go; load average before: {built.load_before}"
+                seconds = f"once; load average of the machine before: {built.load_before}"
                 cells += [_added(built.build_cost), _apt(recipe.run), _added(built.run_cost)]
                 cells.append(f'<span title="{seconds}">{duration(built.seconds).replace(" ", "&nbsp;")}</span>')
             else:
