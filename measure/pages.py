@@ -506,6 +506,7 @@ class Page:
         for record in proved:
             recipe, built = record.recipe, record.built
             build = _apt(recipe.build) + ("" if recipe.minimise else " (listed, not minimised)")
+            build += "".join(f", with `{name}={value}`" for name, value in recipe.environment.items())
             row = today.package(recipe.package)
             cells = [f"`{recipe.package}`&nbsp;{recipe.version}", build]
             if built:

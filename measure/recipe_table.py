@@ -157,7 +157,7 @@ class RecipeTable(_Model):
         """The record of a package, None when there is none."""
         return next((one for one in self.recipes if one.recipe.package == package), None)
 
-    def renewed(self, record: RecipeRecord, listed: list[str]) -> RecipeTable:
-        """The table with this record in place of an older one, and no package but those listed, in their order."""
-        by_name = {one.recipe.package: one for one in [*self.recipes, record]}
+    def renewed(self, records: list[RecipeRecord], listed: list[str]) -> RecipeTable:
+        """The table with these records in place of older ones, and no package but those listed, in their order."""
+        by_name = {one.recipe.package: one for one in [*self.recipes, *records]}
         return RecipeTable(recipes=[by_name[name] for name in listed if name in by_name])

@@ -328,15 +328,16 @@ def prove(engine: Engine, recipe: Recipe, builds: Builder) -> RecipeRecord:
     return record
 
 
-def _save(environment: str, record: RecipeRecord, rows: list[Recipe]) -> None:
-    """Record what came of a proof. A failure does not replace a result of the same inputs."""
+def _save(environment: str, found: list[RecipeRecord], rows: list[Recipe]) -> None:
+    """Record what came of proofs, and forget what is listed no more. A failure does not replace a proof of the same."""
     path = record_path(environment)
     with writing(path.parent):
         table = load(environment)
-        before = table.recipe(record.recipe.package)
-        if record.outcome == "failed" and before and before.inputs_sha256 == record.inputs_sha256:
-            return
-        write_whole(path, as_json(table.renewed(record, [row.package for row in rows])))
+        before = {one.recipe.package: one.inputs_sha256 for one in table.recipes}
+        kept = [one for one in found if one.outcome != "failed" or before.get(one.recipe.package) != one.inputs_sha256]
+        renewed = table.renewed(kept, [row.package for row in rows])
+        if renewed != table:
+            write_whole(path, as_json(renewed))
 
 
 def _chosen(names: list[str], rows: list[Recipe]) -> list[Recipe]:
@@ -376,11 +377,12 @@ def measure_recipes(engine: Engine, names: list[str]) -> None:
         with console.status(row.package) as status:
             builds = EngineBuilder(engine, lambda line, n=row.package: status.update(escape(f"{n}: {line}")))
             record = prove(engine, row, builds)
-        _save(environment, record, rows)
+        _save(environment, [record], rows)
         journal_of(environment, row.package, base_recipe).end()
         say(f"{row.package} {row.version}: {record.outcome}")
         failed += [record] if record.outcome == "failed" else []
     builder.tidy()
+    _save(environment, [], rows)
     table = load(environment)
     out.print(recipes_table([one for one in table.recipes if not names or one.recipe.package in map(normal, names)]))
     out.print(f"Record: {shown(record_path(environment))}")

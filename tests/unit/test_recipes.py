@@ -312,6 +312,9 @@ def test_a_row_that_is_listed_no_more_is_orphaned_and_goes(run, place):
     }  # fmt: skip
     run(Fake({"gcc", "a-dev", "b-dev"}, {"a", "b"}))
     assert list(outcomes()) == ["two", "new"]
+    place(recipe(package="new"))
+    assert run(Fake(set(), set())).done == []
+    assert list(outcomes()) == ["new"]
 
 
 @pytest.mark.parametrize(
@@ -434,7 +437,11 @@ def test_every_recipe_is_of_the_version_that_wheels_today_asked_about():
 
 
 def test_the_page_shows_lists_costs_and_errors(place, monkeypatch):
-    place(recipe(), recipe(package="two", run=[], minimise=False), recipe(package="three", blocked="no net"))
+    place(
+        recipe(),
+        recipe(package="two", run=[], minimise=False, environment={"CXX": "g++"}),
+        recipe(package="three", blocked="no net"),
+    )
     left_out = [{"kind": "build", "package": "gcc", "line": "error: 'gcc' | not found"}]
     blocked = {"outcome": "blocked", "built": None, "failure": Failure(exit_code=1, line="no net")}
     free = BUILT.model_copy(update={"run_cost": Cost()})
@@ -447,7 +454,7 @@ def test_the_page_shows_lists_costs_and_errors(place, monkeypatch):
     assert rows[0].startswith("| `one`&nbsp;1.0 | `gcc a-dev b-dev` | <span ")
     assert 'title="73,000,000 bytes; unpacked 197,000,000 bytes">73.0&nbsp;MB</span>' in rows[0]
     assert rows[0].endswith("| yes |")
-    assert "(listed, not minimised)" in rows[1]
+    assert "`gcc a-dev b-dev` (listed, not minimised), with `CXX=g++` |" in rows[1]
     assert "| nothing |  |" in rows[1]
     assert rows[1].endswith("| on x86_64 alone |")
     assert rows[2].endswith("| `gcc a-dev b-dev` |  | blocked |  |  | no |")
