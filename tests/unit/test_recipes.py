@@ -1,6 +1,7 @@
 """Build dependencies, verified: what is taken off a row, what is proved again, and what is no evidence."""
 
 import json
+import re
 import subprocess
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -66,6 +67,12 @@ def journal(tmp_path) -> Journal:
     return Journal(tmp_path / "journal.json", None)
 
 
+def as_toml(value) -> str:
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {json.dumps(one)}" for key, one in value.items()) + "}"
+    return json.dumps(value)
+
+
 @pytest.fixture
 def place(tmp_path, monkeypatch):
     """Records and the journal go to an empty folder, and two recipes are listed. Returns how to list others."""
@@ -76,7 +83,7 @@ def place(tmp_path, monkeypatch):
 
     def rows(*some: Recipe) -> None:
         text = "".join(
-            "[[recipe]]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in row.model_dump().items()
+            "[[recipe]]\n" + "".join(f"{key} = {as_toml(value)}\n" for key, value in row.model_dump().items()
                                      if value not in (None, {}))
             for row in some
         )  # fmt: skip
@@ -437,11 +444,8 @@ def test_every_recipe_is_of_the_version_that_wheels_today_asked_about():
 
 
 def test_the_page_shows_lists_costs_and_errors(place, monkeypatch):
-    place(
-        recipe(),
-        recipe(package="two", run=[], minimise=False, environment={"CXX": "g++"}),
-        recipe(package="three", blocked="no net"),
-    )
+    long = {"minimise": False, "environment": {"CXX": "g++"}}
+    place(recipe(), recipe(package="two", run=[], **long), recipe(package="three", blocked="no net"))
     left_out = [{"kind": "build", "package": "gcc", "line": "error: 'gcc' | not found"}]
     blocked = {"outcome": "blocked", "built": None, "failure": Failure(exit_code=1, line="no net")}
     free = BUILT.model_copy(update={"run_cost": Cost()})
@@ -478,5 +482,5 @@ def test_the_record_keeps_to_its_schema_and_names_no_host():
     schema = json.loads((ROOT / "results/recipes.schema.json").read_text())
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(json.loads(text))
-    assert "://" not in text.replace("://…", "")
+    assert not re.search(r"https?://(?!…)", text)
     assert recipes.findings("lab-amd64") == []
