@@ -265,15 +265,16 @@ def journal_of(environment: str, package: str, base_recipe: str | None) -> Journ
 
 
 def minimised(recipe: Recipe, builds: Builder, journal: Journal) -> tuple[Recipe, Built, list[LeftOut]]:
-    """Prove a recipe, then leave each package out in turn.
+    """Prove a recipe, then leave each package out in turn, the last one first: lists begin with what is common to many.
 
+    So of `gcc libc6-dev x-dev`, where x-dev does nothing but bring libc6-dev along, x-dev goes and libc6-dev stays.
     Returns the recipe with the packages that something needs, what was built with just these, and how each was missed.
     Raises BuildError when the recipe as it stands is not proved.
     """
     built = journal.remember("measure", recipe, lambda: builds.measure(recipe).model_dump())
     needed, left_out = recipe, []
     for kind in KINDS:
-        for package in getattr(recipe, kind) if kind == "run" or recipe.minimise else []:
+        for package in reversed(getattr(recipe, kind) if kind == "run" or recipe.minimise else []):
             without = needed.without(kind, package)
             line = journal.remember("attempt", without, lambda without=without: _attempt(without, builds))["line"]
             if line is None:
@@ -284,6 +285,7 @@ def minimised(recipe: Recipe, builds: Builder, journal: Journal) -> tuple[Recipe
                 say(f"{recipe.package}: needs {package} to {kind}: {line[:90]}")
     if needed != recipe:  # once more, so that everything that is told is of the shorter lists
         return minimised(needed, builds, journal)
+    left_out.sort(key=lambda one: (one.kind, getattr(recipe, one.kind).index(one.package)))
     return recipe, Built.model_validate(built), left_out
 
 

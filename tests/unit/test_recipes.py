@@ -167,8 +167,8 @@ def test_every_package_is_left_out_in_turn(journal):
     assert needed == recipe()
     assert built == BUILT
     assert builds.done == [
-        "gcc a-dev b-dev / a b", "a-dev b-dev / a b", "gcc b-dev / a b", "gcc a-dev / a b",
-        "gcc a-dev b-dev / b", "gcc a-dev b-dev / a",
+        "gcc a-dev b-dev / a b", "gcc a-dev / a b", "gcc b-dev / a b", "a-dev b-dev / a b",
+        "gcc a-dev b-dev / a", "gcc a-dev b-dev / b",
     ]  # fmt: skip
     assert [(one.kind, one.package) for one in left_out] == [
         ("build", "gcc"), ("build", "a-dev"), ("build", "b-dev"), ("run", "a"), ("run", "b"),
@@ -188,7 +188,7 @@ def test_what_nothing_needs_is_taken_off_and_all_is_proved_without_it(journal):
     assert minimised(needed, Fake({"gcc", "b-dev"}, {"b"}), fresh) == found
 
 
-def test_of_two_that_do_the_same_one_stays(journal):
+def test_of_two_that_do_the_same_the_first_stays(journal):
     class Either(Fake):
         def attempt(self, recipe):
             super().attempt(recipe)
@@ -196,8 +196,8 @@ def test_of_two_that_do_the_same_one_stays(journal):
                 raise failure("fatal error: x.h")
 
     needed, _, left_out = minimised(recipe(), Either({"gcc"}, {"a", "b"}), journal)
-    assert needed.build == ["gcc", "b-dev"]
-    assert [one.package for one in left_out if one.kind == "build"] == ["gcc", "b-dev"]
+    assert needed.build == ["gcc", "a-dev"]
+    assert [one.package for one in left_out if one.kind == "build"] == ["gcc", "a-dev"]
 
 
 def test_a_long_build_is_not_minimised_but_what_it_needs_to_run_is(journal):
