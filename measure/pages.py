@@ -508,7 +508,7 @@ class Page:
             build = _apt(recipe.build) + ("" if recipe.minimise else " (listed, not minimised)")
             build += "".join(f", with `{name}={value}`" for name, value in recipe.environment.items())
             row = today.package(recipe.package)
-            cells = [f"`{recipe.package}`&nbsp;{recipe.version}", build]
+            cells = [f"`{recipe.package}` {recipe.version}", build]
             if built:
                 seconds = f"once; load average of the machine before: {built.load_before}"
                 cells += [_added(built.build_cost), _apt(recipe.run), _added(built.run_cost)]

@@ -455,7 +455,7 @@ def test_the_page_shows_lists_costs_and_errors(place, monkeypatch):
     monkeypatch.setattr(wheels, "complete", lambda: WheelTable(packages=asked))
     page = Page(Records(), PurePosixPath("results/recipes.md"), {}).functions()
     rows = [line for line in page["recipes"]().splitlines() if line.startswith("| `")]
-    assert rows[0].startswith("| `one`&nbsp;1.0 | `gcc a-dev b-dev` | <span ")
+    assert rows[0].startswith("| `one` 1.0 | `gcc a-dev b-dev` | <span ")
     assert 'title="73,000,000 bytes; unpacked 197,000,000 bytes">73.0&nbsp;MB</span>' in rows[0]
     assert rows[0].endswith("| yes |")
     assert "`gcc a-dev b-dev` (listed, not minimised), with `CXX=g++` |" in rows[1]
