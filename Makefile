@@ -8,7 +8,8 @@ RUN := .venv/bin/python -m
 
 .PHONY: help
 help: ## this list
-	@echo "make TARGET   (PLATFORMS=linux/amd64 narrows the platforms, ENGINE=host|lab forces an engine, BUILDER=name a builder)"
+	@echo "make TARGET   (PLATFORMS=linux/amd64 narrows the platforms, QUICK=1 leaves out builds that take many minutes,"
+	@echo "               ENGINE=host|lab forces an engine, BUILDER=name a builder)"
 	@awk -F ':[^:]*## ' '/^[a-zA-Z0-9_%-]+( [a-zA-Z0-9_%-]+)*:.*## / { sub(/%/, "N", $$1); printf "  %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 step-%: .venv/.ready FORCE ## build, weigh and record each variant of a step, start the recommended one, print the table

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx
 
-from lab import extras, lifecycle
+from lab import extras, lifecycle, services
 from lab.config import HERE, SUITE, Lab
 from lab.processes import bounded, inside
 from lab.tree import apt_settings, remove, run_logged
@@ -26,14 +26,20 @@ from measure.oci import MANIFEST_TYPES, ORIGIN_LABEL, RECIPE_LABEL
 from measure.steps import PLATFORMS
 
 FOLDER = HERE / "bases"
+#: What the stand-in for apk installs from. Not an image: archives, which the index service hands out.
+APK_PACKAGES = "apk:packages"
 #: Bases that only other bases may name.
-INTERNAL = {"cpython:3.14"}
+INTERNAL = {"cpython:3.14", "musl:3.14", APK_PACKAGES}
+#: Compiles every base, those for other platforms too, and is therefore always among the platforms that are built.
+BUILD_PLATFORM = "linux/amd64"
 #: How the root file system of debian:trixie is made.
 ROOTFS_OPTIONS = ("--variant=minbase",)
 #: The CPython release that the official images of 2026-09-19 have. The checksum is theirs too (PYTHON_SHA256 in
 #: docker-library/python), and Debian's source package holds the very same file.
 PYTHON_VERSION = "3.14.7"
 PYTHON_SHA256 = "3b48dac8fb59f62eaa67ac83c1eb12bda1b7a08406dd286e252c11a66be27f81"
+#: Pinned name, version and hashes of the compiler that the stand-in for apk installs.
+ZIG = HERE / "zig.txt"
 
 
 @dataclass(frozen=True)
@@ -80,8 +86,10 @@ def recipe_sha256(name: str) -> str:
         digest.update(f"{path.relative_to(FOLDER)}\0".encode() + path.read_bytes() + b"\0")
     if name == "debian:trixie":
         digest.update(" ".join((SUITE, *ROOTFS_OPTIONS)).encode())
-    if name == "cpython:3.14":
+    if name in ("cpython:3.14", "musl:3.14"):
         digest.update(f"{PYTHON_VERSION} {PYTHON_SHA256}".encode())
+    if name == APK_PACKAGES:
+        digest.update(ZIG.read_bytes())
     for needed in base.needs:
         digest.update(recipe_sha256(needed).encode())
     return digest.hexdigest()
@@ -138,10 +146,15 @@ def _key(lab: Lab, name: str) -> str:
     return hashlib.sha256((recipe_sha256(name) + extras.identity(lab)).encode()).hexdigest()
 
 
-def _rootfs(lab: Lab, context: Path) -> dict[str, str]:
+def _apk_folder(lab: Lab) -> Path:
+    """Where the packages for the stand-in for apk lie, as they are to be made now."""
+    return lab.apk / recipe_sha256(APK_PACKAGES)[:12]
+
+
+def _rootfs(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
     """Make Debian's root file system for each platform, or take the one made before."""
     key = hashlib.sha256(" ".join((SUITE, *ROOTFS_OPTIONS)).encode()).hexdigest()[:12]
-    for platform in PLATFORMS:
+    for platform in platforms:
         architecture = platform.split("/")[1]
         finished = lab.sources / f"rootfs-{architecture}-{key}.tar"
         if not finished.exists():
@@ -219,55 +232,76 @@ def _python_source_package(lab: Lab, target: Path) -> str:
     return archive.name.removeprefix("python3.14_").removesuffix(".orig.tar.xz")
 
 
-def _cpython_inputs(lab: Lab, context: Path) -> dict[str, str]:
+def _cpython_inputs(lab: Lab, context: Path, _platforms: list[str]) -> dict[str, str]:
     path, _, _ = python_source(lab)
-    os.link(path, context / "python.tar.xz")
+    if not (context / "python.tar.xz").exists():
+        os.link(path, context / "python.tar.xz")
     return {}
 
 
-def _python_arguments(lab: Lab, _context: Path) -> dict[str, str]:
+def _python_arguments(lab: Lab, _context: Path, _platforms: list[str]) -> dict[str, str]:
     _, version, sha256 = python_source(lab)
     return {"PYTHON_VERSION": version, "PYTHON_SHA256": sha256}
 
 
-#: What a base needs besides the files in lab/bases: makes it in the build context, and returns build arguments.
+def _zig(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
+    for platform in platforms:
+        architecture = platform.split("/")[1]
+        machine = {"amd64": "x86_64", "arm64": "aarch64"}[architecture]
+        os.link(extras.wheel(lab, ZIG, machine), context / f"ziglang-{architecture}.whl")
+    return {}
+
+
+def _alpine(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
+    repositories = context / "extras/alpine/etc/apk/repositories"
+    repositories.parent.mkdir(parents=True)
+    repositories.write_text(extras.apk_repositories(lab, _apk_folder(lab).name))
+    return _python_arguments(lab, context, platforms)
+
+
+#: What a base needs besides the files in lab/bases: makes it, for these platforms, in the build context, and returns
+#: build arguments.
 INPUTS = {
     "debian:trixie": _rootfs,
     "cpython:3.14": _cpython_inputs,
+    "musl:3.14": _cpython_inputs,
+    APK_PACKAGES: _zig,
     "python:3.14": _python_arguments,
     "python:3.14-slim": _python_arguments,
+    "python:3.14-alpine": _alpine,
 }
 
 
-def _target(lab: Lab, name: str, context: Path) -> dict:
-    """One target of the bake file: a base built for every platform and pushed under its official name."""
-    arguments = INPUTS.get(name, lambda _lab, _context: {})(lab, context)
-    return {
+def _target(lab: Lab, name: str, context: Path, platforms: list[str]) -> dict:
+    """One target of the bake file: a base built for these platforms and pushed under its official name."""
+    arguments = INPUTS.get(name, lambda _lab, _context, _platforms: {})(lab, context, platforms)
+    target = {
         "context": str(context),
         "dockerfile": known()[name].dockerfile.name,
         # The bases it stands on are built in the same run, so that independent ones run side by side.
         "contexts": {needed: f"target:{_slug(needed)}" for needed in known()[name].needs},
         "args": arguments,
         "labels": {ORIGIN_LABEL: "lab", RECIPE_LABEL: recipe_sha256(name)},
-        "platforms": list(PLATFORMS),
-        "tags": [f"{lab.registry}/library/{name}"],
-        "output": ["type=registry"],
+        "platforms": platforms,
     }
+    if name == APK_PACKAGES:
+        return target | {"output": [f"type=local,dest={lab.work / 'apk'},platform-split=false"]}
+    return target | {"tags": [f"{lab.registry}/library/{name}"], "output": ["type=registry"]}
 
 
 def _slug(name: str) -> str:
     return re.sub(r"[:.]", "-", name)
 
 
-def _build(lab: Lab, names: list[str]) -> None:
-    """Build these bases, and those they stand on, in one run of the builder."""
+def _build(lab: Lab, platforms: dict[str, list[str]]) -> None:
+    """Build these bases, each for its platforms, in one run of the builder; each stands after those it needs."""
     context = lab.work / "bases"
     remove(context)
     shutil.copytree(FOLDER, context)
-    for folder in ("debian", "python", "ca-certificates"):
+    for folder in ("alpine", "debian", "python", "ca-certificates"):
         (context / "extras" / folder).mkdir(parents=True)
     extras.put(lab, context)
-    targets = {_slug(name): _target(lab, name, context) for name in names}
+    targets = {_slug(name): _target(lab, name, context, wanted) for name, wanted in platforms.items()}
     bake_file = context / "bake.json"
     bake_file.write_text(json.dumps({"target": targets, "group": {"default": {"targets": list(targets)}}}, indent=1))
     environment = {**os.environ, **lab.client_environment(), "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
@@ -275,41 +309,62 @@ def _build(lab: Lab, names: list[str]) -> None:
     run_logged(
         ["setpriv", "--pdeathsig", "TERM", *bake],
         lab.logs / "bases.log",
-        what=f"Building base images for {' and '.join(PLATFORMS)}",
+        what=f"Building base images for {' and '.join(sorted({p for some in platforms.values() for p in some}))}",
         env=environment,
     )
     # The images live in the registry. The engine's own copies are in the way: under the registry's name they take up
     # space, and an older one under the official name would be preferred by FROM.
-    copies = [copy for name in names for copy in (f"{lab.registry}/library/{name}", name)]
+    copies = [copy for name in platforms for copy in (f"{lab.registry}/library/{name}", name)]
     subprocess.run(
         [str(lab.docker), "image", "rm", "--force", *copies], env=environment, capture_output=True, timeout=120
     )
+    if APK_PACKAGES in platforms:
+        remove(lab.apk)
+        lab.apk.mkdir()
+        (lab.work / "apk").rename(_apk_folder(lab))
+        services.renew_index(lab)
 
 
-def provide(lab: Lab, names: Iterable[str]) -> None:
-    """Make sure that the registry holds these official images, and build those that it does not hold.
+def provide(lab: Lab, names: Iterable[str], platforms: Iterable[str] = PLATFORMS) -> None:
+    """Make sure that the registry holds these official images for these platforms; build those that it does not hold.
 
     Raises Problem when the lab cannot provide one of them, or when a build fails.
     """
     names = list(names)
     check(names)
-    wanted = _order(names)
-    if all(_current(lab, name) for name in wanted):
+    order = _order(names)
+    asked = {BUILD_PLATFORM, *platforms}
+
+    def missing() -> list[str]:
+        return [name for name in order if not asked <= set(_holds(lab, name))]
+
+    if not missing():
         return
     with lifecycle.locked(lab):
-        missing = [name for name in wanted if not _current(lab, name)]
-        if not missing:  # another process built them meanwhile
+        if not (wanted := missing()):  # another process built them meanwhile
             return
         lifecycle.check_disk(lab.home)
         for folder in (lab.work, lab.sources):
             folder.mkdir(parents=True, exist_ok=True)
-        say(f"building base images, once (this takes a while; the cache keeps them): {', '.join(missing)}")
+        say(f"building base images, once (this takes a while; the cache keeps them): {', '.join(wanted)}")
+        build = {name: [p for p in PLATFORMS if p in asked or p in _holds(lab, name)] for name in order}
         try:
-            _build(lab, wanted)
+            _build(lab, build)
         finally:
             lifecycle.clear_scratch(lab)
-        write_whole(lab.bases_file, json.dumps(_state(lab) | {name: _key(lab, name) for name in wanted}, indent=1))
+        built = {name: _entry(_key(lab, name), platforms) for name, platforms in build.items()}
+        write_whole(lab.bases_file, json.dumps(_state(lab) | built, indent=1))
 
 
-def _current(lab: Lab, name: str) -> bool:
-    return _state(lab).get(name) == _key(lab, name) and digest(lab, name) is not None
+def _entry(key: str, platforms: list[str]) -> str | dict:
+    """What the state file says about a base: its key alone where it was built for every platform there is."""
+    return key if platforms == list(PLATFORMS) else {"key": key, "platforms": platforms}
+
+
+def _holds(lab: Lab, name: str) -> list[str]:
+    """The platforms that the lab has this base for, made from the recipe as it is now."""
+    for platforms in (list(PLATFORMS), [BUILD_PLATFORM]):
+        if _state(lab).get(name) == _entry(_key(lab, name), platforms):
+            there = _apk_folder(lab).exists() if name == APK_PACKAGES else digest(lab, name) is not None
+            return platforms if there else []
+    return []

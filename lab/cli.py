@@ -11,6 +11,7 @@ from rich.table import Table
 from lab import lifecycle, processes, services
 from lab.config import Lab
 from measure.errors import friendly, say
+from measure.steps import PLATFORMS
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 out = Console(highlight=False)
@@ -80,13 +81,14 @@ def env() -> None:
 @friendly
 def provide(
     names: Annotated[list[str], typer.Argument(help="Base images, like python:3.14-slim")],
+    platforms: Annotated[str, typer.Option(help="For which platforms")] = ",".join(PLATFORMS),
 ) -> None:
     """Make base images available under their official names, building those that are missing."""
     from lab import bases
 
     lab = Lab.from_environment()
     lifecycle.up(lab)
-    bases.provide(lab, names)
+    bases.provide(lab, names, platforms.split(","))
 
 
 @app.command()

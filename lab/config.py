@@ -106,6 +106,11 @@ class Lab:
         return self.home / "sources"
 
     @property
+    def apk(self) -> Path:
+        """Packages for the stand-in for apk, in a folder named after what they were made from."""
+        return self.home / "apk"
+
+    @property
     def bases_file(self) -> Path:
         """What the registry holds, and the key that each base was built from."""
         return self.home / "bases.json"

@@ -4,6 +4,7 @@
 - extras/ca-certificates: certificates that the host trusts and Debian does not ship (a TLS-inspecting proxy's, say)
 - extras/python: /etc/pip.conf, so that pip goes through the lab's package-index cache; and for Poetry, which does not
   read that, a plugin as a zipped wheel, with a .pth file that puts it on the path of a process called poetry alone
+- extras/alpine: /etc/apk/repositories, so that the stand-in for apk finds its packages
 """
 
 from __future__ import annotations
@@ -44,19 +45,30 @@ _PTH = (
 )
 
 
-def poetry_mirror(lab: Lab) -> Path:
-    """The plugin's wheel, fetched with the host's pip if need be. Raises Problem when it cannot be had."""
-    folder = lab.sources / f"poetry-mirror-{hashlib.sha256(POETRY_MIRROR.read_bytes()).hexdigest()[:12]}"
+def wheel(lab: Lab, requirements: Path, architecture: str = "") -> Path:
+    """The wheel that a file of one pinned, hashed requirement names, fetched with the host's pip if need be.
+
+    For another architecture than the host's, like x86_64, where one is given. Raises Problem when it cannot be had.
+    """
+    key = hashlib.sha256(requirements.read_bytes()).hexdigest()[:12]
+    folder = lab.sources / "-".join(filter(None, (requirements.stem, architecture, key)))
     if not folder.exists():
         partial = folder.with_suffix(".partial")
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--dest", str(partial)]
+        if architecture:
+            command += ["--only-binary=:all:", f"--platform=manylinux2014_{architecture}"]
         run_logged(
-            bounded([*command, "--requirement", str(POETRY_MIRROR)]),
-            lab.logs / "poetry-mirror.log",
-            what="Fetching the plugin for Poetry",
+            bounded([*command, "--requirement", str(requirements)]),
+            lab.logs / f"{requirements.stem}.log",
+            what=f"Fetching what {requirements.name} names",
         )
         partial.rename(folder)
     return next(folder.glob("*.whl"))
+
+
+def apk_repositories(lab: Lab, key: str) -> str:
+    """Text of /etc/apk/repositories: where the stand-in for apk finds the packages made with this key."""
+    return f"{lab.index}/apk/{key}\n"
 
 
 def put(lab: Lab, context: Path) -> None:
@@ -64,9 +76,9 @@ def put(lab: Lab, context: Path) -> None:
     for path, text in files(lab).items():
         (context / path).parent.mkdir(parents=True, exist_ok=True)
         (context / path).write_text(text)
-    wheel = context / "extras/python" / _WHEEL
-    wheel.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy(poetry_mirror(lab), wheel)
+    plugin = context / "extras/python" / _WHEEL
+    plugin.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy(wheel(lab, POETRY_MIRROR), plugin)
 
 
 def identity(lab: Lab) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -100,6 +101,7 @@ http {{
         listen {BRIDGE_ADDRESS}:{INDEX_PORT};
         absolute_redirect off;
         location = /health {{ return 200 "ok\\n"; }}
+        location /apk/ {{ alias {lab.apk}/; }}
         location /simple/ {{
             set $upstream {origin}{url.path};
             rewrite ^/simple(/.*)$ $1 break;
@@ -202,11 +204,11 @@ def start(lab: Lab) -> None:
     configs.mkdir(exist_ok=True)
     (configs / "engine.json").write_text(json.dumps(_daemon_config(lab), indent=1))
     (configs / "registry.yml").write_text(json.dumps(_registry_config(lab), indent=1))  # JSON is YAML
-    (configs / "index.conf").write_text(index_config(lab, host_index_url()))
+    _index_file(lab).write_text(index_config(lab, host_index_url()))
     commands = {
         ENGINE: ("dockerd", "--config-file", f"{configs}/engine.json"),
         REGISTRY: ("docker-registry", "serve", f"{configs}/registry.yml"),
-        INDEX: ("nginx", "-c", f"{configs}/index.conf", "-e", "stderr"),
+        INDEX: ("nginx", "-c", str(_index_file(lab)), "-e", "stderr"),
     }
     for name, command in commands.items():
         (lab.logs / f"{name}.log").unlink(missing_ok=True)
@@ -218,6 +220,19 @@ def start(lab: Lab) -> None:
             raise Problem(
                 f"The lab's {name} did not start.", why=f"{tail}\n(all of it: {log})", next="make lab-down lab-up"
             )
+
+
+def _index_file(lab: Lab) -> Path:
+    return lab.home / "config/index.conf"
+
+
+def renew_index(lab: Lab) -> None:
+    """Let a running package-index cache that was started with another configuration take up this one."""
+    config = index_config(lab, host_index_url())
+    process = processes.find(lab, INDEX)
+    if process and _index_file(lab).read_text() != config:
+        _index_file(lab).write_text(config)
+        process.send_signal(signal.SIGHUP)
 
 
 def index_reachable(lab: Lab) -> str:

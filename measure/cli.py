@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -47,10 +48,16 @@ StepName = Annotated[str, typer.Argument(help="A step's folder, or its beginning
 @app.command()
 @friendly
 def step(name: StepName) -> None:
-    """Build each variant of a step on each platform, weigh and record it, start it, print the table."""
+    """Build each variant of a step on each platform, weigh and record it, start it, print the table.
+
+    QUICK=1 leaves out the variants that take many minutes to build, and says which.
+    """
     found = find_step(name)
-    _ = found.variants  # a compose file that does not parse is told before an engine is brought up
-    measure_step(choose(), found)
+    chosen = replace(found, quick=bool(os.environ.get("QUICK")))
+    names = [variant.name for variant in chosen.variants]  # a wrong compose file is told before an engine is brought up
+    if left_out := [variant.name for variant in found.variants if variant.name not in names]:
+        say(f"leaving out {', '.join(left_out)}, which take many minutes to build (QUICK=1)")
+    measure_step(choose(), chosen)
 
 
 @app.command(name="time")
@@ -88,7 +95,7 @@ def run(name: StepName) -> None:
     found = find_step(name)
     recommended = found.recommended
     engine = choose()
-    engine.provide(external_images(recommended.dockerfile))
+    engine.provide([*external_images(recommended.dockerfile), *recommended.images])
     say(f"http://localhost:{recommended.published} answers when it is up; Ctrl-C stops it")
     compose = [*engine.docker.client_config.client_call, "compose", "--file", str(found.compose_file)]
     up = subprocess.Popen([*compose, "up", "--build"])

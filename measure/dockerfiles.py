@@ -32,7 +32,7 @@ def stages(dockerfile: Path) -> list[Stage]:
     for instruction in parser.structure:
         value = instruction["value"]
         match instruction["instruction"]:
-            case "ARG":
+            case "ARG" if not found:  # those of a stage do not count in FROM
                 name, _, default = value.partition("=")
                 defaults[name] = default.strip("\"'")
             case "FROM":

@@ -42,8 +42,8 @@ class Engine:
     builder: str | None  #: name of the buildx builder; None for the client's current one
     driver: str
     platforms: list[str]
-    #: Makes base images available before a build; raises Problem for one that cannot be had.
-    provide: Callable[[Iterable[str]], None] = field(default=lambda names: None)
+    #: Makes base images available for these platforms before a build; raises Problem for one that cannot be had.
+    provide: Callable[..., None] = field(default=lambda names, platforms=PLATFORMS: None)
     #: Hash of the recipe that a base image was built by; None for one from a registry.
     recipe: Callable[[str], str | None] = field(default=lambda name: None)
     #: Digest that a base image's name stands for; None where it cannot be told.
@@ -175,7 +175,7 @@ def _lab_engine() -> Engine:
         builder=builder,
         driver=docker.buildx.inspect(builder).driver,
         platforms=narrow(PLATFORMS),
-        provide=lambda names: bases.provide(lab, names),
+        provide=functools.partial(bases.provide, lab),
         recipe=bases.recipe_of,
         digest=functools.cache(lambda name: bases.digest(lab, name)),
         diagnose=diagnose,

@@ -10,8 +10,10 @@ import difflib
 import io
 import json
 import os
+import re
 import statistics
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -40,7 +42,7 @@ from measure.records import (
 from measure.steps import PLATFORMS, RECOMMENDED, ROOT, all_steps, find_step
 from measure.table import table, wheel_cell
 from measure.units import change, duration, megabytes, signed
-from measure.wheel_table import TARGETS, Answer, Package
+from measure.wheel_table import TARGETS, Answer, Libc, Machine, Package
 
 #: The page that each number leads to.
 RESULTS_PAGE = PurePosixPath("results/index.md")
@@ -114,9 +116,10 @@ class Page:
     def functions(self) -> dict[str, Callable[..., str]]:
         """What the page's expressions may call, by name."""
         names = (
-            "bars", "bench", "change", "contents", "diff", "fidelity", "grown", "intro", "ladder", "layer", "layers",
-            "machine", "packages", "ratio", "recipe_dockerfile", "recipe_errors", "recipes", "results", "saved",
-            "seconds", "size", "sizes", "terminal", "then_and_now", "timings", "variants", "wheel_groups", "wheels",
+            "bars", "bench", "change", "contents", "diff", "failure", "fidelity", "grown", "intro", "ladder", "layer",
+            "layers", "machine", "packages", "ratio", "recipe_dockerfile", "recipe_errors", "recipes", "results",
+            "saved", "seconds", "size", "sizes", "terminal", "then_and_now", "timings", "variants", "vendored",
+            "wheel_groups", "wheel_size", "wheels",
         )  # fmt: skip
         return {name: getattr(self, f"_{name}") for name in names}
 
@@ -218,6 +221,33 @@ class Page:
         record = self.records.get(name, platform)
         added = [p for p in record.contents.python_packages if p.name not in without and p.bytes is not None]
         return self._of(record, sum(package.bytes for package in added))
+
+    def _vendored(self, package: str, *names: str) -> str:
+        """A Python package in several images: its bytes, and the shared libraries that its wheel brings along."""
+        head, rows = ["image", f"{package}, unpacked"], []
+        found = []
+        for name in names:
+            record = self.records.get(name)
+            (one,) = [p for p in record.contents.python_packages if p.name.lower() == package]
+            found.append((record, one))
+        # The hash that auditwheel puts into a library's name differs from wheel to wheel.
+        plain = [{_library(file): size for file, size in (one.vendored or {}).items()} for _, one in found]
+        libraries = sorted(
+            {library for sizes in plain for library in sizes}, key=lambda x: -max(s.get(x, 0) for s in plain)
+        )
+        head += [f"`{library}`" for library in libraries]
+        for name, (record, one), sizes in zip(names, found, plain, strict=True):
+            cells = (self._of(record, sizes[library]) if library in sizes else "" for library in libraries)
+            rows.append([name, self._of(record, one.bytes or 0), *cells])
+        return markdown_table(head, rows, "l" + "r" * (len(head) - 1))
+
+    def _failure(self, name: str, platform: str = PLATFORMS[0]) -> str:
+        """The line that a build which is meant to fail ended with, as it was recorded."""
+        record = self.records.get(name, platform)
+        if record.failure is None:
+            raise Problem(f"{name} did not fail on {platform}.", next="make steps")
+        title = f"{record.step}/{record.dockerfile} on {platform}, exit code {record.failure.exit_code}"
+        return f'``` text title="{title}"\n{record.failure.line}\n```'
 
     # Tables, charts, diffs
 
@@ -328,7 +358,7 @@ class Page:
             rows.append([*row, self._of(other, other.size.transfer_bytes)])
         head = ["variant", "transfer", "change", "unpacked", "change", "transfer, arm64"]
         chart = self._chart(named, f"Image sizes on {PLATFORMS[0]}")
-        return f"{chart}\n\n{markdown_table(head, rows, 'lrrrrr')}"
+        return f"{chart}\n\n{markdown_table(head, rows, 'lrrrrr')}".strip()
 
     def _step_page(self, step: str) -> str:
         short = find_step(step).command.removeprefix("make ")
@@ -376,9 +406,12 @@ class Page:
             return None, "fails"
         return record.size.unpacked_file_bytes, self._of(record, record.size.unpacked_file_bytes)
 
-    def _terminal(self, step: str) -> str:
-        """The end of what `make step-N` prints, from the records; `…` stands for what differs from run to run."""
-        found = find_step(step)
+    def _terminal(self, step: str, *, quick: bool = False) -> str:
+        """The end of what `make step-N` prints, from the records; `…` stands for what differs from run to run.
+
+        `quick`: with QUICK=1.
+        """
+        found = replace(find_step(step), quick=quick)
         records = self.records.of_step(found.name)
         text = io.StringIO()
         Console(file=text, width=80).print(table(found, records, list(self.records.platforms)))
@@ -477,6 +510,14 @@ class Page:
         )
         return f"{markdown_table(head, rows, 'llllrrrr')}\n\n{caption}"
 
+    def _wheel_size(self, package: str, libc: Libc, machine: Machine = "x86_64") -> str:
+        """Size of the file of the wheel that pip would choose today."""
+        row = wheels.complete().package(package)
+        answer = row.answer(libc, machine) if row else None
+        if answer is None or answer.wheel is None or answer.wheel.bytes is None:
+            raise Problem(f"There is no size of a {libc} wheel of {package}.", next=f"make wheels PACKAGES={package}")
+        return self._file(wheels.record_path(), megabytes(answer.wheel.bytes).replace(" ", "&nbsp;"))
+
     def _wheel_groups(self) -> str:
         """The packages by what they have wheels of their latest version for."""
         titles = {
@@ -557,6 +598,13 @@ class Readme(Page):
     def _number(self, text: str, record: Record, exact: str) -> str:
         return f'[{text}]({shown(record.path)} "{exact}")'
 
+    def _chart(self, named: list[tuple[str, Record]], caption: str) -> str:
+        """None: GitHub shows no SVG that stands in the text."""
+        return ""
+
+    def _step_page(self, step: str) -> str:
+        return find_step(step).name
+
 
 def records_file(path: Path) -> PurePosixPath:
     """Where the site keeps a file of results/."""
@@ -592,6 +640,11 @@ def _glibc_today(package: Package) -> str:
 def _code(text: str) -> str:
     """A line of output as code in a cell of a Markdown table."""
     return f"`` {_in_cell(text)} ``" if "`" in text else f"`{_in_cell(text)}`"
+
+
+def _library(file: str) -> str:
+    """A vendored library without the hashes that auditwheel adds: libgfortran-040039e1-0352e75f.so.5.0.0."""
+    return re.sub(r"-[0-9a-f]{8}(?=[-.])", "", file).split(".so")[0]
 
 
 def _in_cell(text: str) -> str:

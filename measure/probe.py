@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import os
+import posixpath
+import re
 import threading
-import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
 import psutil
-from python_on_whales import Container
+from python_on_whales import Container, DockerClient
 from python_on_whales.exceptions import DockerException
 from tenacity import (
     RetryError,
@@ -31,15 +32,16 @@ from measure.steps import Variant
 
 #: Containers that this tool starts carry this label with its process ID, so that those of a killed run are found.
 LABEL = "org.python-images-measured.run"
+#: The Compose projects that it starts have it in their names.
+_PROJECT = re.compile(r"measure-(\d+)-[0-9a-f]+")
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a started image answered, and the seconds from `docker run` to the first answer."""
+    """What a started image answered."""
 
     start: dict
     health: dict
-    seconds: float
 
 
 #: Set when the run is to end: nothing is waited for any more.
@@ -47,18 +49,73 @@ ending = threading.Event()
 
 
 def remove_orphans(engine: Engine) -> None:
-    """Remove containers of runs that were killed before they could."""
+    """Remove containers and Compose projects of runs that were killed before they could."""
     for container in engine.docker.container.list(all=True, filters=[("label", LABEL)]):
         owner = container.config.labels.get(LABEL, "")
         if not owner.isdigit() or not psutil.pid_exists(int(owner)):
             engine.docker.remove(container, force=True, volumes=True)
             say(f"removed the container {container.name}, which a killed run left")
+    for name in _remove_projects(engine, lambda pid: not psutil.pid_exists(pid)):
+        say(f"removed the Compose project {name}, which a killed run left")
 
 
 def remove_own(engine: Engine) -> None:
-    """Remove the containers that this process started, whatever they are doing."""
+    """Remove the containers and Compose projects that this process started, whatever they are doing."""
     for container in engine.docker.container.list(all=True, filters=[("label", f"{LABEL}={os.getpid()}")]):
         engine.docker.remove(container, force=True, volumes=True)
+    _remove_projects(engine, lambda pid: pid == os.getpid())
+
+
+def _remove_projects(engine: Engine, of: Callable[[int], bool]) -> list[str]:
+    """Remove the Compose projects, volumes and all, of the processes that `of` says; returns their names."""
+    names = [project.name for project in engine.docker.compose.ls(all=True)]
+    removed = [name for name in names if (match := _PROJECT.fullmatch(name)) and of(int(match[1]))]
+    for name in removed:
+        _compose(engine, compose_project_name=name).compose.down(volumes=True, quiet=True)
+    return removed
+
+
+def _compose(engine: Engine, **settings: Any) -> DockerClient:
+    """The engine's client with settings for Compose."""
+    return DockerClient(client_call=engine.docker.client_config.client_call, **settings)
+
+
+@contextmanager
+def dependencies(engine: Engine, variant: Variant) -> Iterator[tuple[list[str], list[tuple[str, ...]]]]:
+    """Start the services that a variant's service depends on, as its compose file says, and remove them in the end.
+
+    They run on the engine's own platform, whichever the variant is for. Yields networks and volumes for `docker run`,
+    with which a container has what Compose would give the service: neighbours and secrets. Raises Problem when they do
+    not start.
+    """
+    if not variant.depends_on:
+        yield [], []
+        return
+    engine.provide(variant.images)
+    docker = _compose(
+        engine,
+        compose_files=[variant.context / "compose.yaml"],
+        compose_project_name=f"measure-{os.getpid()}-{uuid.uuid4().hex[:12]}",
+        compose_profiles=["*"],
+    )
+    config = docker.compose.config(return_json=True)
+    secrets = [
+        (config["secrets"][one["source"]]["file"], posixpath.join("/run/secrets", one["target"]), "ro")
+        for one in config["services"][variant.service].get("secrets") or []
+    ]
+    try:
+        try:
+            docker.compose.up(variant.depends_on, detach=True, wait=True, wait_timeout=120, quiet=True)
+        except DockerException as error:
+            names = " ".join(variant.depends_on)
+            raise Problem(
+                f"{names}, which {variant.service} depends on, does not start.",
+                why="\n".join((error.stderr or "").splitlines()[-10:]),
+                next=f"docker compose --file {variant.step}/compose.yaml up {names}",
+            ) from None
+        yield [config["networks"]["default"]["name"]], secrets
+    finally:
+        docker.compose.down(volumes=True, quiet=True)
 
 
 @contextmanager
@@ -79,8 +136,11 @@ def named_container(engine: Engine) -> Iterator[dict[str, Any]]:
 def running(
     engine: Engine, image: str, variant: Variant, platform: str, **options: Any
 ) -> Iterator[tuple[Container, str]]:
-    """Run an image in the background; yields its container and its base URL on loopback. Always removes it."""
-    with named_container(engine) as known_as:
+    """Run an image in the background, and before it what it depends on; yields its container and its base URL.
+
+    The URL is on loopback. All of it is always removed.
+    """
+    with dependencies(engine, variant) as (networks, volumes), named_container(engine) as known_as:
         container = engine.docker.run(
             image,
             detach=True,
@@ -88,6 +148,8 @@ def running(
             envs=variant.environment | options.pop("envs", {}),
             publish=[("127.0.0.1:", variant.port)],
             pull="never",
+            networks=networks,
+            volumes=[*volumes, *options.pop("volumes", [])],
             **known_as,
             **options,
         )
@@ -134,12 +196,10 @@ def ask(engine: Engine, image: str, variant: Variant, platform: str, seconds: fl
 
     Raises Problem, with the container's last output, when it does not answer within `seconds`.
     """
-    begun = time.monotonic()
     options = {} if platform == native_platform() else _kept_bytecode(engine, image)
     with running(engine, image, variant, platform, **options) as (container, url):
         try:
             first = wait_for(url, seconds)
-            waited = time.monotonic() - begun
             health = httpx.get(f"{url}/health", timeout=10, trust_env=False)
             first.raise_for_status()
             health.raise_for_status()
@@ -150,4 +210,4 @@ def ask(engine: Engine, image: str, variant: Variant, platform: str, seconds: fl
                 why=f"{error}\n{logs}",
                 next=f"docker run --rm -it --platform {platform} -p 8000:{variant.port} {image}",
             ) from None
-    return Answer(first.json(), health.json(), waited)
+    return Answer(first.json(), health.json())

@@ -147,6 +147,16 @@ def _show_failure(engine: Engine, variant: Variant, platform: str, error: BuildE
         console.print(f"  [bold]Next:[/] mend {variant.step}/{variant.dockerfile.name}, then the same command again")
 
 
+def provide_bases(engine: Engine, pairs: list[tuple[Variant, str]]) -> None:
+    """Make the base images of these variants available, each for the platforms that it is needed for and no other."""
+    needed: dict[str, set[str]] = {}
+    for variant, platform in pairs:
+        for name in external_images(variant.dockerfile):
+            needed.setdefault(name, set()).add(platform)
+    for platforms in {frozenset(platforms) for platforms in needed.values()}:
+        engine.provide(sorted(name for name, some in needed.items() if some == platforms), platforms)
+
+
 def measure_step(engine: Engine, step: Step) -> None:
     """Build, weigh, record and print a step; start its recommended variant and check that it answers.
 
@@ -162,14 +172,15 @@ def measure_step(engine: Engine, step: Step) -> None:
             )
     check_disk(cache_folder())
     probe.remove_orphans(engine)
-    engine.provide(sorted({image for variant in variants for image in external_images(variant.dockerfile)}))
+    pairs = [(variant, platform) for variant in variants for platform in variant.platforms(engine.platforms)]
+    provide_bases(engine, pairs)
     out.print(
         f"[bold]{step.name}[/] on {', '.join(engine.platforms)} with Docker Engine {engine.version} ({engine.kind})"
     )
     if engine.kind == "lab":
         out.print("The base images are the lab's stand-ins for the official ones: see `make lab-fidelity`.")
     save_environment(describe(engine))
-    outcomes, answers = _measure_all(engine, step)
+    outcomes, answers = _measure_all(engine, step, pairs)
     builder.tidy()
     out.print(table(step, [outcome.record for outcome in outcomes], engine.platforms))
     for platform, answer in answers.items():
@@ -195,7 +206,9 @@ def _start(engine: Engine, step: Step, variant: Variant, platform: str) -> probe
     return probe.ask(engine, image, variant, platform)
 
 
-def _measure_all(engine: Engine, step: Step) -> tuple[list[Outcome], dict[str, Future[probe.Answer]]]:
+def _measure_all(
+    engine: Engine, step: Step, pairs: list[tuple[Variant, str]]
+) -> tuple[list[Outcome], dict[str, Future[probe.Answer]]]:
     """Measure every variant on every platform, and start the recommended one as soon as it is built.
 
     Twice as many at a time as there are cores: an emulated build uses only one, and many wait for a network, or for a
@@ -203,7 +216,6 @@ def _measure_all(engine: Engine, step: Step) -> tuple[list[Outcome], dict[str, F
     the compose file, and what the recommended one answered on each platform: asking it for the result raises Problem
     when it did not answer.
     """
-    pairs = [(variant, platform) for variant in step.variants for platform in variant.platforms(engine.platforms)]
     # What is started takes longest, and under emulation longer still.
     first = sorted(pairs, key=lambda pair: (pair[0].name != RECOMMENDED, pair[1] == native_platform()))
     doing: dict[tuple[str, str], str] = {}

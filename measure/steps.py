@@ -51,6 +51,8 @@ class Variant:
     environment: dict[str, str]
     port: int  #: inside the container
     published: int  #: on the host, under `docker compose up`
+    depends_on: list[str]  #: services of the same file that it cannot do without, like a database
+    images: list[str]  #: what those are run from
     teaching: Teaching
 
     @property
@@ -69,6 +71,8 @@ class Step:
 
     name: str
     folder: Path
+    #: Without the variants that take many minutes to build.
+    quick: bool = False
 
     @property
     def compose_file(self) -> Path:
@@ -79,14 +83,14 @@ class Step:
     def variants(self) -> list[Variant]:
         """The variants in file order. Raises Problem when the compose file does not parse or says too little."""
         services = self._read().get("services") or {}
-        found = [self._variant(name, service) for name, service in services.items() if "x-measure" in (service or {})]
+        found = [self._variant(name, services) for name, service in services.items() if "x-measure" in (service or {})]
         if not any(variant.name == RECOMMENDED for variant in found):
             raise Problem(
                 f"{self._shown} has no recommended variant.",
                 why=f"A service called {self.name} with an x-measure section is missing.",
                 next=f"add it to {self._shown}; another step's file shows how",
             )
-        return found
+        return [variant for variant in found if variant.teaching.quick or not self.quick]
 
     @property
     def recommended(self) -> Variant:
@@ -124,7 +128,8 @@ class Step:
             raise Problem(f"{self._shown} is empty.", next=f"git checkout {self._shown}")
         return content
 
-    def _variant(self, service_name: str, service: dict) -> Variant:
+    def _variant(self, service_name: str, services: dict) -> Variant:
+        service = services[service_name]
         name = RECOMMENDED if service_name == self.name else service_name.removeprefix(f"{self.name}-")
         try:
             teaching = Teaching.model_validate(service["x-measure"])
@@ -141,6 +146,7 @@ class Step:
         if isinstance(environment, list):
             environment = dict(entry.partition("=")[::2] for entry in environment)
         published, port = _ports(service)
+        depends_on = list(service.get("depends_on") or [])
         return Variant(
             step=self.name,
             name=name,
@@ -151,6 +157,8 @@ class Step:
             environment={key: str(value) for key, value in environment.items()},
             port=port,
             published=published,
+            depends_on=depends_on,
+            images=[services[name]["image"] for name in depends_on if "image" in services[name]],
             teaching=teaching,
         )
 

@@ -16,7 +16,8 @@ BIN = Path(sys.executable).parent
 def _lint() -> list[list[str]]:
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     dockerfiles = [f for f in tracked if f.endswith("Dockerfile")]
-    shell = [f for f in tracked if f.endswith(".sh") or f in (".ci/run", "lab/bases/debian/usr/sbin/policy-rc.d")]
+    scripts = (".ci/run", "lab/bases/alpine/sbin/apk", "lab/bases/debian/usr/sbin/policy-rc.d")
+    shell = [f for f in tracked if f.endswith(".sh") or f in scripts]
     naive = [f for f in dockerfiles if f.endswith("naive.Dockerfile")]
     return [
         [str(BIN / "ruff"), "check"],

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import gzip
+import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,3 +91,27 @@ def image(engine):
         return built[key]
 
     return build
+
+
+@pytest.fixture(scope="session")
+def docker(engine):
+    """Runs the engine's docker client."""
+
+    def call(*words: str, seconds: int = 600, **options):
+        return run(engine.docker.client_config.client_call[0], *words, seconds=seconds, **options)
+
+    return call
+
+
+def everything_in(docker, tag: str) -> bytes:
+    """All that an image ships: history, configuration and the content of every layer, unpacked."""
+    with tempfile.TemporaryDirectory() as folder:
+        saved = Path(folder) / "saved.tar"
+        docker("save", "--output", str(saved), tag).check_returncode()
+        subprocess.run(["tar", "--extract", "--file", saved], cwd=folder, check=True)
+        (manifest,) = json.loads((Path(folder) / "manifest.json").read_text())
+        content = b""
+        for name in (manifest["Config"], *manifest["Layers"]):
+            data = (Path(folder) / name).read_bytes()
+            content += gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    return content + docker("history", "--no-trunc", tag).stdout.encode()

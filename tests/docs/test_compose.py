@@ -24,7 +24,8 @@ def compose(tmp_path_factory, engine):
     """Runs `docker compose` in a fresh clone; what it started is removed in the end."""
     clone = fresh_clone(tmp_path_factory.mktemp("compose") / "clone")
     dockerfiles = [ROOT / "docs/Dockerfile", *(step.recommended.dockerfile for step in all_steps())]
-    engine.provide(sorted({image for path in dockerfiles for image in external_images(path)}))
+    needed = {image for path in dockerfiles for image in external_images(path)}
+    engine.provide(sorted(needed.union(*(step.recommended.images for step in all_steps()))))
     environment = {**os.environ, **(lab_environment() if engine.kind == "lab" else {})}
 
     def call(*words: str):
@@ -74,4 +75,5 @@ def test_all_steps_run_beside_the_site(compose):
         assert wait_for(f"http://127.0.0.1:{port}/", 60).json()["step"] == step.name
     assert wait_for("http://127.0.0.1:8000/", 30).status_code == 200
     services = compose("ps", "--services").stdout.split()
-    assert sorted(services) == sorted(["docs", *(step.name for step in all_steps())])
+    beside = [name for step in all_steps() for name in step.recommended.depends_on]
+    assert sorted(services) == sorted(["docs", *(step.name for step in all_steps()), *beside])

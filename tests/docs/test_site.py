@@ -231,7 +231,7 @@ def test_every_shell_block_is_one_that_is_run():
     """No command hides in a block of another language, or in an indented one."""
     for name, (_, text) in all_pages().items():
         languages = set(re.findall(r"^ *``` ?(\w+)", text, re.MULTILINE))
-        assert languages <= {"sh", "text", "dockerfile", "python", "yaml", "diff"}, name
+        assert languages <= {"sh", "text", "dockerfile", "python", "yaml", "toml", "diff"}, name
         assert not re.search(r"^    (make|docker) ", text, re.MULTILINE), name
 
 

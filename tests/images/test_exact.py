@@ -57,7 +57,7 @@ def built(request, engine, tmp_path_factory):
     if engine.kind != "lab":
         pytest.skip("needs the lab's registry; run it with ENGINE=lab")
     base, platform = request.param
-    engine.provide([base])
+    engine.provide([base], [platform])
     found = Built(engine, base, platform, tmp_path_factory.mktemp("exact"))
     yield found
     found.docker("image", "rm", "--force", found.tag)

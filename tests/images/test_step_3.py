@@ -2,11 +2,7 @@
 
 import contextlib
 import dataclasses
-import gzip
-import json
 import re
-import subprocess
-import tempfile
 import threading
 import time
 from pathlib import Path
@@ -19,7 +15,7 @@ from measure.build import BuildError, clean_copy
 from measure.dockerfiles import external_images
 from measure.probe import running, wait_for
 from measure.steps import Step, find_step
-from tests.conftest import changed, run
+from tests.conftest import changed, everything_in
 
 STEP = find_step("step-3")
 HARDENED = {
@@ -39,16 +35,6 @@ def bases_are_there(engine):
 def recommended(image) -> str:
     """Name of the recommended image in the engine."""
     return image(STEP, STEP.recommended, "linux/amd64")
-
-
-@pytest.fixture
-def docker(engine):
-    """Runs the engine's docker client."""
-
-    def call(*words: str, seconds: int = 600, **options):
-        return run(engine.docker.client_config.client_call[0], *words, seconds=seconds, **options)
-
-    return call
 
 
 @pytest.fixture
@@ -211,20 +197,6 @@ def test_the_development_target_reloads_what_changes(docker, folder):
 
 
 SECRET = "hunter2-9f1c"
-
-
-def everything_in(docker, tag: str) -> bytes:
-    """All that an image ships: history, configuration and the content of every layer, unpacked."""
-    with tempfile.TemporaryDirectory() as folder:
-        saved = Path(folder) / "saved.tar"
-        docker("save", "--output", str(saved), tag).check_returncode()
-        subprocess.run(["tar", "--extract", "--file", saved], cwd=folder, check=True)
-        (manifest,) = json.loads((Path(folder) / "manifest.json").read_text())
-        content = b""
-        for name in (manifest["Config"], *manifest["Layers"]):
-            data = (Path(folder) / name).read_bytes()
-            content += gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
-    return content + docker("history", "--no-trunc", tag).stdout.encode()
 
 
 @pytest.fixture

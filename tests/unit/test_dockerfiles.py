@@ -21,6 +21,7 @@ def images(tmp_path: Path, text: str) -> list[str]:
         ("FROM scratch\nCOPY --from=python:3.14 /a /b\n", ["python:3.14"]),
         ("FROM a:1 AS builder\nFROM b:2\nCOPY --from=builder /x /x\nCOPY --from=0 /y /y\n", ["a:1", "b:2"]),
         ("FROM a:1\nRUN --mount=type=bind,from=c:3,target=/c ls\n", ["a:1", "c:3"]),
+        ("FROM a:1 AS x-amd64\nARG TARGETARCH\nFROM x-${TARGETARCH}\n", ["a:1"]),
         ("FROM a:1 AS x-amd64\nFROM x-${TARGETARCH} AS final\nFROM scratch\nCOPY --from=final / /\n", ["a:1"]),
     ],
 )

@@ -1,7 +1,11 @@
+import json
+from types import SimpleNamespace
+
 import pytest
 
 from lab import bases, config, extras
 from measure.errors import Problem
+from measure.steps import PLATFORMS
 
 
 def test_an_unknown_base_is_refused_with_the_list_of_those_there_are():
@@ -23,6 +27,58 @@ def test_bases_are_built_after_those_they_need():
     for name in order:
         for needed in bases.known()[name].needs:
             assert order.index(needed) < order.index(name)
+
+
+@pytest.fixture
+def lab(tmp_path, monkeypatch):
+    """A lab whose registry has everything, and which writes down what it would build, in `built`."""
+    monkeypatch.setenv(config.HOME_VARIABLE, str(tmp_path))
+    found = config.Lab.from_environment()
+    built: list[dict[str, list[str]]] = []
+    monkeypatch.setattr(extras, "identity", lambda lab: "")
+    monkeypatch.setattr(bases, "digest", lambda lab, name: "sha256:0")
+    monkeypatch.setattr(bases, "_build", lambda lab, platforms: built.append(platforms))
+    return SimpleNamespace(lab=found, built=built)
+
+
+AMD64, ARM64 = PLATFORMS
+
+
+def test_a_base_is_built_for_the_platforms_asked_for_and_later_for_the_others_too(lab):
+    bases.provide(lab.lab, ["python:3.14-slim"], [AMD64])
+    assert set(map(tuple, lab.built.pop().values())) == {(AMD64,)}
+    bases.provide(lab.lab, ["python:3.14-slim"], [AMD64])
+    assert not lab.built
+    bases.provide(lab.lab, ["python:3.14-slim"])
+    assert lab.built.pop()["python:3.14-slim"] == [AMD64, ARM64]
+    bases.provide(lab.lab, ["python:3.14-slim"], [ARM64])
+    assert not lab.built
+
+
+def test_what_a_base_stands_on_keeps_the_platforms_that_it_has(lab):
+    bases.provide(lab.lab, ["python:3.14-slim"])
+    lab.built.clear()
+    bases.provide(lab.lab, ["python:3.14"], [AMD64])
+    built = lab.built.pop()
+    assert built["python:3.14"] == [AMD64]
+    assert built["debian:trixie"] == built["cpython:3.14"] == [AMD64, ARM64]
+
+
+def test_every_base_is_built_on_amd64_because_it_is_compiled_there(lab):
+    bases.provide(lab.lab, ["python:3.14-slim"], [ARM64])
+    assert lab.built.pop()["python:3.14-slim"] == [AMD64, ARM64]
+
+
+def test_a_state_file_without_platforms_means_all_of_them(lab):
+    name = "python:3.14-slim"
+    state = {needed: bases._key(lab.lab, needed) for needed in bases._order([name])}
+    lab.lab.bases_file.write_text(json.dumps(state))
+    bases.provide(lab.lab, [name])
+    assert not lab.built
+    state["debian:trixie"] = "another recipe"
+    lab.lab.bases_file.write_text(json.dumps(state))
+    bases.provide(lab.lab, [name], [AMD64])
+    assert lab.built.pop()["debian:trixie"] == [AMD64]
 
 
 def test_a_recipe_changes_with_its_files_and_with_its_bases(tmp_path, monkeypatch):

@@ -58,10 +58,10 @@ def test_step_folders_know_nothing_of_the_lab(step):
         assert not re.search(r"\blab\b", (ROOT / name).read_text()), name
 
 
-def test_step_dockerfiles_name_bases_that_the_lab_can_provide():
+def test_steps_name_images_that_the_lab_can_provide():
     for step in all_steps():
         for variant in step.variants:
-            bases.check(bases.external_images(variant.dockerfile))
+            bases.check([*bases.external_images(variant.dockerfile), *variant.images])
 
 
 def test_ci_calls_the_readmes_test_command():

@@ -1,3 +1,5 @@
+import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ services:
   step-9-demo:
     build: .
     ports: ["127.0.0.1:8000:9000"]
+    depends_on: {database: {condition: service_healthy}}
     x-measure: {title: A, teaches: B, question: C, fails_with: pg_config}
   database:
     image: postgres:17
@@ -37,6 +40,12 @@ def test_variants_come_in_file_order_with_their_names(tmp_path):
 
 def test_a_service_without_x_measure_is_no_variant(tmp_path):
     assert "database" not in [variant.service for variant in step(tmp_path, GOOD).variants]
+
+
+def test_what_a_variant_depends_on_is_known_with_the_images_to_provide(tmp_path):
+    first, recommended = step(tmp_path, GOOD).variants
+    assert (first.depends_on, first.images) == ([], [])
+    assert (recommended.depends_on, recommended.images) == (["database"], ["postgres:17"])
 
 
 @pytest.mark.parametrize(
@@ -76,9 +85,42 @@ def test_each_step_is_complete(found):
         assert (found.folder / name).exists()
 
 
-def test_step_1s_slim_variant_differs_in_from_alone():
-    folder = find_step("step-1").folder
-    one, other = ((folder / name).read_text().splitlines() for name in ("Dockerfile", "slim.Dockerfile"))
+FULL_TO_SLIM = ("FROM python:3.14", "FROM python:3.14-slim")
+INSTALL = "RUN pip install --no-cache-dir --require-hashes --no-deps {}-r /requirements.txt"
+
+
+@pytest.mark.parametrize(
+    ("step", "before", "after", "expected"),
+    [
+        ("step-1", "Dockerfile", "slim.Dockerfile", FULL_TO_SLIM),
+        ("extra-compiling-deps", "full.Dockerfile", "broken.Dockerfile", FULL_TO_SLIM),
+        (
+            "extra-compiling-deps",
+            "broken.Dockerfile",
+            "only-binary.Dockerfile",
+            (INSTALL.format(""), INSTALL.format("--only-binary=:all: ")),
+        ),
+    ],
+)
+def test_variants_that_differ_in_one_line_alone(step, before, after, expected):
+    folder = find_step(step).folder
+    one, other = ((folder / name).read_text().splitlines() for name in (before, after))
     assert len(one) == len(other)
     changed = [(a, b) for a, b in zip(one, other, strict=True) if a != b and not a.startswith("#")]
-    assert changed == [("FROM python:3.14", "FROM python:3.14-slim")]
+    assert changed == [expected]
+
+
+def test_the_two_packages_called_psycopg2_have_one_version_and_never_meet():
+    """Both install a folder called psycopg2, so that the one that comes second overwrites half of the first."""
+    lock = tomllib.loads((find_step("extra-compiling-deps").folder / "poetry.lock").read_text())
+    source, binary = (next(p for p in lock["package"] if p["name"] == name) for name in ("psycopg2", "psycopg2-binary"))
+    assert source["version"] == binary["version"]
+    assert source["groups"] == ["production"]
+    assert sorted(binary["groups"]) == ["binary", "dev"]
+
+
+def test_quick_leaves_out_what_takes_many_minutes_and_keeps_the_recommended_one():
+    step = find_step("step-4")
+    everything, quick = ([v.name for v in found.variants] for found in (step, replace(step, quick=True)))
+    assert [name for name in everything if name not in quick] == ["slim-source", "alpine-source"]
+    assert step.recommended.name in quick

@@ -1,0 +1,59 @@
+"""Step 4: the same sums everywhere, and packages from where the variant says they come from."""
+
+import os
+import tomllib
+
+import httpx
+import pytest
+
+from measure.probe import running, wait_for
+from measure.records import LAB_ENVIRONMENT, load, record_path
+from measure.steps import find_step
+
+STEP = find_step("step-4")
+EVERYTHING = os.environ.get("TESTS") == "all"
+VARIANTS = [variant for variant in STEP.variants if variant.teaching.quick or EVERYTHING]
+NUMPY = next(
+    package["version"]
+    for package in tomllib.loads((STEP.folder / "poetry.lock").read_text())["package"]
+    if package["name"] == "numpy"
+)
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+def test_python_and_numpy_add_up_to_the_same(engine, image, variant):
+    with running(engine, image(STEP, variant, "linux/amd64"), variant, "linux/amd64") as (_, url):
+        wait_for(url, 60)
+        answer = httpx.get(f"{url}/sum?n=1000000", timeout=60, trust_env=False).raise_for_status().json()
+        refused = httpx.get(f"{url}/sum?n=99999999", timeout=60, trust_env=False)
+    assert answer["sum"] == 499_999_500_000
+    assert answer["numpy"] == NUMPY
+    assert answer["python_seconds"] > answer["numpy_seconds"] > 0
+    assert refused.status_code == 400
+    assert "error" in refused.json()
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda variant: variant.name)
+def test_numpy_comes_from_a_wheel_of_the_right_kind_or_from_source(engine, image, variant):
+    """A wheel's tag tells where it came from: manylinux (PEP 600), musllinux (PEP 656), or linux for one made here."""
+    script = "import importlib.metadata as m; print(m.distribution('numpy').read_text('WHEEL'))"
+    shown = engine.docker.run(image(STEP, variant, "linux/amd64"), ["python", "-c", script], remove=True)
+    tags = " ".join(line for line in shown.splitlines() if line.startswith("Tag:"))
+    source, alpine = variant.name.endswith("-source"), variant.name.startswith("alpine")
+    if source:
+        assert "-linux_x86_64" in tags
+    else:
+        assert ("musllinux" in tags, "manylinux" in tags) == (alpine, not alpine)
+
+
+@pytest.mark.parametrize("name", ["slim", "recommended", "alpine", "alpine-multistage", "solution"])
+@pytest.mark.parametrize("platform", ["linux/amd64", "linux/arm64"])
+def test_where_there_is_a_wheel_no_compiler_ships(name, platform):
+    assert not load(record_path(LAB_ENVIRONMENT, STEP.name, name, platform)).contents.has_compiler
+
+
+def test_the_solution_still_works_without_numpys_tests(engine, image):
+    name = image(STEP, STEP.variant("solution"), "linux/amd64")
+    assert engine.docker.run(name, ["find", "/opt/venv", "-type", "d", "-name", "tests"], remove=True) == ""
+    script = "import numpy, numpy.linalg as l; print(int(l.det(numpy.eye(3))))"
+    assert engine.docker.run(name, ["python", "-c", script], remove=True) == "1"
