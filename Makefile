@@ -28,6 +28,10 @@ run-%: .venv/.ready FORCE ## docker compose up for a step, in the foreground: ma
 wheels: .venv/.ready ## ask pip which wheels packages have today, and record it: make wheels, or PACKAGES='lxml pillow'
 	@$(RUN) measure wheels $(PACKAGES)
 
+.PHONY: recipes
+recipes: .venv/.ready ## prove which apt packages building from source takes: make recipes, or NAME=psycopg2 for that one
+	@$(RUN) measure recipes $(NAME)
+
 .PHONY: steps
 steps: .venv/.ready ## the steps, and what each variant teaches
 	@$(RUN) measure steps

@@ -41,14 +41,19 @@ class BuildError(Exception):
         self.exit_code, self.log = exit_code, log
 
     @property
-    def tail(self) -> list[str]:
-        """The last lines that the failing instruction printed, without the builder's own framing."""
+    def own_lines(self) -> list[str]:
+        """The failing instruction and all that it printed, without the builder's own framing; [] where none failed."""
         errors = [i for i, line in enumerate(self.log) if re.match(r"^#\d+ ERROR", line)]
         if not errors:
-            return self.log[-10:]
+            return []
         number = self.log[errors[0]].split()[0]
         own = [line for line in self.log[: errors[0] + 1] if line.startswith(f"{number} ")]
-        return [_NOISE.sub("", line) for line in own[-10:]]
+        return [_NOISE.sub("", line) for line in own]
+
+    @property
+    def tail(self) -> list[str]:
+        """The last lines that the failing instruction printed, without the builder's own framing."""
+        return (self.own_lines or self.log)[-10:]
 
     def line_with(self, words: str) -> str | None:
         """The first line with these words that an instruction printed; the builder's own lines do not count."""
@@ -59,6 +64,12 @@ class BuildError(Exception):
         """The line of the log that says what went wrong."""
         candidates = [line for line in self.tail if re.search(r"error|not found|failed|no such", line, re.IGNORECASE)]
         return (candidates or self.tail or ["no output"])[0].strip()
+
+
+def scrub(line: str) -> str:
+    """A line of output without the builder's prefix and without host names."""
+    line = re.sub(r"(host: |host )[\w-]+(\.[\w-]+)+", r"\1…", _NOISE.sub("", line))
+    return re.sub(r"https?://[^\s/]+", "https://…", line).strip()
 
 
 def layout() -> Path:
@@ -110,8 +121,8 @@ def clean_copy(folder: Path) -> Iterator[Path]:
         yield copy
 
 
-def _run(lines: Iterator, progress: Callable[[str], None]) -> None:
-    """Follow a build to its end. Raises BuildError when it fails."""
+def _run(lines: Iterator, progress: Callable[[str], None]) -> list[str]:
+    """Follow a build to its end; returns what the builder printed. Raises BuildError when it fails."""
     log: list[str] = []
     try:
         for line in lines:
@@ -124,6 +135,7 @@ def _run(lines: Iterator, progress: Callable[[str], None]) -> None:
     except KeyboardInterrupt:
         stop_clients()
         raise
+    return log
 
 
 def stop_clients() -> None:
@@ -136,8 +148,8 @@ def stop_clients() -> None:
 
 def _bake(
     engine: Engine, file: Path, target: str, platform: str, progress: Callable[[str], None], **settings: Any
-) -> dict[str, Any]:
-    """Build one target of a bake or compose file; returns what the builder tells about it.
+) -> tuple[dict[str, Any], list[str]]:
+    """Build one target of a bake or compose file; returns what the builder tells about it, and what it printed.
 
     bake would look for the context from the folder that this process is in, so `settings` says where it is.
     """
@@ -154,8 +166,8 @@ def _bake(
             # Attestations would add megabytes that are no part of the image.
             variables={"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
         )
-        _run(lines, progress)
-        return json.loads(metadata.read_text())[target]
+        log = _run(lines, progress)
+        return json.loads(metadata.read_text()).get(target, {}), log
 
 
 def _export(
@@ -167,7 +179,8 @@ def _export(
     with tempfile.TemporaryDirectory(dir=layout(), prefix="export-", ignore_cleanup_errors=True) as folder:
         (Path(folder) / "blobs").symlink_to(layout() / "blobs")
         output = f"type=oci,tar=false,dest={folder}"
-        return _bake(engine, file, target, platform, progress, output=output, **settings)["containerimage.digest"]
+        built, _ = _bake(engine, file, target, platform, progress, output=output, **settings)
+        return built["containerimage.digest"]
 
 
 def _in_copy(step: Step, variant: Variant, copy: Path) -> tuple[Path, str, dict[str, str]]:
@@ -239,14 +252,32 @@ def context_listing(engine: Engine, step: Step, variant: Variant) -> list[tuple[
     return [(entry.path, entry.size) for entry in entries if entry.kind == "file"]
 
 
+def build_text(engine: Engine, dockerfile: str, progress: Callable[[str], None], **settings: Any) -> list[str]:
+    """Build a Dockerfile given as text, natively and without a context, into the builder's cache alone.
+
+    `settings` are those of a bake target, like `target`. Returns what the builder printed. Raises BuildError.
+    """
+    with _small_build({"Dockerfile": dockerfile}, **settings) as file:
+        return _bake(engine, file, "small", native_platform(), progress, output="type=cacheonly")[1]
+
+
+def weigh_text(engine: Engine, dockerfile: str, base: str, progress: Callable[[str], None], **settings: Any) -> Image:
+    """Build a Dockerfile given as text, as `build_text` does, and weigh what comes of it, upon its base image."""
+    with layout_in_use():
+        with _small_build({"Dockerfile": dockerfile}, **settings) as file:
+            digest = _export(engine, file, "small", native_platform(), progress)
+        progress("weighing")
+        return read_image(layout(), digest).on(base_layers(engine, base, native_platform()))
+
+
 @contextlib.contextmanager
-def _small_build(files: dict[str, str], context: Path | None = None) -> Iterator[Path]:
+def _small_build(files: dict[str, str], context: Path | None = None, **settings: Any) -> Iterator[Path]:
     """A bake file whose target `small` builds the Dockerfile among `files`, by default with no other context."""
     with tempfile.TemporaryDirectory(prefix="measure-") as name:
         folder = Path(name)
         for path, text in files.items():
             (folder / path).write_text(text)
-        target = {"context": str(context or folder), "dockerfile": str(folder / "Dockerfile")}
+        target = {"context": str(context or folder), "dockerfile": str(folder / "Dockerfile"), **settings}
         (folder / "bake.json").write_text(json.dumps({"target": {"small": target}}))
         yield folder / "bake.json"
 

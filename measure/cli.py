@@ -15,6 +15,7 @@ from python_on_whales.exceptions import DockerException
 from rich.markup import escape
 
 from measure import probe, site
+from measure import recipes as recipe_records
 from measure.build import layout, layout_in_use
 from measure.check import check
 from measure.compare import compare
@@ -80,6 +81,15 @@ def wheels(
 
 @app.command()
 @friendly
+def recipes(
+    names: Annotated[list[str] | None, typer.Argument(help="Packages; by default those not proved yet")] = None,
+) -> None:
+    """Prove which apt packages a package needs to be built from source and to run, and record it."""
+    recipe_records.measure_recipes(choose(), names or [])
+
+
+@app.command()
+@friendly
 def run(name: StepName) -> None:
     """`docker compose up --build` for a step, in the foreground, on whichever engine there is."""
     found = find_step(name)
@@ -121,6 +131,9 @@ def check_records(name: Annotated[str | None, typer.Argument(help="A step; all b
     for environment in environments() or [LAB_ENVIRONMENT]:
         found += check(environment, asked)
         count += len(record_files(environment))
+        if not name and (environment == LAB_ENVIRONMENT or recipe_records.record_path(environment).exists()):
+            found += recipe_records.findings(environment)
+            count += len(recipe_records.load(environment).recipes)
     for finding in found:
         out.print(escape(str(finding)), soft_wrap=True)
     if found:

@@ -21,11 +21,12 @@ from typing import Any
 from rich.console import Console
 
 from lab import fidelity
-from measure import then, wheels
+from measure import recipes, then, wheels
 from measure.charts import Bar, bars
 from measure.check import Finding, check
 from measure.compare import instruction
 from measure.errors import Problem
+from measure.recipe_table import IMAGE, Cost, RecipeRecord
 from measure.records import (
     LAB_ENVIRONMENT,
     RESULTS,
@@ -116,8 +117,9 @@ class Page:
         """What the page's expressions may call, by name."""
         names = (
             "bars", "bench", "change", "contents", "diff", "failure", "fidelity", "grown", "intro", "ladder", "layer",
-            "layers", "machine", "packages", "ratio", "results", "saved", "seconds", "size", "sizes", "terminal",
-            "then_and_now", "timings", "variants", "vendored", "wheel_groups", "wheel_size", "wheels",
+            "layers", "machine", "packages", "ratio", "recipe_dockerfile", "recipe_errors", "recipes", "results",
+            "saved", "seconds", "size", "sizes", "terminal", "then_and_now", "timings", "variants", "vendored",
+            "wheel_groups", "wheel_size", "wheels",
         )  # fmt: skip
         return {name: getattr(self, f"_{name}") for name in names}
 
@@ -532,6 +534,56 @@ class Page:
                 lines.append(f"- {title}: **{len(names)} of {len(rows)}**, {', '.join(names)}")
         return "\n".join(lines)
 
+    @cached_property
+    def _proved(self) -> list[RecipeRecord]:
+        """The lab's recipes. Raises Problem when one of them does not hold."""
+        return recipes.complete(LAB_ENVIRONMENT).recipes
+
+    def _recipes(self) -> str:
+        """The apt packages that building a package takes, and those that running it takes, with what they add."""
+        head = ["package", "to build", "adds", "to run", "adds", "built in", "wheel for glibc today"]
+        proved, today = self._proved, wheels.complete()
+        rows = []
+        for record in proved:
+            recipe, built = record.recipe, record.built
+            build = _apt(recipe.build) + ("" if recipe.minimise else " (listed, not minimised)")
+            build += "".join(f", with `{name}={value}`" for name, value in recipe.environment.items())
+            row = today.package(recipe.package)
+            cells = [f"`{recipe.package}` {recipe.version}", build]
+            if built:
+                seconds = f"once; load average of the machine before: {built.load_before}"
+                cells += [_added(built.build_cost), _apt(recipe.run), _added(built.run_cost)]
+                cells.append(f'<span title="{seconds}">{duration(built.seconds).replace(" ", "&nbsp;")}</span>')
+            else:
+                cells += ["", record.outcome, "", ""]
+            rows.append([*cells, _glibc_today(row) if row else "not asked"])
+        days = sorted({f"{record.provenance.measured_at:%Y-%m-%d}" for record in proved})
+        path = self._file(recipes.record_path(LAB_ENVIRONMENT), "The record")
+        caption = (
+            f"Proved on {' and '.join(days)} (UTC), on {proved[0].platform} upon `{IMAGE}`. *Adds* is the "
+            "transfer size of all that `apt-get` installs for them, dependencies included; the pointer shows the exact "
+            f"and the unpacked size. {path} has all of it."
+        )
+        return f"{markdown_table(head, rows, 'llrlrrl')}\n\n{caption}"
+
+    def _recipe_errors(self) -> str:
+        """What is seen when a package is left out, and where a build is blocked."""
+        rows = []
+        for record in self._proved:
+            name = f"`{record.recipe.package}`"
+            if record.failure:
+                rows.append([name, "build", "nothing: it is blocked", _code(record.failure.line)])
+            for one in record.left_out:
+                rows.append([name, one.kind, f"`{one.package}`", _code(one.line)])
+        return markdown_table(["package", "to", "left out", "and what you see"], rows)
+
+    def _recipe_dockerfile(self, package: str) -> str:
+        """The Dockerfile that proved a recipe, as a block."""
+        for record in self._proved:
+            if record.recipe.package == package and record.outcome == "proved":
+                return f"``` dockerfile\n{record.recipe.dockerfile}```"
+        raise Problem(f"{package} has no proved recipe.", next=f"make recipes NAME={package}")
+
     def _file(self, path: Path, text: str) -> str:
         """A link to a file of results/, which the site carries along."""
         return f"[{text}]({self._link(records_file(path))})"
@@ -564,6 +616,30 @@ def _wheel(package: Package, answer: Answer) -> str:
     wheel = answer.wheel
     exact = f", {wheel.bytes:,} bytes" if wheel and wheel.bytes is not None else ""
     return f'<span title="{wheel.file + exact if wheel else answer.said}">{wheel_cell(package, answer)}</span>'
+
+
+def _apt(packages: list[str]) -> str:
+    """The apt packages of a recipe, to be copied as they are."""
+    return f"`{' '.join(packages)}`" if packages else "nothing"
+
+
+def _added(cost: Cost) -> str:
+    """What apt packages add to an image; nothing where there are none."""
+    if not cost.transfer_bytes:
+        return ""
+    exact = f"{cost.transfer_bytes:,} bytes; unpacked {cost.unpacked_tar_bytes:,} bytes"
+    return f'<span title="{exact}">{megabytes(cost.transfer_bytes).replace(" ", "&nbsp;")}</span>'
+
+
+def _glibc_today(package: Package) -> str:
+    """Does a wheel make building unnecessary on Debian?"""
+    there = [machine for libc, machine in TARGETS if libc == "manylinux" and package.state(libc, machine) == "yes"]
+    return {0: "no", 1: f"on {there[0] if there else ''} alone", 2: "yes"}[len(there)]
+
+
+def _code(text: str) -> str:
+    """A line of output as code in a cell of a Markdown table."""
+    return f"`` {_in_cell(text)} ``" if "`" in text else f"`{_in_cell(text)}`"
 
 
 def _library(file: str) -> str:

@@ -241,7 +241,7 @@ def as_json(model: BaseModel) -> str:
 
 
 @contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def writing(folder: Path) -> Iterator[None]:
     """Hold the right to write in a folder of results, and clear away what a killed writer left there."""
     locks = cache_folder() / "locks"
     locks.mkdir(exist_ok=True)
@@ -257,7 +257,7 @@ def save(record: Record) -> Record | None:
     Returns the record that was there before, None when there was none or no valid one, which is told. Raises OSError,
     with the old record still in place, when it cannot be written.
     """
-    with _writing(record.path.parent):
+    with writing(record.path.parent):
         try:
             old = load(record.path)
         except Problem as problem:
@@ -273,16 +273,19 @@ def save(record: Record) -> Record | None:
 def save_environment(environment: Environment) -> None:
     """Write the description of an environment where it differs from the one that is there."""
     text = as_json(environment)
-    with _writing(environment.path.parent):
+    with writing(environment.path.parent):
         if not environment.path.exists() or environment.path.read_text() != text:
             write_whole(environment.path, text)
 
 
 def schemas() -> dict[str, str]:
     """The published JSON Schemas, by file name below `results/`."""
+    from measure.recipe_table import RecipeTable  # its records are made of what stands here
+
     models = {
         "record.schema.json": Record,
         "environment.schema.json": Environment,
         "wheels.schema.json": WheelTable,
+        "recipes.schema.json": RecipeTable,
     }
     return {name: json.dumps(model.model_json_schema(), indent=2) + "\n" for name, model in models.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -15,7 +14,7 @@ from rich.markup import escape
 from lab.lifecycle import check_disk
 from measure import build as builder
 from measure import probe
-from measure.build import BuildError
+from measure.build import BuildError, scrub
 from measure.check import as_intended
 from measure.compare import since_recorded
 from measure.dockerfiles import external_images
@@ -56,12 +55,18 @@ class Outcome:
         return as_intended(self.record, self.variant)
 
 
-def _provenance(engine: Engine, step: Step, variant: Variant, platform: str, labels: dict[str, str]) -> Provenance:
+def provenance(
+    engine: Engine, images: list[str], platform: str, command: str, labels: dict[str, str] | None = None
+) -> Provenance:
+    """Where numbers come from that are measured now: from builds upon these base images, by this command.
+
+    `labels` are those of the image that was built.
+    """
     bases = []
-    for name in external_images(variant.dockerfile):
+    for name in images:
         recipe = engine.recipe(name)
         # An engine may hold a stand-in under an official name; the label that it hands down tells.
-        origin = "lab" if recipe or labels.get(ORIGIN_LABEL) == "lab" else "docker.io"
+        origin = "lab" if recipe or (labels or {}).get(ORIGIN_LABEL) == "lab" else "docker.io"
         bases.append(BaseImage(name=name, origin=origin, digest=engine.digest(name), recipe_sha256=recipe))
     return Provenance(
         bases=bases,
@@ -70,7 +75,7 @@ def _provenance(engine: Engine, step: Step, variant: Variant, platform: str, lab
         buildx=engine.buildx,
         builder_driver=engine.driver,
         index_cache=engine.kind == "lab",
-        command=step.command,
+        command=command,
         measured_at=datetime.now(UTC).replace(microsecond=0),
     )
 
@@ -101,14 +106,18 @@ def _measure(engine: Engine, step: Step, variant: Variant, platform: str, progre
         "inputs_sha256": inputs.sha256,
         "inputs": inputs,
     }
+    images = external_images(variant.dockerfile)
+
+    def origin(labels: dict[str, str]) -> Provenance:
+        return provenance(engine, images, platform, step.command, labels)
+
     try:
         image = builder.build(engine, step, variant, platform, progress)
     except BuildError as error:
         lesson = variant.teaching.fails_with
         line = (error.line_with(lesson) if lesson else None) or error.telling_line
-        failure = Failure(exit_code=error.exit_code, line=_scrub(line))
-        provenance = _provenance(engine, step, variant, platform, {})
-        record = Record(outcome="failed", failure=failure, provenance=provenance, **common)
+        failure = Failure(exit_code=error.exit_code, line=scrub(line))
+        record = Record(outcome="failed", failure=failure, provenance=origin({}), **common)
         if not lesson and not probe.ending.is_set():
             _show_failure(engine, variant, platform, error)
     else:
@@ -116,7 +125,7 @@ def _measure(engine: Engine, step: Step, variant: Variant, platform: str, progre
             outcome="built",
             size=_size(image, builder.context_bytes(engine, step, variant)),
             contents=image.contents,
-            provenance=_provenance(engine, step, variant, platform, image.labels),
+            provenance=origin(image.labels),
             **common,
         )
     outcome = Outcome(variant, platform, record)
@@ -125,12 +134,6 @@ def _measure(engine: Engine, step: Step, variant: Variant, platform: str, progre
     if (outcome.expected or not record.path.exists()) and not probe.ending.is_set():
         outcome.before = save(record)
     return outcome
-
-
-def _scrub(line: str) -> str:
-    """A line of output without the builder's prefix and without host names."""
-    line = re.sub(r"^#\d+ (\d+\.\d+ )?", "", line)
-    return re.sub(r"https?://[^\s/]+", "https://…", line).strip()
 
 
 def _show_failure(engine: Engine, variant: Variant, platform: str, error: BuildError) -> None:

@@ -9,9 +9,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from measure.compare import Row, instruction
+from measure.recipe_table import RecipeRecord
 from measure.records import Record, Size
 from measure.steps import Step, Variant
-from measure.units import change, megabytes, signed
+from measure.units import change, duration, megabytes, signed
 from measure.wheel_table import TARGETS, Answer, Package
 
 #: Results go to standard output, at least wide enough for the tables.
@@ -134,4 +135,20 @@ def wheels_table(rows: list[Package]) -> Table:
     for row in rows:
         cells = (wheel_cell(row, row.answer(*target)) for target in TARGETS)
         shown.add_row(row.name, row.latest, "yes" if row.sdist else "no", *cells)
+    return shown
+
+
+def recipes_table(records: list[RecipeRecord]) -> Table:
+    """What was proved of recipes: the apt packages, what they add to an image (transfer size), the time to build."""
+    shown = Table(title="build dependencies, verified (transfer size of the packages)", show_edge=False, pad_edge=False)
+    for name in ("package", "to build", "adds", "to run", "adds", "built in"):
+        shown.add_column(name, justify="right" if name in ("adds", "built in") else "left")
+    for record in records:
+        recipe, built = record.recipe, record.built
+        cells = [record.outcome, "", "", "", ""]
+        if built:
+            build_cost, run_cost = (megabytes(cost.transfer_bytes) for cost in (built.build_cost, built.run_cost))
+            run = [" ".join(recipe.run), run_cost] if recipe.run else ["nothing", ""]
+            cells = [" ".join(recipe.build), build_cost, *run, duration(built.seconds)]
+        shown.add_row(f"{recipe.package} {recipe.version}", *cells)
     return shown

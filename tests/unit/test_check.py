@@ -147,4 +147,5 @@ def test_the_recipe_of_a_base_makes_stale_what_stands_on_it(clone):
     recipe.write_text(recipe.read_text() + "RUN true\n")
     lines = checked(clone).stdout.splitlines()
     assert [line for line in lines if "slim.linux-amd64.json: the recipe of python:3.14-slim changed" in line]
+    assert [line for line in lines if "recipes.json: psycopg2: the recipe of python:3.14-slim changed" in line]
     assert not any("step-1-kiss/recommended" in line for line in lines)
