@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import posixpath
 import re
@@ -15,7 +16,7 @@ from typing import Any
 import httpx
 import psutil
 from python_on_whales import Container, DockerClient
-from python_on_whales.exceptions import DockerException
+from python_on_whales.exceptions import DockerException, NoSuchContainer
 from tenacity import (
     RetryError,
     Retrying,
@@ -49,12 +50,13 @@ ending = threading.Event()
 
 
 def remove_orphans(engine: Engine) -> None:
-    """Remove containers and Compose projects of runs that were killed before they could."""
+    """Remove containers of runs that were killed before they could."""
     for container in engine.docker.container.list(all=True, filters=[("label", LABEL)]):
-        owner = container.config.labels.get(LABEL, "")
-        if not owner.isdigit() or not psutil.pid_exists(int(owner)):
-            engine.docker.remove(container, force=True, volumes=True)
-            say(f"removed the container {container.name}, which a killed run left")
+        with contextlib.suppress(NoSuchContainer):  # another run is removing it
+            owner, name = container.config.labels.get(LABEL, ""), container.name
+            if not owner.isdigit() or not psutil.pid_exists(int(owner)):
+                _remove(engine, name)
+                say(f"removed the container {name}, which a killed run left")
     for name in _remove_projects(engine, lambda pid: not psutil.pid_exists(pid)):
         say(f"removed the Compose project {name}, which a killed run left")
 
@@ -62,8 +64,17 @@ def remove_orphans(engine: Engine) -> None:
 def remove_own(engine: Engine) -> None:
     """Remove the containers and Compose projects that this process started, whatever they are doing."""
     for container in engine.docker.container.list(all=True, filters=[("label", f"{LABEL}={os.getpid()}")]):
-        engine.docker.remove(container, force=True, volumes=True)
+        _remove(engine, container.id)
     _remove_projects(engine, lambda pid: pid == os.getpid())
+
+
+def _remove(engine: Engine, container: str) -> None:
+    """Remove a container, and its volumes without a name; one that is gone, or going, is no error."""
+    try:
+        engine.docker.remove(container, force=True, volumes=True)
+    except DockerException as error:
+        if not re.search("No such container|already in progress", str(error)):
+            raise
 
 
 def _remove_projects(engine: Engine, of: Callable[[int], bool]) -> list[str]:
@@ -125,11 +136,7 @@ def named_container(engine: Engine) -> Iterator[dict[str, Any]]:
     try:
         yield {"name": name, "labels": {LABEL: str(os.getpid())}}
     finally:
-        try:
-            engine.docker.remove(name, force=True, volumes=True)  # volumes without a name
-        except DockerException as error:
-            if "No such container" not in str(error):
-                raise
+        _remove(engine, name)
 
 
 @contextmanager
