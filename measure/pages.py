@@ -414,7 +414,7 @@ class Page:
         found = replace(find_step(step), quick=quick)
         records = self.records.of_step(found.name)
         text = io.StringIO()
-        Console(file=text, width=80).print(table(found, records, list(self.records.platforms)))
+        Console(file=text, width=100).print(table(found, records, list(self.records.platforms)))
         lines = [line.rstrip() for line in text.getvalue().splitlines()]
         for platform in self.records.platforms:
             machine = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}[platform]
