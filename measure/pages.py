@@ -293,6 +293,8 @@ class Page:
                 "bytecode", "wasted", "context"]  # fmt: skip
         rows = []
         for variant in find_step(step).variants:
+            if not variant.platforms([platform]):
+                continue
             record = self.records.get(f"{step}/{variant.name}", platform)
             if record.contents is None or record.size is None:
                 rows.append([variant.name, "fails", *[""] * 9])

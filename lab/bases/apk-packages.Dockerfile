@@ -11,6 +11,7 @@ RUN for wheel in /wheels/*.whl; do unzip -q "$wheel" -d "${wheel%.whl}"; done
 FROM zig AS packages
 ARG TARGETARCH
 COPY --from=musl /make/ /packages/make/
+COPY --from=musl /libpq/ /packages/libpq/
 COPY apk-entry.sh apk-packages.sh /usr/local/bin/
 RUN apk-packages.sh $TARGETARCH
 

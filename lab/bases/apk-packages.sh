@@ -92,16 +92,25 @@ kernel=linux-libc-dev/usr/include
 cp -rL $kernel/asm-generic $kernel/linux $kernel/mtd $kernel/rdma "$kernel/$machine-linux-gnu/asm" \
     /packages/linux-headers/usr/include/
 
+# libpq-dev: what compiling against PostgreSQL's client library takes; libpq keeps the library.
+mkdir -p /packages/libpq-dev/usr/lib
+mv /packages/libpq/usr/bin /packages/libpq/usr/include /packages/libpq-dev/usr/
+mv /packages/libpq/usr/lib/libpq.so /packages/libpq/usr/lib/pkgconfig /packages/libpq-dev/usr/lib/
+"$machine-linux-gnu-strip" --strip-unneeded /packages/libpq/usr/lib/libpq.so.* /packages/libpq-dev/usr/bin/pg_config
+
 set +x
 musl=$(dpkg-deb -f musl-dev_*.deb Version)
 make=$(cat /packages/make/version)
-rm /packages/make/version
+libpq=$(cat /packages/libpq/version)
+rm /packages/make/version /packages/libpq/version
 pack gcc "$version" "clang, called gcc"
 pack g++ "$version" "clang for C++, called g++, with libc++" gcc libc-dev
 pack libc-dev "$musl" "needs musl-dev" musl-dev
 pack musl-dev "$musl" "headers and start files of the C library"
 pack linux-headers "$(dpkg-deb -f linux-libc-dev_*.deb Version)" "headers of the Linux kernel"
 pack make "$make" "GNU make"
+pack libpq "$libpq" "PostgreSQL: the client library"
+pack libpq-dev "$libpq" "PostgreSQL: headers of the client library, and pg_config" libpq
 pack build-base "$version" "needs what most builds need" g++ gcc libc-dev make
 # Named by Dockerfiles that are written for Alpine's own g++: here it is inside of what the compiler makes.
 pack libgcc "$version" "nothing: the lab's compiler puts it into what it makes"

@@ -7,6 +7,11 @@ RUN musl-source.sh busybox bzip2 gdbm libffi libzstd make-dfsg ncurses openssl r
 COPY python.tar.xz /
 RUN mkdir /src/python && tar -xf /python.tar.xz -C /src/python --strip-components=1
 
+FROM --platform=$BUILDPLATFORM debian:trixie-slim AS libpq-source
+RUN apt-get update && apt-get install -y --no-install-recommends bzip2
+COPY musl-source.sh /usr/local/bin/
+RUN musl-source.sh postgresql-17
+
 FROM --platform=$BUILDPLATFORM debian:trixie-slim AS toolchain-amd64
 ARG TARGETARCH
 COPY musl-toolchain.sh /usr/local/bin/
@@ -139,6 +144,17 @@ RUN --mount=type=bind,from=sources,source=/src/make-dfsg,target=/src,rw \
     && ./configure --build="$(gcc --print-multiarch)" --prefix=/usr --disable-nls --without-guile \
     && make && mkdir -p /out/usr/bin && cp make /out/usr/bin/ && strip /out/usr/bin/make
 
+# PostgreSQL's client library alone, with pg_config, which tells what compiles against it where things are.
+FROM toolchain AS libpq
+RUN apt-get install -y --no-install-recommends bison flex
+COPY --from=libpq-source /src/postgresql-17/ /src/
+COPY --from=openssl /out/ /sysroot/
+COPY --from=zlib /out/ /sysroot/
+RUN ./configure --build="$(gcc --print-multiarch)" --prefix=/usr --without-icu --without-readline --with-openssl \
+    && make -C src/backend generated-headers \
+    && for part in include interfaces/libpq bin/pg_config; do make -C "src/$part" install DESTDIR=/out || exit; done \
+    && find /out -name '*.a' -delete -o -type d '(' -name server -o -name share ')' -prune -exec rm -r '{}' +
+
 FROM python AS packages
 ARG TARGETARCH
 COPY --from=sources /src/*.version /src/
@@ -151,3 +167,5 @@ COPY --from=python /out/ /python/
 COPY --from=packages /packages/ /packages/
 COPY --from=sources /src/make-dfsg.version /make/version
 COPY --from=make /out/ /make/
+COPY --from=libpq-source /src/postgresql-17.version /libpq/version
+COPY --from=libpq /out/ /libpq/

@@ -284,6 +284,15 @@ def test_what_ships_has_the_library_and_no_compiler(engine, image):
     assert "libpq5" in engine.docker.run(name, ["sh", "-c", command], remove=True)
 
 
+def test_on_alpine_the_driver_is_compiled_against_musl_and_ships_without_a_compiler(engine, image):
+    name = image(STEP, STEP.variant("alpine"), "linux/amd64")
+    driver = "/opt/venv/lib/python3.14/site-packages/psycopg2/_psycopg*.so"
+    libraries = engine.docker.run(name, ["sh", "-c", f"ldd {driver}"], remove=True)
+    assert "/usr/lib/libpq.so.5" in libraries
+    assert "musl" in libraries and "libc.so.6" not in libraries
+    assert engine.docker.run(name, ["sh", "-c", "command -v gcc pg_config || apk info"], remove=True).count("libpq") == 1
+
+
 def test_the_solution_finds_the_packages_that_are_listed_by_hand_elsewhere(engine, image):
     listed = [
         engine.docker.run(image(STEP, variant, "linux/amd64"), ["dpkg-query", "--show"], remove=True)
