@@ -20,7 +20,7 @@ from measure.build import layout, layout_in_use
 from measure.check import check
 from measure.compare import compare
 from measure.dockerfiles import external_images
-from measure.engine import BUILDER_NAME, choose
+from measure.engine import BUILDER_NAME, choose, native_platform
 from measure.errors import Problem, friendly, say
 from measure.files import cache_folder, write_whole
 from measure.records import (
@@ -35,7 +35,7 @@ from measure.records import (
     schemas,
     shown,
 )
-from measure.run import measure_step
+from measure.run import measure_step, provide_bases
 from measure.steps import PLATFORMS, RECOMMENDED, ROOT, all_steps, find_step
 from measure.table import contents_table, difference_table, layers_table, out, table
 from measure.timing import time_step
@@ -66,7 +66,7 @@ def time_rebuilds(name: StepName) -> None:
     """Time the rebuilds of a step's variants after a change of code and of a dependency, and record them."""
     found = find_step(name)
     engine = choose()
-    engine.provide(sorted({image for variant in found.variants for image in external_images(variant.dockerfile)}))
+    provide_bases(engine, [(variant, native_platform()) for variant in found.variants])
     time_step(engine, found)
 
 
@@ -95,7 +95,7 @@ def run(name: StepName) -> None:
     found = find_step(name)
     recommended = found.recommended
     engine = choose()
-    engine.provide([*external_images(recommended.dockerfile), *recommended.images])
+    engine.provide([*external_images(recommended.dockerfile), *recommended.images], [native_platform()])
     say(f"http://localhost:{recommended.published} answers when it is up; Ctrl-C stops it")
     compose = [*engine.docker.client_config.client_call, "compose", "--file", str(found.compose_file)]
     up = subprocess.Popen([*compose, "up", "--build"])

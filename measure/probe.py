@@ -102,7 +102,7 @@ def dependencies(engine: Engine, variant: Variant) -> Iterator[tuple[list[str], 
     if not variant.depends_on:
         yield [], []
         return
-    engine.provide(variant.images)
+    engine.provide(variant.images, [native_platform()])
     docker = _compose(
         engine,
         compose_files=[variant.context / "compose.yaml"],

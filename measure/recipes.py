@@ -372,7 +372,7 @@ def measure_recipes(engine: Engine, names: list[str]) -> None:
         say(f"{len(chosen)} of {len(rows)} recipes to prove; the records of the others hold")
     if chosen:
         check_disk(cache_folder())
-        engine.provide([IMAGE])
+        engine.provide([IMAGE], [native_platform()])
         save_environment(describe(engine))
     failed = []
     for row in chosen:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from python_on_whales.exceptions import DockerException
 
 from measure import probe, records
-from measure.engine import Engine
+from measure.engine import Engine, native_platform
 from measure.errors import Problem, console, say
 from measure.files import write_whole
 from measure.records import as_json, shown
@@ -92,7 +92,7 @@ def ask(engine: Engine, names: list[str], **options: Any) -> list[Package]:
 
     Raises Problem when the index does not answer for all of them.
     """
-    engine.provide([IMAGE])
+    engine.provide([IMAGE], [native_platform()])
     with probe.named_container(engine) as known_as:
         try:
             command = ["timeout", str(LIMIT), "python", "-c", SCRIPT.read_text(), *names]

@@ -25,7 +25,7 @@ def compose(tmp_path_factory, engine):
     clone = fresh_clone(tmp_path_factory.mktemp("compose") / "clone")
     dockerfiles = [ROOT / "docs/Dockerfile", *(step.recommended.dockerfile for step in all_steps())]
     needed = {image for path in dockerfiles for image in external_images(path)}
-    engine.provide(sorted(needed.union(*(step.recommended.images for step in all_steps()))))
+    engine.provide(sorted(needed.union(*(step.recommended.images for step in all_steps()))), ["linux/amd64"])
     environment = {**os.environ, **(lab_environment() if engine.kind == "lab" else {})}
 
     def call(*words: str):

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from measure.build import BuildError
-from measure.dockerfiles import external_images
 from measure.probe import ask, running, wait_for
 from measure.records import LAB_ENVIRONMENT, load, record_path
+from measure.run import provide_bases
 from measure.steps import RECOMMENDED, all_steps
 
 MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
@@ -34,7 +34,7 @@ RECOMMENDED_CASES = [case for case in CASES if case.values[1].name == RECOMMENDE
 
 @pytest.fixture(autouse=True, scope="module")
 def bases_are_there(engine):
-    engine.provide(sorted({image for s in STEPS for v in s.variants for image in external_images(v.dockerfile)}))
+    provide_bases(engine, [case.values[1:] for case in ALL_CASES])
 
 
 @pytest.mark.parametrize(("step", "variant", "platform"), CASES)

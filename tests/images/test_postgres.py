@@ -13,7 +13,7 @@ PASSWORD = "correct-horse"
 
 @pytest.fixture(autouse=True, scope="module")
 def image_is_there(engine):
-    engine.provide([IMAGE])
+    engine.provide([IMAGE], ["linux/amd64"])
 
 
 @pytest.fixture

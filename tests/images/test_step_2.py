@@ -13,7 +13,7 @@ STEP = find_step("step-2")
 
 @pytest.fixture(autouse=True, scope="module")
 def bases_are_there(engine):
-    engine.provide(sorted({image for v in STEP.variants for image in external_images(v.dockerfile)}))
+    engine.provide(sorted({image for v in STEP.variants for image in external_images(v.dockerfile)}), ["linux/amd64"])
 
 
 @pytest.mark.parametrize("name", ["naive", "recommended", "no-venv"])

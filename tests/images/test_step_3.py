@@ -28,7 +28,7 @@ HARDENED = {
 
 @pytest.fixture(autouse=True, scope="module")
 def bases_are_there(engine):
-    engine.provide(sorted({image for v in STEP.variants for image in external_images(v.dockerfile)}))
+    engine.provide(sorted({image for v in STEP.variants for image in external_images(v.dockerfile)}), ["linux/amd64"])
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ exec(compile(script, "ask_pip.py", "exec"), {"__name__": "__main__"})
 
 
 def ask_handmade(engine, *names: str):
-    engine.provide([wheels.IMAGE])
+    engine.provide([wheels.IMAGE], ["linux/amd64"])
     with probe.named_container(engine) as known_as:
         command = ["timeout", "60", "python", "-c", HANDMADE, wheels.SCRIPT.read_text(), *names]
         environment = {"PIP_INDEX_URL": "file:///tmp/index"}
