@@ -103,7 +103,7 @@ class Engine:
         return records_recipe()
 
     @staticmethod
-    def provide(_names: list[str]) -> None:
+    def provide(_names: list[str], _platforms: list[str]) -> None:
         """Nothing is to be provided."""
 
 
