@@ -9,8 +9,8 @@ RUN mkdir /src/python && tar -xf /python.tar.xz -C /src/python --strip-component
 
 FROM --platform=$BUILDPLATFORM debian:trixie-slim AS libpq-source
 RUN apt-get update && apt-get install -y --no-install-recommends bzip2
-COPY musl-source.sh /usr/local/bin/
-RUN musl-source.sh postgresql-17
+COPY musl-source.sh pinned-source.sh /usr/local/bin/
+RUN pinned-source.sh postgresql-17 17.11 dd27f2b3c59e73ed14aa3324901242bf69a032a6347805f274e6260322d42979
 
 FROM --platform=$BUILDPLATFORM debian:trixie-slim AS toolchain-amd64
 ARG TARGETARCH
