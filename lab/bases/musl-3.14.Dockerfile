@@ -153,7 +153,7 @@ COPY --from=zlib /out/ /sysroot/
 RUN ./configure --build="$(gcc --print-multiarch)" --prefix=/usr --without-icu --without-readline --with-openssl \
     && make -C src/backend generated-headers \
     && for part in include interfaces/libpq bin/pg_config; do make -C "src/$part" install DESTDIR=/out || exit; done \
-    && find /out -name '*.a' -delete -o -type d '(' -name server -o -name share ')' -prune -exec rm -r '{}' +
+    && find /out '(' -name '*.a' -o -name server -o -name share ')' -prune -exec rm -r '{}' +
 
 FROM python AS packages
 ARG TARGETARCH
