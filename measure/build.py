@@ -22,6 +22,7 @@ from python_on_whales.exceptions import DockerException
 
 from measure.dockerfiles import base_image
 from measure.engine import Engine, native_platform
+from measure.errors import Problem
 from measure.files import cache_folder, write_whole
 from measure.inputs import git_files, ignore_file, offered_sha256
 from measure.layers import read_layer, reader_version
@@ -33,12 +34,12 @@ _STEP_LINE = re.compile(r"^#\d+ \[(?P<step>.*)$")
 _NOISE = re.compile(r"^(#\d+ )?(\d+\.\d+ )?")
 
 
-class BuildError(Exception):
+class BuildError(Problem):
     """A build that failed: the builder's exit code and all that it printed."""
 
     def __init__(self, exit_code: int, log: list[str]) -> None:
-        super().__init__(f"exit code {exit_code}")
         self.exit_code, self.log = exit_code, log
+        super().__init__(f"The build failed with exit code {exit_code}.", why="\n".join(self.tail), next="mend it")
 
     @property
     def own_lines(self) -> list[str]:
