@@ -8,7 +8,6 @@ and buildx's driver `remote` speaks it to a socket. Between the two stands a rel
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -20,12 +19,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-import httpx
 import pytest
-from tenacity import retry, stop_after_delay, wait_fixed
 
-from lab import processes
-from lab.config import BRIDGE, Lab
+from lab import fresh, processes
+from lab.config import Lab
 from measure import engine as engines
 from measure.build import build, load_into_engine
 from measure.errors import Problem
@@ -33,7 +30,7 @@ from measure.records import Record
 from measure.steps import PLATFORMS, Step, find_step
 from tests.conftest import fresh_clone, run
 
-NAME, NODE = "two-nodes", "engine-2"
+NAME = "two-nodes"
 NATIVE, OTHER = PLATFORMS
 COMPOSE = """
 services:
@@ -91,43 +88,6 @@ def buildkit_at(path: Path, engine_socket: Path) -> Iterator[str]:
         listener.close()
 
 
-@contextmanager
-def second_engine(lab: Lab, folder: Path) -> Iterator[Path]:
-    """Another engine out of the lab's tree, with the lab's registry and bridge; it writes no firewall rule.
-
-    Yields its socket. Whatever is killed here, `lab down` knows it for the lab's by its root and its cgroup.
-    """
-    config = {
-        "hosts": [f"unix://{folder}/docker.sock"],
-        "data-root": f"{folder}/engine",
-        "exec-root": "/run/docker",
-        "pidfile": "/run/dockerd.pid",
-        "bridge": BRIDGE,
-        "fixed-cidr": "10.231.0.128/25",  # both engines give out addresses of one bridge; the first one begins below
-        "iptables": False,
-        "ip6tables": False,
-        "ip-forward": False,
-        "ip-masq": False,
-        "cgroup-parent": f"/{lab.cgroup}",
-        "features": {"containerd-snapshotter": True},
-        "registry-mirrors": [f"http://{lab.registry}"],
-        "log-level": "warn",
-    }
-    (folder / "engine.json").write_text(json.dumps(config))
-
-    @retry(stop=stop_after_delay(30), wait=wait_fixed(0.1), reraise=True)
-    def answers() -> None:
-        with httpx.Client(transport=httpx.HTTPTransport(uds=f"{folder}/docker.sock"), timeout=3) as client:
-            client.get("http://engine/_ping").raise_for_status()
-
-    processes.start(lab, NODE, processes.inside(lab, "dockerd", "--config-file", f"{folder}/engine.json"))
-    try:
-        answers()
-        yield folder / "docker.sock"
-    finally:
-        processes.stop(lab, NODE)
-
-
 @pytest.fixture(scope="module")
 def nodes(engine) -> Iterator[dict[str, Path]]:
     """A builder of two nodes called NAME; the socket of each one's engine, by platform.
@@ -141,7 +101,8 @@ def nodes(engine) -> Iterator[dict[str, Path]]:
     with ExitStack() as stack:
         folder = Path(tempfile.mkdtemp(prefix="nodes-", dir="/var/tmp"))
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
-        sockets = {NATIVE: lab.socket, OTHER: stack.enter_context(second_engine(lab, folder))}
+        second = stack.enter_context(fresh.machine(lab))
+        sockets = {NATIVE: lab.socket, OTHER: Path(second.removeprefix("unix://"))}
         os.environ |= {"BUILDX_CONFIG": str(folder / "buildx"), "BUILDER": NAME}
         stack.callback(lambda: (os.environ.clear(), os.environ.update(before)))
         for number, (platform, engine_socket) in enumerate(sockets.items()):
@@ -233,4 +194,7 @@ def test_the_second_engine_is_known_for_the_labs(nodes):
     """`lab up` does not take it for a stranger's, and a lab that goes down ends it."""
     lab = Lab.from_environment()
     assert processes.foreign_engines(lab) == []
-    assert processes.find(lab, NODE).pid in {process.pid for process in processes.leftovers(lab)}
+    (engine,) = [
+        process for process in processes.leftovers(lab) if str(nodes[OTHER].parent) in " ".join(process.cmdline())
+    ]
+    assert engine.name() == "dockerd"

@@ -122,7 +122,9 @@ def test_a_build_that_is_meant_to_fail_is_counted_as_that(engine, done, capsys):
     assert refused and row[:5] == [str(built), str(refused), str(built + refused), "", ""]
 
 
-def test_record_times_what_has_a_plan_and_says_what_has_none(engine, done, capsys):
+def test_record_times_what_has_a_plan_and_says_what_has_none(engine, done, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(ladder.timing, "PLANS", tmp_path)
+    (tmp_path / "step-1-kiss.toml").write_text("start = true\n")
     run(engine, "record", "step-1-kiss", "step-3-multistage")
     assert done == [("images", "step-1-kiss"), ("times", "step-1-kiss"), ("images", "step-3-multistage")]
     shown = capsys.readouterr().out
