@@ -220,6 +220,24 @@ def base_layers(engine: Engine, name: str, platform: str) -> list[str]:
     return engine.base_layers[key]
 
 
+def natively(engine: Engine, platform: str) -> bool:
+    """Is the machine that builds for a platform one of that platform itself?
+
+    This machine builds, or else a node of the builder that the user chose: then an image is built on it that says.
+    """
+    if not engine.chosen:
+        return platform == native_platform()
+    with _one_at_a_time:
+        if platform not in engine.nodes:
+            dockerfile = "FROM scratch\nARG BUILDPLATFORM\nLABEL node=$BUILDPLATFORM\n"
+            with layout_in_use(), _small_build({"Dockerfile": dockerfile}) as file:
+                digest = _export(engine, file, "small", platform, lambda _: None)
+                config = manifest_of(layout(), digest)["config"]["digest"]
+                blob = layout() / "blobs" / config.replace(":", "/")
+                engine.nodes[platform] = json.loads(blob.read_text())["config"]["Labels"]["node"]
+    return engine.nodes[platform] == platform
+
+
 def context_bytes(engine: Engine, step: Step, variant: Variant) -> int:
     """Bytes of the regular files that a variant's build context offers: what `COPY . /` finds under its ignore file.
 

@@ -53,6 +53,13 @@ class Engine:
     diagnose: Callable[[], str] = field(default=lambda: "")
     #: Digests of the layers of base images seen so far, by name and platform.
     base_layers: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    #: The platform of the machine that builds for a platform, where the user chose the builder; as far as it was asked.
+    nodes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def chosen(self) -> bool:
+        """Did the user choose the builder (BUILDER=name)? Then other machines may be the ones that build."""
+        return self.builder not in (None, "default", BUILDER_NAME)
 
     @property
     def environment(self) -> str:

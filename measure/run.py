@@ -70,7 +70,7 @@ def provenance(
         bases.append(BaseImage(name=name, origin=origin, digest=engine.digest(name), recipe_sha256=recipe))
     return Provenance(
         bases=bases,
-        execution="native" if platform == native_platform() else "emulated",
+        execution="native" if builder.natively(engine, platform) else "emulated",
         engine=engine.version,
         buildx=engine.buildx,
         builder_driver=engine.driver,

@@ -24,7 +24,7 @@ import pytest
 from lab import fresh, processes
 from lab.config import Lab
 from measure import engine as engines
-from measure.build import build, load_into_engine
+from measure.build import build, load_into_engine, natively
 from measure.errors import Problem
 from measure.records import Record
 from measure.steps import PLATFORMS, Step, find_step
@@ -160,6 +160,12 @@ def test_each_platform_is_built_by_its_own_node_and_runs_in_the_engine(builder, 
             assert builder.docker.run(tag, platform=platform, remove=True) == f"{machine}\nfrom here"
         finally:
             builder.docker.image.remove(tag, force=True)
+
+
+def test_records_know_that_a_node_may_not_be_of_the_platform_that_it_builds_for(builder):
+    """The node for arm64 is an engine on this very machine, so it emulates: the node is asked, not its name."""
+    assert natively(builder, NATIVE)
+    assert not natively(builder, OTHER)
 
 
 def test_a_builder_that_is_not_there_is_told(nodes, monkeypatch):
