@@ -51,9 +51,10 @@ def done(monkeypatch):
             for platform in variant.platforms(engine.platforms):
                 inputs = inputs_of(step, variant, engine.recipe)
                 lesson = variant.teaching.fails_with
+                broken = f"{step.name}/{variant.name}" in calls.wrong
                 failed = {"outcome": "failed", "size": None, "failure": Failure(exit_code=1, line=lesson or "")}
                 one = record(step=step.name, variant=variant.name, platform=platform, inputs=inputs,
-                             **(failed if lesson else {}))  # fmt: skip
+                             **(failed if lesson or broken else {}))  # fmt: skip
                 write(one)
                 done(Outcome(variant, platform, one))
         if error := calls.wrong.get(("images", step.name)):
@@ -170,6 +171,14 @@ def test_a_step_that_fails_does_not_stop_the_others(engine, done, capsys, error,
     assert f"failed: {NAMES[1]}: {said}" in shown
     assert rows(shown)[NAMES[1]][4] == "1"
     assert [rows(shown)[name][4] for name in (NAMES[0], NAMES[2])] == ["", ""]
+
+
+def test_builds_that_fail_are_counted_one_by_one_and_the_others_are_recorded(engine, done, capsys):
+    done.wrong = {"step-1-kiss/slim": True, ("images", "step-1-kiss"): Problem("Not as it should be: slim.")}
+    with pytest.raises(Problem, match="1 of 1 failed"):
+        run(engine, "all", "step-1-kiss")
+    good = str(2 * VARIANTS["step-1-kiss"] - 2)
+    assert rows(capsys.readouterr().out)["step-1-kiss"][:5] == [good, "", good, "", "2"]
 
 
 def test_a_failed_step_is_not_timed(engine, done, capsys):
