@@ -48,7 +48,7 @@ def bars(bars: Iterable[Bar], caption: str, order: Iterable[str] = ()) -> str:
         y=altair.Y("series:N", sort=series, axis=None, scale=altair.Scale(paddingInner=0.1)),
         x=altair.X("size:Q", axis=None, scale=altair.Scale(domain=[0, longest * 1.35])),
     )
-    legend = altair.Legend(orient="top", title=None, columns=2) if len(series) > 1 else None
+    legend = altair.Legend(orient="top", title=None, columns=2, columnPadding=30) if len(series) > 1 else None
     colour = altair.Color("series:N", sort=series, scale=altair.Scale(range=list(COLOURS)), legend=legend)
     labels = base.mark_text(align="left", dx=4, fontSize=11, color="currentColor").encode(text="label:N")
     layered = (base.mark_bar().encode(color=colour) + labels).properties(width=_WIDTH, height=(_BAR + 2) * len(series))

@@ -357,28 +357,24 @@ class Page:
     def _ladder(self, *names: str) -> str:
         """Charts and tables of some variants of several steps: sizes on both platforms, and what was timed of them."""
         named = [(name, self.records.get(name)) for name in names]
-        head, right = ["variant"], "l"
+        head, first = ["variant"], named[0][1].size
         for platform in PLATFORMS:
-            architecture = platform.split("/")[1]
-            head += [f"{architecture}, transfer", "change", f"{architecture}, unpacked", "change"]
-            right += "rrrr"
+            against = ["change"] if platform == PLATFORMS[0] else []  # on the other one it is nearly the same
+            head += [word for kind in KINDS for word in (f"{platform.split('/')[1]}, {kind}", *against)]
         rows = []
         for name, record in named:
             row = [f"[{name}]({self._step_page(record.step)})"]
-            for platform in PLATFORMS:
-                first, here = self.records.get(names[0], platform), self.records.get(name, platform)
-                for kind in KINDS.values():
-                    size = getattr(here.size, kind)
-                    against = "" if name == names[0] else change(size, getattr(first.size, kind))
-                    row += [self._of(here, size), against]
-            rows.append(row)
+            for kind in KINDS.values():
+                size = getattr(record.size, kind)
+                row += [self._of(record, size), "" if record is named[0][1] else change(size, getattr(first, kind))]
+            other = self.records.get(name, PLATFORMS[1])
+            rows.append([*row, *(self._of(other, getattr(other.size, kind)) for kind in KINDS.values())])
         chart = self._chart(named, f"Image sizes on {' and '.join(PLATFORMS)}", PLATFORMS)
-        return "\n\n".join(part for part in (chart, markdown_table(head, rows, right), self._climb(named)) if part)
+        return "\n\n".join(part for part in (chart, markdown_table(head, rows, "lrrrrrr"), self._climb(named)) if part)
 
     def _climb(self, named: list[tuple[str, Record]]) -> str:
         """A chart and a table of what was timed of some variants; an empty cell where nothing was."""
-        kinds = {"cold": "cold build", "edit": "after one line of code", "lock": "after one dependency",
-                 "start": "start to first answer"}  # fmt: skip
+        kinds = {"cold": "cold build", "edit": "one line of code", "lock": "one dependency", "start": "first answer"}
         rows, drawn, days = [], [], set()
         for name, record in named:
             row = [f"[{name}]({self._step_page(record.step)})"]
@@ -394,8 +390,9 @@ class Page:
         where = f"natively on {named[0][1].platform}"
         caption = f"Medians of seconds, {where}"
         said = (
-            f"Medians of seconds, {where}, taken on {' and '.join(sorted(days))} (UTC), each step in a sitting of its "
-            "own. An empty cell was not timed."
+            f"Medians of seconds, {where}: a build from nothing, builds after a change, `docker run` to the first "
+            f"answer. Taken on {' and '.join(sorted(days))} (UTC), each step in a sitting of its own; what is empty was "
+            "not timed."
         )
         table = markdown_table(["variant", *kinds.values()], rows, "l" + "r" * len(kinds))
         return "\n\n".join(part for part in (self._drawn(drawn, caption, kinds.values()), said, table) if part)
