@@ -391,8 +391,8 @@ class Page:
         caption = f"Medians of seconds, {where}"
         said = (
             f"Medians of seconds, {where}: a build from nothing, builds after a change, `docker run` to the first "
-            f"answer. Taken on {' and '.join(sorted(days))} (UTC), each step in a sitting of its own; what is empty was "
-            "not timed."
+            f"answer. Taken on {' and '.join(sorted(days))} (UTC), each step in a sitting of its own; what is empty "
+            "was not timed."
         )
         table = markdown_table(["variant", *kinds.values()], rows, "l" + "r" * len(kinds))
         return "\n\n".join(part for part in (self._drawn(drawn, caption, kinds.values()), said, table) if part)
