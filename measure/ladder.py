@@ -174,11 +174,11 @@ def _no_times(engine: Engine, step: Step) -> str:
 def _do(engine: Engine, step: Step, command: Command, journal: Journal, save: Callable[[], None]) -> Part:
     """Do what is left to do of a step. A failure is told and kept for the summary; any other exception ends the run."""
     part = Part(step.name)
+    finished: list[str] = []
     begun = time.monotonic()
     try:
         part.skipped += _left_out(engine, step)
         made_from = _inputs(engine, step)
-        finished: list[str] = []
         done = journal.done.pop(step.name, None)
         if done and (done.inputs_sha256, done.records_sha256) == (made_from, _records(engine, step)):
             finished, part.counts = done.phases, done.counts
@@ -207,7 +207,7 @@ def _do(engine: Engine, step: Step, command: Command, journal: Journal, save: Ca
         problem.show()
         part.failed.append(f"{problem.what} {' '.join(problem.why.splitlines())}".strip())
         part.failures = max(part.failures, 1)
-        if command == "record" and _plan(step).exists():
+        if command == "record" and IMAGES not in finished and _plan(step).exists():
             part.skipped.append("times: the step failed")
         probe.ending.clear()  # it ended what else was going on in this step, and the next one is not to be ended
     part.seconds = time.monotonic() - begun

@@ -189,6 +189,18 @@ def test_a_failed_step_is_not_timed(engine, done, capsys):
     assert f"skipped: {NAMES[0]}: times: the step failed" in capsys.readouterr().out
 
 
+def test_a_timing_that_fails_leaves_the_images_counted(engine, done, capsys):
+    done.wrong["times", NAMES[0]] = BuildError(1, ["#1 ERROR: no"])
+    with pytest.raises(Problem, match="1 of 2 failed"):
+        run(engine, "record", *NAMES[:2])
+    assert done[-1] == ("times", NAMES[1])
+    shown = capsys.readouterr().out
+    assert f"failed: {NAMES[0]}: The build failed with exit code 1." in shown
+    assert "times: the step failed" not in shown
+    assert rows(shown)[NAMES[0]][0] == str(2 * VARIANTS[NAMES[0]])
+    assert rows(shown)[NAMES[0]][3:5] == ["", "1"]
+
+
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt(), ValueError("a fault of ours"), SystemExit(1)])
 def test_an_interrupted_run_goes_on_where_it_was(engine, done, capsys, interruption):
     done.wrong["images", NAMES[1]] = interruption
