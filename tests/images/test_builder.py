@@ -28,7 +28,7 @@ from measure.build import build, load_into_engine, natively
 from measure.errors import Problem
 from measure.records import Record
 from measure.steps import PLATFORMS, Step, find_step
-from tests.conftest import fresh_clone, run
+from tests.conftest import fresh_clone, python_m, run
 
 NAME = "two-nodes"
 NATIVE, OTHER = PLATFORMS
@@ -185,7 +185,7 @@ def test_a_step_is_built_weighed_and_started_through_it(builder, nodes, tmp_path
         text = dockerfile.read_text()
         dockerfile.write_text(text.replace("RUN pip", f"RUN : {nonce} && pip"))
     app.write_text(f"{app.read_text()}# {nonce}\n")
-    result = run("make", "step-1", cwd=clone, seconds=3000, env={**os.environ, "BUILDER": NAME})
+    result = python_m("measure", "step", "step-1", cwd=clone, seconds=3000)
     assert result.returncode == 0, result.stderr
     for platform, machine in ((NATIVE, "x86_64"), (OTHER, "aarch64")):
         assert re.search(rf"^{platform} answers: .*{machine}", result.stdout, re.MULTILINE)
