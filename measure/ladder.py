@@ -150,16 +150,11 @@ def _timed(engine: Engine, step: Step) -> int:
     return sum(record is not None and record.time is not None for record in records)
 
 
-def _left_out(engine: Engine, step: Step) -> list[str]:
-    """What is not done of a step, and why."""
-    whole = replace(step, quick=False)
+def _left_out(step: Step) -> list[str]:
+    """The variants of a step that are not built, and why."""
     names = [variant.name for variant in step.variants]
-    found = []
-    if slow := [variant.name for variant in whole.variants if variant.name not in names]:
-        found.append(f"{', '.join(slow)}: many minutes to build each (QUICK=1)")
-    if elsewhere := [platform for platform in PLATFORMS if platform not in engine.platforms]:
-        found.append(f"{', '.join(elsewhere)}: not asked for, or not for this builder")
-    return found
+    slow = [variant.name for variant in replace(step, quick=False).variants if variant.name not in names]
+    return [f"{', '.join(slow)}: many minutes to build each (QUICK=1)"] if slow else []
 
 
 def _no_times(engine: Engine, step: Step) -> str:
@@ -177,7 +172,7 @@ def _do(engine: Engine, step: Step, command: Command, journal: Journal, save: Ca
     finished: list[str] = []
     begun = time.monotonic()
     try:
-        part.skipped += _left_out(engine, step)
+        part.skipped += _left_out(step)
         made_from = _inputs(engine, step)
         done = journal.done.pop(step.name, None)
         if done and (done.inputs_sha256, done.records_sha256) == (made_from, _records(engine, step)):
@@ -281,6 +276,8 @@ def _summarise(engine: Engine, command: Command, parts: list[Part], seconds: flo
     for column in table.columns[1:]:
         column.justify = "right"
     out.print(table)
+    if elsewhere := [platform for platform in PLATFORMS if platform not in engine.platforms]:
+        out.print(f"skipped: {', '.join(elsewhere)}: not asked for, or not for this builder")
     for word in ("failed", "skipped"):
         for part in parts:
             for line in getattr(part, word):
