@@ -18,6 +18,14 @@ step-%: .venv/.ready FORCE ## build, weigh and record each variant of a step, st
 extra-%: .venv/.ready FORCE ## the same for an extra, say extra-compiling-deps
 	@$(RUN) measure step $@
 
+.PHONY: all
+all: .venv/.ready ## every step and extra, with one summary; goes on after a failure, and after Ctrl-C where it was
+	@$(RUN) measure all
+
+.PHONY: record
+record: .venv/.ready ## the same with all timings, natively, in one sitting; wheels and recipes are commands of their own
+	@$(RUN) measure record
+
 time-%: .venv/.ready FORCE ## time rebuilds of a step's variants, natively and interleaved, and record them: make time-step-2
 	@$(RUN) measure time $*
 

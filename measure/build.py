@@ -22,6 +22,7 @@ from python_on_whales.exceptions import DockerException
 
 from measure.dockerfiles import base_image
 from measure.engine import Engine, native_platform
+from measure.errors import Problem
 from measure.files import cache_folder, write_whole
 from measure.inputs import git_files, ignore_file, offered_sha256
 from measure.layers import read_layer, reader_version
@@ -33,12 +34,12 @@ _STEP_LINE = re.compile(r"^#\d+ \[(?P<step>.*)$")
 _NOISE = re.compile(r"^(#\d+ )?(\d+\.\d+ )?")
 
 
-class BuildError(Exception):
+class BuildError(Problem):
     """A build that failed: the builder's exit code and all that it printed."""
 
     def __init__(self, exit_code: int, log: list[str]) -> None:
-        super().__init__(f"exit code {exit_code}")
         self.exit_code, self.log = exit_code, log
+        super().__init__(f"The build failed with exit code {exit_code}.", why="\n".join(self.tail), next="mend it")
 
     @property
     def own_lines(self) -> list[str]:
@@ -217,6 +218,24 @@ def base_layers(engine: Engine, name: str, platform: str) -> list[str]:
                 digest = _export(engine, file, "small", platform, lambda _: None)
             engine.base_layers[key] = [layer["digest"] for layer in manifest_of(layout(), digest)["layers"]]
     return engine.base_layers[key]
+
+
+def natively(engine: Engine, platform: str) -> bool:
+    """Is the machine that builds for a platform one of that platform itself?
+
+    This machine builds, or else a node of the builder that the user chose: then an image is built on it that says.
+    """
+    if not engine.chosen:
+        return platform == native_platform()
+    with _one_at_a_time:
+        if platform not in engine.nodes:
+            dockerfile = "FROM scratch\nARG BUILDPLATFORM\nLABEL node=$BUILDPLATFORM\n"
+            with layout_in_use(), _small_build({"Dockerfile": dockerfile}) as file:
+                digest = _export(engine, file, "small", platform, lambda _: None)
+                config = manifest_of(layout(), digest)["config"]["digest"]
+                blob = layout() / "blobs" / config.replace(":", "/")
+                engine.nodes[platform] = json.loads(blob.read_text())["config"]["Labels"]["node"]
+    return engine.nodes[platform] == platform
 
 
 def context_bytes(engine: Engine, step: Step, variant: Variant) -> int:

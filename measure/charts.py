@@ -20,28 +20,35 @@ _BAR = 16
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar: the group it stands in, what it measures, and its length in bytes."""
+    """One bar: the group it stands in, what it measures, its length in bytes, or in what else `text` says it is."""
 
     group: str
     series: str
-    size: int
+    size: float
+    text: str = ""
+
+    @property
+    def label(self) -> str:
+        """What is written at its end."""
+        return self.text or megabytes(round(self.size))
 
 
-def bars(bars: Iterable[Bar], caption: str) -> str:
+def bars(bars: Iterable[Bar], caption: str, order: Iterable[str] = ()) -> str:
     """Horizontal bars, grouped, each with its size written at its end; an HTML figure with an alternative text.
 
-    Groups and series keep the order in which they first appear.
+    Groups and series keep the order in which they first appear; series that `order` names come first, in that order.
     """
     bars = list(bars)
     groups = list(dict.fromkeys(bar.group for bar in bars))
-    series = list(dict.fromkeys(bar.series for bar in bars))
-    rows = [{"group": b.group, "series": b.series, "size": b.size / 1e6, "label": megabytes(b.size)} for b in bars]
+    present = {bar.series for bar in bars}
+    series = list(dict.fromkeys([*(one for one in order if one in present), *(bar.series for bar in bars)]))
+    rows = [{"group": b.group, "series": b.series, "size": b.size, "label": b.label} for b in bars]
     longest = max(row["size"] for row in rows)
     base = altair.Chart(altair.Data(values=rows)).encode(
         y=altair.Y("series:N", sort=series, axis=None, scale=altair.Scale(paddingInner=0.1)),
         x=altair.X("size:Q", axis=None, scale=altair.Scale(domain=[0, longest * 1.35])),
     )
-    legend = altair.Legend(orient="top", title=None) if len(series) > 1 else None
+    legend = altair.Legend(orient="top", title=None, columns=2, columnPadding=30) if len(series) > 1 else None
     colour = altair.Color("series:N", sort=series, scale=altair.Scale(range=list(COLOURS)), legend=legend)
     labels = base.mark_text(align="left", dx=4, fontSize=11, color="currentColor").encode(text="label:N")
     layered = (base.mark_bar().encode(color=colour) + labels).properties(width=_WIDTH, height=(_BAR + 2) * len(series))
@@ -55,7 +62,7 @@ def bars(bars: Iterable[Bar], caption: str) -> str:
         font="sans-serif",
     )
     svg = vl_convert.vegalite_to_svg(chart.to_json())
-    alternative = f"{caption}: " + "; ".join(f"{b.group}, {b.series}: {megabytes(b.size)}" for b in bars)
+    alternative = f"{caption}: " + "; ".join(f"{b.group}, {b.series}: {b.label}" for b in bars)
     return _figure(svg, caption, alternative)
 
 

@@ -23,6 +23,7 @@ from measure.dockerfiles import external_images
 from measure.engine import BUILDER_NAME, choose, native_platform
 from measure.errors import Problem, friendly, say
 from measure.files import cache_folder, write_whole
+from measure.ladder import Command, journals, measure_ladder
 from measure.records import (
     LAB_ENVIRONMENT,
     RESULTS,
@@ -58,6 +59,26 @@ def step(name: StepName) -> None:
     if left_out := [variant.name for variant in found.variants if variant.name not in names]:
         say(f"leaving out {', '.join(left_out)}, which take many minutes to build (QUICK=1)")
     measure_step(choose(), chosen)
+
+
+def _whole_ladder(command: Command) -> None:
+    """Every step, with the platforms and the variants that the environment asks for."""
+    steps = [replace(found, quick=bool(os.environ.get("QUICK"))) for found in all_steps()]
+    measure_ladder(choose(), steps, command)
+
+
+@app.command(name="all")
+@friendly
+def build_all() -> None:
+    """Build, weigh, start and record every step; go on after a failure; print one summary. Resumes after Ctrl-C."""
+    _whole_ladder("all")
+
+
+@app.command(name="record")
+@friendly
+def record_all() -> None:
+    """The same, with all timings: every plan in measure/timings/."""
+    _whole_ladder("record")
 
 
 @app.command(name="time")
@@ -261,7 +282,7 @@ def clean() -> None:
     with layout_in_use(alone=True) as alone:
         if not alone:
             raise Problem("A run is building here just now.", next="make clean, once it has ended")
-        for folder in (layout(), *(cache_folder() / name for name in ("layers", "contexts", "step-venvs"))):
+        for folder in (layout(), *(cache_folder() / name for name in ("layers", "contexts", "step-venvs")), journals()):
             shutil.rmtree(folder, ignore_errors=True)
     say("exported layers removed")
     try:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 from python_on_whales import DockerClient
+from python_on_whales.exceptions import DockerException
 
 from lab import bases, lifecycle, services
 from lab.config import Lab
@@ -52,6 +53,13 @@ class Engine:
     diagnose: Callable[[], str] = field(default=lambda: "")
     #: Digests of the layers of base images seen so far, by name and platform.
     base_layers: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    #: The platform of the machine that builds for a platform, where the user chose the builder; as far as it was asked.
+    nodes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def chosen(self) -> bool:
+        """Did the user choose the builder (BUILDER=name)? Then other machines may be the ones that build."""
+        return self.builder not in (None, "default", BUILDER_NAME)
 
     @property
     def environment(self) -> str:
@@ -95,10 +103,28 @@ def narrow(supported: Iterable[str]) -> list[str]:
     return possible
 
 
+def _driver(docker: DockerClient, builder: str) -> str:
+    """The driver of the builder with this name. Raises Problem when there is none."""
+    try:
+        return docker.buildx.inspect(builder).driver
+    except DockerException as error:
+        raise Problem(
+            f"There is no builder called {builder}.", why=(error.stderr or "").strip(), next="docker buildx ls"
+        ) from None
+
+
+def _platforms(binary: str, builder: str | None, *, start: bool) -> set[str]:
+    """The platforms that the nodes of a builder can build for, together; empty when it does not say."""
+    options = [*([builder] if builder else []), *(["--bootstrap"] if start else [])]
+    nodes = subprocess.run([binary, "buildx", "inspect", *options], capture_output=True, text=True)
+    listed = [line.partition(":")[2] for line in nodes.stdout.splitlines() if line.strip().startswith("Platforms:")]
+    return {p.strip().rstrip("*") for line in listed for p in line.split(",")}
+
+
 def _builder(docker: DockerClient, binary: str, *, create: bool) -> tuple[str | None, str]:
     """The builder to use, and its driver. Makes one when the engine's own can neither export OCI nor cross-build."""
     if name := os.environ.get("BUILDER"):
-        return name, docker.buildx.inspect(name).driver
+        return name, _driver(docker, name)
     current = docker.buildx.inspect()
     if current.driver != "docker":
         return None, current.driver
@@ -127,12 +153,7 @@ def _host_engine(*, create_builder: bool) -> Engine | None:
             )
     docker = DockerClient(client_call=[binary])
     name, driver = _builder(docker, binary, create=create_builder)
-    nodes = subprocess.run(
-        [binary, "buildx", "inspect", *([name] if name else []), *(["--bootstrap"] if create_builder else [])],
-        capture_output=True, text=True,
-    )  # fmt: skip
-    listed = [line.partition(":")[2] for line in nodes.stdout.splitlines() if line.strip().startswith("Platforms:")]
-    supported = {p.strip().rstrip("*") for line in listed for p in line.split(",")}
+    supported = _platforms(binary, name, start=create_builder)
 
     @functools.cache
     def digest(image: str) -> str | None:
@@ -173,8 +194,8 @@ def _lab_engine() -> Engine:
         version=_server_version(str(lab.docker)) or "unknown",
         buildx=_buildx_version(docker),
         builder=builder,
-        driver=docker.buildx.inspect(builder).driver,
-        platforms=narrow(PLATFORMS),
+        driver=_driver(docker, builder),
+        platforms=narrow(PLATFORMS if builder == "default" else _platforms(str(lab.docker), builder, start=True)),
         provide=functools.partial(bases.provide, lab),
         recipe=bases.recipe_of,
         digest=functools.cache(lambda name: bases.digest(lab, name)),

@@ -44,7 +44,7 @@ def say(message: str) -> None:
     console.print(f"[dim]·[/] {escape(message)}", soft_wrap=True)
 
 
-def _outside(error: Exception) -> Problem | None:
+def as_problem(error: Exception) -> Problem | None:
     """A Problem for an error that came from outside: a command, the network, the disk. None for one of our own."""
     match error:
         case Problem():
@@ -80,7 +80,7 @@ def friendly(command: Callable[P, None]) -> Callable[P, None]:
             )
             raise typer.Exit(130) from None
         except Exception as error:
-            if problem := _outside(error):
+            if problem := as_problem(error):
                 problem.show()
                 raise typer.Exit(1) from None
             raise

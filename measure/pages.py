@@ -12,7 +12,7 @@ import json
 import os
 import re
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -340,16 +340,29 @@ class Page:
         records = [r for r in self.records.of_step(found.name) if r.platform == platform and r.size]
         return self._chart([(r.variant, r) for r in records], f"Image sizes of {found.name} on {platform}")
 
-    def _chart(self, named: list[tuple[str, Record]], caption: str) -> str:
-        drawn = [Bar(name, kind, getattr(r.size, field)) for name, r in named for kind, field in KINDS.items()]
+    def _chart(self, named: list[tuple[str, Record]], caption: str, platforms: tuple[str, ...] = ()) -> str:
+        """A chart of sizes. With `platforms`, those of the same images on each of them."""
+        drawn = []
+        for kind, field in KINDS.items():
+            for name, record in named:
+                for platform in platforms or (record.platform,):
+                    size = self.records.get(f"{record.step}/{record.variant}", platform).size
+                    series = f"{kind}, {platform.split('/')[1]}" if platforms else kind
+                    drawn.append(Bar(name, series, getattr(size, field)))
         if any(base.origin == "lab" for _, record in named for base in record.provenance.bases):
             caption += ". The base images are the lab's stand-ins for the official ones"
-        return bars(drawn, caption)
+        return self._drawn(drawn, caption)
+
+    def _drawn(self, drawn: list[Bar], caption: str, order: Iterable[str] = ()) -> str:
+        return bars(drawn, caption, order)
 
     def _ladder(self, *names: str) -> str:
-        """A chart and a table of some variants of several steps, natively and on the other platform."""
+        """Charts and tables of some variants of several steps: sizes on both platforms, and what was timed of them."""
         named = [(name, self.records.get(name)) for name in names]
-        first = named[0][1].size
+        head, first = ["variant"], named[0][1].size
+        for platform in PLATFORMS:
+            against = ["change"] if platform == PLATFORMS[0] else []  # on the other one it is nearly the same
+            head += [word for kind in KINDS for word in (f"{platform.split('/')[1]}, {kind}", *against)]
         rows = []
         for name, record in named:
             row = [f"[{name}]({self._step_page(record.step)})"]
@@ -357,10 +370,34 @@ class Page:
                 size = getattr(record.size, kind)
                 row += [self._of(record, size), "" if record is named[0][1] else change(size, getattr(first, kind))]
             other = self.records.get(name, PLATFORMS[1])
-            rows.append([*row, self._of(other, other.size.transfer_bytes)])
-        head = ["variant", "transfer", "change", "unpacked", "change", "transfer, arm64"]
-        chart = self._chart(named, f"Image sizes on {PLATFORMS[0]}")
-        return f"{chart}\n\n{markdown_table(head, rows, 'lrrrrr')}".strip()
+            rows.append([*row, *(self._of(other, getattr(other.size, kind)) for kind in KINDS.values())])
+        chart = self._chart(named, f"Image sizes on {' and '.join(PLATFORMS)}", PLATFORMS)
+        return "\n\n".join(part for part in (chart, markdown_table(head, rows, "lrrrrrr"), self._climb(named)) if part)
+
+    def _climb(self, named: list[tuple[str, Record]]) -> str:
+        """A chart and a table of what was timed of some variants; an empty cell where nothing was."""
+        kinds = {"cold": "cold build", "edit": "one line of code", "lock": "one dependency", "start": "first answer"}
+        rows, drawn, days = [], [], set()
+        for name, record in named:
+            row = [f"[{name}]({self._step_page(record.step)})"]
+            for kind, words in kinds.items():
+                found = getattr(record.time, TIMES[kind]) if record.time else None
+                row.append(self._seconds(name, kind) if found else "")
+                if found:
+                    drawn.append(Bar(name, words, found.median, duration(found.median)))
+                    days.add(f"{record.time.measured_at:%Y-%m-%d}")
+            rows.append(row)
+        if not drawn:
+            return ""
+        where = f"natively on {named[0][1].platform}"
+        caption = f"Medians of seconds, {where}"
+        said = (
+            f"Medians of seconds, {where}: a build from nothing, builds after a change, `docker run` to the first "
+            f"answer. Taken on {' and '.join(sorted(days))} (UTC), each step in a sitting of its own; what is empty "
+            "was not timed."
+        )
+        table = markdown_table(["variant", *kinds.values()], rows, "l" + "r" * len(kinds))
+        return "\n\n".join(part for part in (self._drawn(drawn, caption, kinds.values()), said, table) if part)
 
     def _step_page(self, step: str) -> str:
         short = find_step(step).command.removeprefix("make ")
@@ -600,7 +637,7 @@ class Readme(Page):
     def _number(self, text: str, record: Record, exact: str) -> str:
         return f'[{text}]({shown(record.path)} "{exact}")'
 
-    def _chart(self, named: list[tuple[str, Record]], caption: str) -> str:
+    def _drawn(self, drawn: list[Bar], caption: str, order: Iterable[str] = ()) -> str:
         """None: GitHub shows no SVG that stands in the text."""
         return ""
 

@@ -70,7 +70,7 @@ def provenance(
         bases.append(BaseImage(name=name, origin=origin, digest=engine.digest(name), recipe_sha256=recipe))
     return Provenance(
         bases=bases,
-        execution="native" if platform == native_platform() else "emulated",
+        execution="native" if builder.natively(engine, platform) else "emulated",
         engine=engine.version,
         buildx=engine.buildx,
         builder_driver=engine.driver,
@@ -157,9 +157,10 @@ def provide_bases(engine: Engine, pairs: list[tuple[Variant, str]]) -> None:
         engine.provide(sorted(name for name, some in needed.items() if some == platforms), platforms)
 
 
-def measure_step(engine: Engine, step: Step) -> None:
+def measure_step(engine: Engine, step: Step, done: Callable[[Outcome], None] = lambda outcome: None) -> None:
     """Build, weigh, record and print a step; start its recommended variant and check that it answers.
 
+    `done` is told what came of each variant on each platform, as soon as it is known.
     Raises Problem when a base cannot be had, when a variant that should build does not, or when one does not answer.
     """
     variants = step.variants
@@ -180,7 +181,7 @@ def measure_step(engine: Engine, step: Step) -> None:
     if engine.kind == "lab":
         out.print("The base images are the lab's stand-ins for the official ones: see `make lab-fidelity`.")
     save_environment(describe(engine))
-    outcomes, answers = _measure_all(engine, step, pairs)
+    outcomes, answers = _measure_all(engine, step, pairs, done)
     builder.tidy()
     out.print(table(step, [outcome.record for outcome in outcomes], engine.platforms))
     for platform, answer in answers.items():
@@ -207,7 +208,7 @@ def _start(engine: Engine, step: Step, variant: Variant, platform: str) -> probe
 
 
 def _measure_all(
-    engine: Engine, step: Step, pairs: list[tuple[Variant, str]]
+    engine: Engine, step: Step, pairs: list[tuple[Variant, str]], done: Callable[[Outcome], None]
 ) -> tuple[list[Outcome], dict[str, Future[probe.Answer]]]:
     """Measure every variant on every platform, and start the recommended one as soon as it is built.
 
@@ -243,6 +244,7 @@ def _measure_all(
                 for future in wait(waiting, timeout=1, return_when=FIRST_COMPLETED).done & set(building):
                     variant, platform = building.pop(future)
                     outcome = outcomes[variant.name, platform] = future.result()
+                    done(outcome)
                     if variant.name == RECOMMENDED and outcome.record.outcome == "built":
                         starting[platform] = starts.submit(_start, engine, step, variant, platform)
         except BaseException:

@@ -1,0 +1,131 @@
+"""The page of the final result tells of each line of the Dockerfile; the ladder shows what is recorded, and no more."""
+
+import re
+from pathlib import PurePosixPath
+
+import pytest
+
+from measure.pages import Page, Readme, Records
+from measure.records import Samples, Times
+from measure.site import PAGES, render_page
+from measure.steps import PLATFORMS, ROOT, find_step
+from measure.units import duration, megabytes
+
+FINAL = (PAGES / "final.md").read_text()
+STEP = find_step("step-4")
+NAMES = ("step-1/naive", "step-2", "step-4")
+
+
+def instructions(dockerfile: str) -> list[str]:
+    """The instructions of a Dockerfile, each on one line."""
+    lines = [line for line in dockerfile.splitlines() if not line.lstrip().startswith("#")]
+    joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
+    return [line for line in joined.splitlines() if line.strip()]
+
+
+def told(page: str) -> list[str]:
+    """The instructions in the first column of the table of lines, in order."""
+    section = page.split("## What earned each line its place")[1].split("\n## ")[0]
+    return re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)
+
+
+def test_the_page_tells_of_every_line_of_the_dockerfile_in_order():
+    assert told(FINAL) == instructions(STEP.recommended.dockerfile.read_text())
+    assert f'--8<-- "{STEP.recommended.dockerfile.relative_to(ROOT)}"' in FINAL
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("USER 10001", "USER 10002"),
+        ("USER 10001\n", ""),
+        ("EXPOSE 8000\n", "EXPOSE 8000\nVOLUME /data\n"),
+        ("--start-interval=0.25s", "--start-interval=5s"),
+        ("python:3.14-slim AS builder", "python:3.15-slim AS builder"),
+    ],
+)
+def test_a_changed_copy_is_another_one(old, new):
+    text = STEP.recommended.dockerfile.read_text()
+    assert old in text
+    assert told(FINAL) != instructions(text.replace(old, new))
+
+
+def test_each_line_has_a_number_with_its_record_and_a_page_or_says_that_it_has_none():
+    page = render_page(Records(), PurePosixPath("final.md"), FINAL)
+    section = page.split("## What earned each line its place")[1].split("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    assert len(rows) == len(told(FINAL))
+    for row in rows:
+        _, _, worth, where, _ = row.split("|")
+        measured = "](results/index.md#" in worth or "](results/records/" in worth
+        assert measured != ("no number" in worth), row
+        assert not measured or "](steps/" in where, row
+
+
+def test_it_is_step_3s_dockerfile_too():
+    assert find_step("step-3").recommended.dockerfile.read_text() == STEP.recommended.dockerfile.read_text()
+
+
+def test_the_exercise_names_every_line_with_the_packages_name():
+    named = [line for line in instructions(STEP.recommended.dockerfile.read_text()) if "whichimage" in line]
+    solution = FINAL.split('??? success "Solution"')[1].split("\n## ")[0]
+    assert named == [line for line in re.findall("`([^`]+)`", solution) if "whichimage" in line]
+
+
+def cells(text: str) -> dict[str, list[list[str]]]:
+    """The rows of a page's tables, without links, by the name that they begin with."""
+    found: dict[str, list[list[str]]] = {}
+    for line in text.splitlines():
+        if line.startswith("| ["):
+            plain = re.sub(r'\[([^\]]*)\]\([^)"]*(?:"[^"]*")?\)(\{[^}]*\})?', r"\1", line).replace("&nbsp;", " ")
+            name, *rest = [cell.strip() for cell in plain.strip("|").split("|")]
+            found.setdefault(name, []).append(rest)
+    return found
+
+
+def ladder(kind=Page) -> tuple[str, Records]:
+    records = Records()
+    page = kind(records) if kind is Readme else kind(records, PurePosixPath("index.md"), {})
+    return page._ladder(*NAMES), records
+
+
+@pytest.mark.parametrize("kind", [Page, Readme])
+def test_the_ladder_shows_both_platforms(kind):
+    text, records = ladder(kind)
+    for name in NAMES:
+        sizes = [records.get(name, platform).size for platform in PLATFORMS]
+        expected = [megabytes(n) for size in sizes for n in (size.transfer_bytes, size.unpacked_tar_bytes)]
+        transfer, change, unpacked, other_change, *other = cells(text)[name][0]
+        assert [transfer, unpacked, *other] == expected
+        assert (change == other_change == "") == (name == NAMES[0])
+    assert text.count("<svg") == (0 if kind is Readme else 2)
+
+
+def test_the_ladder_shows_a_time_where_there_is_one_and_nothing_elsewhere(monkeypatch):
+    """Whatever is recorded today: one variant has a start, another one a cold build, the third has nothing."""
+    records = Records()
+    taken = {
+        "step-1/naive": {"cold_build_s": Samples.of([12.0, 14.0, 13.0])},
+        "step-2": {"start_to_first_response_s": Samples.of([0.5])},
+        "step-4": {},
+    }
+    original = Records.get
+
+    def get(self, name, platform=PLATFORMS[0]):
+        record = original(self, name, platform)
+        times = next(times for key, times in taken.items() if find_step(key.split("/")[0]).name == record.step)
+        measured = Times(**times, load_before=0, measured_at=record.provenance.measured_at) if times else None
+        return record.model_copy(update={"time": measured})
+
+    monkeypatch.setattr(Records, "get", get)
+    text = Page(records, PurePosixPath("index.md"), {})._ladder(*NAMES)
+    found = {name: rows[1] for name, rows in cells(text).items()}
+    assert found == {
+        "step-1/naive": [duration(13.0), "", "", ""],
+        "step-2": ["", "", "", duration(0.5)],
+        "step-4": ["", "", "", ""],
+    }
+    taken.update({name: {} for name in NAMES})
+    text = Page(records, PurePosixPath("index.md"), {})._ladder(*NAMES)
+    assert all(len(rows) == 1 for rows in cells(text).values()), "no table without a single time"
+    assert text.count("<svg") == 1

@@ -1,0 +1,342 @@
+"""`make all` and `make record`: what goes on after a failure and after an interruption, and what the summary says."""
+
+import json
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+from filelock import FileLock
+
+from measure import ladder, probe, records
+from measure.build import BuildError
+from measure.check import recipes
+from measure.errors import Problem
+from measure.inputs import inputs_of
+from measure.records import Failure, Samples, Times, as_json, load, record_path
+from measure.run import Outcome
+from measure.steps import PLATFORMS, Step, find_step
+from tests.conftest import changed, fresh_clone, python_m
+from tests.conftest import run as execute
+from tests.handmade import record
+
+NAMES = ["step-1-kiss", "step-2-poetry", "step-4-slim-vs-alpine"]
+VARIANTS = {name: len(find_step(name).variants) for name in NAMES}
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    """Records and cache in a place of their own; the machine is one for linux/amd64."""
+    monkeypatch.setattr(records, "RESULTS", tmp_path / "results")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(ladder, "native_platform", lambda: PLATFORMS[0])
+    return tmp_path
+
+
+@pytest.fixture
+def engine():
+    return SimpleNamespace(
+        environment="lab-amd64", kind="lab", builder="default", platforms=list(PLATFORMS), recipe=recipes("lab-amd64")
+    )
+
+
+@pytest.fixture
+def done(monkeypatch):
+    """What was measured and timed, in order. Its `wrong` says what happens in a step instead: an exception."""
+
+    def measure(engine, step, done):
+        calls.append(("images", step.name))
+        for variant in step.variants:
+            for platform in variant.platforms(engine.platforms):
+                inputs = inputs_of(step, variant, engine.recipe)
+                lesson = variant.teaching.fails_with
+                broken = f"{step.name}/{variant.name}" in calls.wrong
+                failed = {"outcome": "failed", "size": None, "failure": Failure(exit_code=1, line=lesson or "")}
+                one = record(step=step.name, variant=variant.name, platform=platform, inputs=inputs,
+                             **(failed if lesson or broken else {}))  # fmt: skip
+                write(one)
+                done(Outcome(variant, platform, one))
+        if error := calls.wrong.get(("images", step.name)):
+            raise error
+
+    def time(engine, step):
+        calls.append(("times", step.name))
+        if error := calls.wrong.get(("times", step.name)):
+            raise error
+        for variant in step.variants:
+            path = record_path(engine.environment, step.name, variant.name, PLATFORMS[0])
+            taken = Times(cold_build_s=Samples.of([len(calls)]), load_before=0, measured_at=datetime.now(UTC))
+            write(load(path).model_copy(update={"time": taken}))
+
+    class Calls(list):
+        """The calls, and what is to go wrong in them."""
+
+    calls = Calls()
+    calls.wrong = {}
+    monkeypatch.setattr(ladder, "measure_step", measure)
+    monkeypatch.setattr(ladder, "time_step", time)
+    return calls
+
+
+def write(one):
+    one.path.parent.mkdir(parents=True, exist_ok=True)
+    one.path.write_text(as_json(one))
+
+
+def steps(*names: str, quick: bool = False) -> list[Step]:
+    return [Step(name, find_step(name).folder, quick) for name in names or NAMES]
+
+
+def run(engine, command: str = "all", *names: str, quick: bool = False) -> None:
+    ladder.measure_ladder(engine, steps(*names, quick=quick), command)
+
+
+def images(*names: str) -> list[tuple[str, str]]:
+    return [("images", name) for name in names or NAMES]
+
+
+def rows(text: str) -> dict[str, list[str]]:
+    """The cells of the summary's table, by the first one."""
+    cells = ([cell.strip() for cell in re.split("[│┃]", line)[1:-1]] for line in text.splitlines() if "│" in line)
+    return {name: rest for name, *rest in cells}
+
+
+def test_all_does_every_step_and_counts_what_came_of_it(engine, done, capsys):
+    run(engine)
+    assert done == images()
+    shown = capsys.readouterr().out
+    assert "make all on linux/amd64, linux/arm64" in shown
+    due = {name: sum(len(v.platforms(PLATFORMS)) for v in find_step(name).variants) for name in NAMES}
+    for name in NAMES:
+        assert rows(shown)[name][:5] == [str(due[name]), "", str(due[name]), "", ""]
+    assert rows(shown)["all"][:5] == [str(sum(due.values())), "0", str(sum(due.values())), "0", "0"]
+    assert "failed:" not in shown and "skipped:" not in shown
+
+
+def test_a_build_that_is_meant_to_fail_is_counted_as_that(engine, done, capsys):
+    run(engine, "all", "extra-compiling-deps")
+    step = find_step("extra-compiling-deps")
+    refused = sum(len(v.platforms(PLATFORMS)) for v in step.variants if v.teaching.fails_with)
+    built = sum(len(v.platforms(PLATFORMS)) for v in step.variants if not v.teaching.fails_with)
+    row = rows(capsys.readouterr().out)["extra-compiling-deps"]
+    assert refused and row[:5] == [str(built), str(refused), str(built + refused), "", ""]
+
+
+def test_record_times_what_has_a_plan_and_says_what_has_none(engine, done, capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr(ladder.timing, "PLANS", tmp_path)
+    (tmp_path / "step-1-kiss.toml").write_text("start = true\n")
+    run(engine, "record", "step-1-kiss", "step-3-multistage")
+    assert done == [("images", "step-1-kiss"), ("times", "step-1-kiss"), ("images", "step-3-multistage")]
+    shown = capsys.readouterr().out
+    assert rows(shown)["step-1-kiss"][3] == str(VARIANTS["step-1-kiss"])
+    assert "skipped: step-3-multistage: times: no plan in measure/timings/" in shown
+
+
+def test_without_the_machines_own_platform_nothing_is_timed(engine, done, capsys):
+    engine.platforms = ["linux/arm64"]
+    run(engine, "record", "step-1-kiss")
+    assert done == images("step-1-kiss")
+    shown = capsys.readouterr().out
+    assert "skipped: step-1-kiss: times: they are taken on linux/amd64 alone" in shown
+    assert "skipped: linux/amd64: not asked for, or not for this builder" in shown
+
+
+def test_quick_says_what_it_leaves_out(engine, done, capsys):
+    run(engine, quick=True)
+    slow = ", ".join(v.name for v in find_step("step-4").variants if not v.teaching.quick)
+    shown = capsys.readouterr().out
+    assert f"skipped: step-4-slim-vs-alpine: {slow}: many minutes to build each (QUICK=1)" in shown
+    assert "is missing: not measured yet (not in this run)" in shown  # their records, here
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (Problem("No base.", why="It is\naway.", next="wait"), "No base. It is away."),
+        (OSError(28, "No space left on device"), "The system refused. [Errno 28] No space left on device"),
+        (BuildError(1, ["#1 ERROR: no"]), "The build failed with exit code 1. ERROR: no"),
+    ],
+)
+def test_a_step_that_fails_does_not_stop_the_others(engine, done, capsys, error, said):
+    done.wrong["images", NAMES[1]] = error
+    probe.ending.set()  # as a step that fails in the middle leaves it
+    with pytest.raises(Problem) as problem:
+        run(engine)
+    assert done == images()
+    assert not probe.ending.is_set()
+    assert problem.value.what == f"1 of 3 failed: {NAMES[1]}."
+    assert problem.value.next == "mend it, then make step-2"
+    shown = capsys.readouterr().out
+    assert f"failed: {NAMES[1]}: {said}" in shown
+    assert rows(shown)[NAMES[1]][4] == "1"
+    assert [rows(shown)[name][4] for name in (NAMES[0], NAMES[2])] == ["", ""]
+
+
+def test_builds_that_fail_are_counted_one_by_one_and_the_others_are_recorded(engine, done, capsys):
+    done.wrong = {"step-1-kiss/slim": True, ("images", "step-1-kiss"): Problem("Not as it should be: slim.")}
+    with pytest.raises(Problem, match="1 of 1 failed"):
+        run(engine, "all", "step-1-kiss")
+    good = str(2 * VARIANTS["step-1-kiss"] - 2)
+    assert rows(capsys.readouterr().out)["step-1-kiss"][:5] == [good, "", good, "", "2"]
+
+
+def test_a_failed_step_is_not_timed(engine, done, capsys):
+    done.wrong["images", NAMES[0]] = Problem("Not as it should be.")
+    with pytest.raises(Problem, match="1 of 2 failed"):
+        run(engine, "record", *NAMES[:2])
+    assert done == [("images", NAMES[0]), ("images", NAMES[1]), ("times", NAMES[1])]
+    assert f"skipped: {NAMES[0]}: times: the step failed" in capsys.readouterr().out
+
+
+def test_a_timing_that_fails_leaves_the_images_counted(engine, done, capsys):
+    done.wrong["times", NAMES[0]] = BuildError(1, ["#1 ERROR: no"])
+    with pytest.raises(Problem, match="1 of 2 failed"):
+        run(engine, "record", *NAMES[:2])
+    assert done[-1] == ("times", NAMES[1])
+    shown = capsys.readouterr().out
+    assert f"failed: {NAMES[0]}: The build failed with exit code 1." in shown
+    assert "times: the step failed" not in shown
+    assert rows(shown)[NAMES[0]][0] == str(2 * VARIANTS[NAMES[0]])
+    assert rows(shown)[NAMES[0]][3:5] == ["", "1"]
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt(), ValueError("a fault of ours"), SystemExit(1)])
+def test_an_interrupted_run_goes_on_where_it_was(engine, done, capsys, interruption):
+    done.wrong["images", NAMES[1]] = interruption
+    with pytest.raises(type(interruption)):
+        run(engine)
+    assert done == images(*NAMES[:2])
+    done.clear()
+    done.wrong.clear()
+    run(engine)
+    assert done == images(*NAMES[1:])
+    captured = capsys.readouterr()
+    assert "going on with the run that was begun at" in captured.err
+    assert f"skipped: {NAMES[0]}: images: done before the interruption" in captured.out
+    due = sum(len(v.platforms(PLATFORMS)) for v in find_step(NAMES[0]).variants)
+    assert rows(captured.out)[NAMES[0]][:3] == [str(due), "", str(due)]
+    done.clear()
+    run(engine)  # that run reached its end
+    assert done == images()
+    assert "done before" not in capsys.readouterr().out
+
+
+def test_a_run_that_ended_with_a_failure_has_ended(engine, done):
+    done.wrong["images", NAMES[1]] = Problem("No base.")
+    with pytest.raises(Problem):
+        run(engine)
+    done.clear()
+    done.wrong.clear()
+    run(engine)
+    assert done == images()
+
+
+def test_images_are_not_built_again_when_their_timing_was_interrupted(engine, done, capsys):
+    done.wrong["times", NAMES[1]] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        run(engine, "record", *NAMES[:2])
+    done.clear()
+    done.wrong.clear()
+    run(engine, "record", *NAMES[:2])
+    assert done == [("times", NAMES[1])]
+    shown = capsys.readouterr().out
+    assert f"skipped: {NAMES[0]}: images and times: done before the interruption" in shown
+    assert [rows(shown)[name][3] for name in NAMES[:2]] == [str(VARIANTS[name]) for name in NAMES[:2]]
+
+
+def interrupted(engine, done, command: str = "all") -> None:
+    done.wrong["images", NAMES[1]] = KeyboardInterrupt()
+    with pytest.raises(KeyboardInterrupt):
+        run(engine, command)
+    done.clear()
+    done.wrong.clear()
+
+
+def test_a_step_whose_inputs_changed_meanwhile_is_done_again(engine, done):
+    interrupted(engine, done)
+    other = engine.recipe
+    engine.recipe = lambda name: "0" * 64 if name == "python:3.14" else other(name)
+    with pytest.raises(Problem):  # the records are of another recipe than the repository's
+        run(engine)
+    assert done == images()
+
+
+def test_a_step_whose_plan_changed_meanwhile_is_done_again(engine, done, tmp_path, monkeypatch):
+    interrupted(engine, done, "record")
+    (tmp_path / f"{NAMES[0]}.toml").write_text("cold = true\n")
+    monkeypatch.setattr(ladder.timing, "PLANS", tmp_path)
+    run(engine, "record")
+    assert done[:2] == [("images", NAMES[0]), ("times", NAMES[0])]
+
+
+def test_a_step_whose_records_are_gone_is_done_again(engine, done):
+    interrupted(engine, done)
+    record_path("lab-amd64", NAMES[0], "slim", "linux/arm64").unlink()
+    run(engine)
+    assert done == images()
+
+
+@pytest.mark.parametrize("what", ["command", "platforms", "quick", "builder", "environment"])
+def test_another_kind_of_run_does_not_go_on_with_it(engine, done, what):
+    interrupted(engine, done)
+    command, quick = ("record", False) if what == "command" else ("all", what == "quick")
+    if what not in ("command", "quick"):
+        setattr(engine, what, ["linux/amd64"] if what == "platforms" else "other")
+    run(engine, command, quick=quick)
+    assert done[0] == ("images", NAMES[0])
+
+
+def test_what_was_interrupted_long_ago_is_begun_anew(engine, done):
+    interrupted(engine, done)
+    path = ladder.journal_path(engine, steps(), "all")
+    journal = json.loads(path.read_text())
+    long_ago = datetime.now(UTC) - ladder.RESUME - timedelta(minutes=1)
+    path.write_text(json.dumps(journal | {"begun_at": long_ago.isoformat()}))
+    run(engine)
+    assert done == images()
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"done": 1}'])
+def test_a_journal_that_cannot_be_read_is_as_none(engine, done, text):
+    interrupted(engine, done)
+    ladder.journal_path(engine, steps(), "all").write_text(text)
+    run(engine)
+    assert done == images()
+
+
+def test_two_at_a_time_are_one_too_many(engine, done):
+    path = ladder.journal_path(engine, steps(), "all")
+    path.parent.mkdir(parents=True)
+    with FileLock(path.with_suffix(".lock")), pytest.raises(Problem, match="make all runs here already"):
+        run(engine)
+    assert done == []
+
+
+def test_a_record_that_does_not_hold_in_the_end_is_a_failure(engine, done, capsys):
+    stray = record_path("lab-amd64", NAMES[0], "old", "linux/amd64")
+    stray.parent.mkdir(parents=True)
+    stray.write_text("{}")
+    with pytest.raises(Problem, match=f"1 of 3 failed: {NAMES[0]}"):
+        run(engine)
+    assert f"failed: {NAMES[0]}: the record old.linux-amd64.json is orphaned" in capsys.readouterr().out
+
+
+def test_the_command_fails_with_exit_code_1_and_says_what_failed(place):
+    """In a clone, with an engine that is not there and a compose file that is wrong: nothing is built, all is told."""
+    clone = fresh_clone(place / "clone")
+    with changed(clone / "step-2-poetry/compose.yaml", "services:", "services: ["):
+        fake = "import sys; from types import SimpleNamespace as S; from measure import cli, ladder; "
+        fake += "cli.choose = lambda: S(environment='none', kind='host', builder=None, platforms=['linux/amd64'], "
+        fake += "recipe=lambda name: None); ladder.measure_step = lambda engine, step, done: None; "
+        fake += "sys.argv = ['measure', 'all']; cli.app()"
+        result = execute(sys.executable, "-c", fake, cwd=clone)
+    assert result.returncode == 1, result.stdout + result.stderr
+    assert "failed: step-2-poetry: step-2-poetry/compose.yaml is not valid YAML." in result.stdout
+    assert "step-2-poetry" in result.stderr and "Next: mend it, then make step-2" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_help_names_both_commands():
+    shown = python_m("measure", "--help").stdout
+    assert re.search(r"\ball\b", shown) and re.search(r"\brecord\b", shown)
