@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import httpx
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 from rich.table import Table
 
 from measure import build as builder
@@ -38,7 +39,11 @@ STARTS = 9
 
 
 class Dependency(BaseModel):
-    """The change of one dependency's version: a text in a file, and what it becomes."""
+    """The change of one dependency's version: a text in a file, and what it becomes.
+
+    NONCE in what it becomes stands for 64 hexadecimal digits that were never there before: a hash that fits no file.
+    Where a build makes a list of the lock, that list is then another each time too.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -65,7 +70,8 @@ class Plan(BaseModel):
     start: bool = False
     #: The file of the application's code that gets another line.
     code: str | None = None
-    dependency: Dependency | None = None
+    #: In each file that has it: the lock, and a list that was exported from it.
+    dependency: Annotated[list[Dependency], BeforeValidator(lambda v: v if isinstance(v, list) else [v])] = []
     ask: Question | None = None
 
     @property
@@ -90,20 +96,19 @@ def plan_of(step: Step) -> Plan:
 @contextmanager
 def changed(step: Step, kind: str) -> Iterator[Step]:
     """A copy of a step in which its code (`edit`) or a dependency (`lock`) is another than ever before."""
-    plan, nonce = plan_of(step), f"# {uuid.uuid4().hex}\n"
+    plan, nonce = plan_of(step), uuid.uuid4().hex
+    code = [Dependency(file=plan.code, before="", after="")] if plan.code else []
     with builder.clean_copy(step.folder) as folder:
-        if kind == "edit":
-            name, old, new = plan.code, "", ""
-        else:
-            name, old, new = plan.dependency.file, plan.dependency.before, plan.dependency.after
-        text = (folder / name).read_text()
-        if old not in text:
-            raise Problem(
-                f"{step.name}/{name} has no {old.splitlines()[0]!r}.",
-                why="The change that is timed does not fit any more.",
-                next=f"mend {shown(PLANS / f'{step.name}.toml')}",
-            )
-        (folder / name).write_text(text.replace(old, new, 1).rstrip("\n") + f"\n{nonce}")
+        for change in code if kind == "edit" else plan.dependency:
+            text = (folder / change.file).read_text()
+            if change.before not in text:
+                raise Problem(
+                    f"{step.name}/{change.file} has no {change.before.splitlines()[0]!r}.",
+                    why="The change that is timed does not fit any more.",
+                    next=f"mend {shown(PLANS / f'{step.name}.toml')}",
+                )
+            text = text.replace(change.before, change.after.replace("NONCE", nonce * 2), 1)
+            (folder / change.file).write_text(text.rstrip("\n") + f"\n# {nonce}\n")
         yield Step(step.name, folder)
 
 
