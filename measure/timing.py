@@ -113,9 +113,19 @@ def changed(step: Step, kind: str) -> Iterator[Step]:
 
 
 def _build(engine: Engine, step: Step, variant: Variant, *, cold: bool = False) -> float:
-    """Build a variant into the engine, as `docker compose build` does; returns the seconds."""
+    """Build a variant into the engine, as `docker compose build` does; returns the seconds.
+
+    Raises Problem, with the builder's last lines, when it does not build.
+    """
     begun = time.monotonic()
-    builder.load_into_engine(engine, step, variant, native_platform(), cold=cold)
+    try:
+        builder.load_into_engine(engine, step, variant, native_platform(), cold=cold)
+    except builder.BuildError as error:
+        raise Problem(
+            f"{variant.name} does not build, so nothing of {step.name} was recorded.",
+            why="\n".join(error.tail),
+            next=f"{step.command}, then make time-{step.command.removeprefix('make ')}",
+        ) from None
     return time.monotonic() - begun
 
 
@@ -145,7 +155,7 @@ def _start(engine: Engine, step: Step, variant: Variant, question: Question | No
 def time_step(engine: Engine, step: Step) -> None:
     """Time each variant that builds, as the step's plan says, and put the samples into the records that are there.
 
-    Raises Problem when a variant has no record of what is in the folder now, BuildError when a build fails.
+    Raises Problem when a variant has no record of what is in the folder now, or when a build fails.
     """
     plan = plan_of(step)
     platform = native_platform()

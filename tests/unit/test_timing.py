@@ -59,5 +59,17 @@ def test_times_are_not_put_into_the_record_of_something_else(monkeypatch):
         timing.time_step(engine, find_step("step-2"))
 
 
+def test_a_build_that_fails_is_told_with_the_builders_own_words(monkeypatch):
+    def fail(*_, **__):
+        raise timing.builder.BuildError(1, ["#5 [2/3] RUN false", "#5 0.1 no such luck", "#5 ERROR: exit code: 1"])
+
+    step = find_step("step-2")
+    monkeypatch.setattr(timing.builder, "load_into_engine", fail)
+    with pytest.raises(Problem, match="recommended does not build") as problem:
+        timing._build(None, step, step.recommended)
+    assert "no such luck" in problem.value.why
+    assert problem.value.next == "make step-2, then make time-step-2"
+
+
 def test_samples_keep_their_median():
     assert Samples.of([3.00049, 0.0012345, 2.0]).model_dump() == {"samples": [3.0, 0.001234, 2.0], "median": 2.0}
