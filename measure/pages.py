@@ -25,6 +25,7 @@ from measure import recipes, then, wheels
 from measure.charts import Bar, bars
 from measure.check import Finding, check
 from measure.compare import instruction
+from measure.dockerfiles import stages
 from measure.errors import Problem
 from measure.recipe_table import IMAGE, Cost, RecipeRecord
 from measure.records import (
@@ -117,9 +118,9 @@ class Page:
         """What the page's expressions may call, by name."""
         names = (
             "bars", "bench", "change", "contents", "diff", "failure", "fidelity", "grown", "intro", "ladder", "layer",
-            "layers", "machine", "packages", "ratio", "recipe_dockerfile", "recipe_errors", "recipes", "results",
-            "saved", "seconds", "size", "sizes", "terminal", "then_and_now", "timings", "variants", "vendored",
-            "wheel_groups", "wheel_size", "wheels",
+            "layers", "lines", "machine", "packages", "ratio", "recipe_dockerfile", "recipe_errors", "recipes",
+            "results", "saved", "seconds", "size", "sizes", "stages", "terminal", "then_and_now", "timings", "variants",
+            "vendored", "wheel_groups", "wheel_size", "wheels",
         )  # fmt: skip
         return {name: getattr(self, f"_{name}") for name in names}
 
@@ -410,6 +411,15 @@ class Page:
         if not lines:
             raise Problem(f"{before} and {after} do not differ.", next=f"diff {before} {after}")
         return "\n".join(["``` diff", *(line for line in lines if not line.startswith("@@")), "```"])
+
+    def _lines(self, name: str) -> str:
+        """How many lines a file of the repository has, those that are empty or a comment (#) left out."""
+        lines = (line.strip() for line in (ROOT / name).read_text().splitlines())
+        return str(sum(bool(line) and not line.startswith("#") for line in lines))
+
+    def _stages(self, dockerfile: str) -> str:
+        """How many stages a Dockerfile of the repository has."""
+        return str(len(stages(ROOT / dockerfile)))
 
     def _then_and_now(self) -> str:
         """Old measurements beside ours of the same kind of image: one chart, and a table for each source."""

@@ -16,9 +16,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Annotated
 
 import httpx
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 from rich.table import Table
 
 from measure import build as builder
@@ -38,7 +39,11 @@ STARTS = 9
 
 
 class Dependency(BaseModel):
-    """The change of one dependency's version: a text in a file, and what it becomes."""
+    """The change of one dependency's version: a text in a file, and what it becomes.
+
+    NONCE in what it becomes stands for 64 hexadecimal digits that were never there before: a hash that fits no file.
+    Where a build makes a list of the lock, that list is then another each time too.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -65,7 +70,8 @@ class Plan(BaseModel):
     start: bool = False
     #: The file of the application's code that gets another line.
     code: str | None = None
-    dependency: Dependency | None = None
+    #: In each file that has it: the lock, and a list that was exported from it.
+    dependency: Annotated[list[Dependency], BeforeValidator(lambda v: v if isinstance(v, list) else [v])] = []
     ask: Question | None = None
 
     @property
@@ -90,27 +96,36 @@ def plan_of(step: Step) -> Plan:
 @contextmanager
 def changed(step: Step, kind: str) -> Iterator[Step]:
     """A copy of a step in which its code (`edit`) or a dependency (`lock`) is another than ever before."""
-    plan, nonce = plan_of(step), f"# {uuid.uuid4().hex}\n"
+    plan, nonce = plan_of(step), uuid.uuid4().hex
+    code = [Dependency(file=plan.code, before="", after="")] if plan.code else []
     with builder.clean_copy(step.folder) as folder:
-        if kind == "edit":
-            name, old, new = plan.code, "", ""
-        else:
-            name, old, new = plan.dependency.file, plan.dependency.before, plan.dependency.after
-        text = (folder / name).read_text()
-        if old not in text:
-            raise Problem(
-                f"{step.name}/{name} has no {old.splitlines()[0]!r}.",
-                why="The change that is timed does not fit any more.",
-                next=f"mend {shown(PLANS / f'{step.name}.toml')}",
-            )
-        (folder / name).write_text(text.replace(old, new, 1).rstrip("\n") + f"\n{nonce}")
+        for change in code if kind == "edit" else plan.dependency:
+            text = (folder / change.file).read_text()
+            if change.before not in text:
+                raise Problem(
+                    f"{step.name}/{change.file} has no {change.before.splitlines()[0]!r}.",
+                    why="The change that is timed does not fit any more.",
+                    next=f"mend {shown(PLANS / f'{step.name}.toml')}",
+                )
+            text = text.replace(change.before, change.after.replace("NONCE", nonce * 2), 1)
+            (folder / change.file).write_text(text.rstrip("\n") + f"\n# {nonce}\n")
         yield Step(step.name, folder)
 
 
 def _build(engine: Engine, step: Step, variant: Variant, *, cold: bool = False) -> float:
-    """Build a variant into the engine, as `docker compose build` does; returns the seconds."""
+    """Build a variant into the engine, as `docker compose build` does; returns the seconds.
+
+    Raises Problem, with the builder's last lines, when it does not build.
+    """
     begun = time.monotonic()
-    builder.load_into_engine(engine, step, variant, native_platform(), cold=cold)
+    try:
+        builder.load_into_engine(engine, step, variant, native_platform(), cold=cold)
+    except builder.BuildError as error:
+        raise Problem(
+            f"{variant.name} does not build, so nothing of {step.name} was recorded.",
+            why="\n".join(error.tail),
+            next=f"{step.command}, then make time-{step.command.removeprefix('make ')}",
+        ) from None
     return time.monotonic() - begun
 
 
@@ -140,7 +155,7 @@ def _start(engine: Engine, step: Step, variant: Variant, question: Question | No
 def time_step(engine: Engine, step: Step) -> None:
     """Time each variant that builds, as the step's plan says, and put the samples into the records that are there.
 
-    Raises Problem when a variant has no record of what is in the folder now, BuildError when a build fails.
+    Raises Problem when a variant has no record of what is in the folder now, or when a build fails.
     """
     plan = plan_of(step)
     platform = native_platform()

@@ -1,0 +1,100 @@
+"""extra-moving-complexity: one stage gives the image that three gave, and refuses what they refused."""
+
+import json
+import re
+import time
+from pathlib import Path
+
+import pytest
+
+from measure import build as builder
+from measure.build import BuildError, clean_copy
+from measure.dockerfiles import external_images
+from measure.probe import running, wait_for
+from measure.steps import Step, find_step
+from tests.conftest import changed
+
+STEP = find_step("extra-moving-complexity")
+#: What is installed, as `importlib.metadata` sees it.
+INSTALLED = ("import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))",)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def bases_are_there(engine):
+    engine.provide(sorted({image for v in STEP.variants for image in external_images(v.dockerfile)}))
+
+
+@pytest.fixture
+def folder():
+    """A copy of the step's folder to change."""
+    with clean_copy(STEP.folder) as copy:
+        yield copy
+
+
+def other_hash(path: Path, package: str) -> str:
+    """A hash of a package in a lock, to be changed."""
+    return re.search(rf'name = "{package}"\n.*?hash = "(sha256:\w+)"', path.read_text(), re.DOTALL)[1]
+
+
+def test_no_image_has_poetry_and_all_have_the_same_packages(engine, image):
+    found = [
+        json.loads(engine.docker.run(image(STEP, variant, "linux/amd64"), ["python", "-c", *INSTALLED], remove=True))
+        for variant in STEP.variants
+    ]
+    assert "flask" in found[0]
+    assert not {"poetry", "poetry-core", "pytest"} & set(found[0])
+    # The environment of the neighbour sees no pip; a single stage has that of the base image beside its packages.
+    assert [{name: v for name, v in one.items() if name != "pip"} for one in found] == [found[0]] * len(found)
+
+
+def test_it_becomes_healthy_with_a_read_only_disk_and_no_rights_at_all(engine, image):
+    hardened = {
+        "read_only": True,
+        "tmpfs": [Path("/tmp")],
+        "cap_drop": ["ALL"],
+        "security_options": ["no-new-privileges"],
+    }
+    name = image(STEP, STEP.recommended, "linux/amd64")
+    with running(engine, name, STEP.recommended, "linux/amd64", **hardened) as (container, url):
+        assert wait_for(url, 30).json()["variant"] == "recommended"
+        for _ in range(100):
+            container.reload()
+            if container.state.health.status == "healthy":
+                break
+            time.sleep(0.1)
+        assert container.state.health.status == "healthy"
+        assert container.execute(["id", "-u"]) == "10001"
+
+
+def test_pip_refuses_a_package_that_is_not_the_one_that_was_listed(engine, folder):
+    path, copy = folder / "requirements.txt", Step(STEP.name, folder)
+    hashes = re.search(r"^flask==.*?(?=^\w)", path.read_text(), re.DOTALL | re.MULTILINE)[0]
+    with changed(path, hashes, re.sub(r"sha256:\w{4}", "sha256:0000", hashes)), pytest.raises(BuildError) as failure:
+        builder.load_into_engine(engine, copy, copy.recommended, "linux/amd64")
+    assert failure.value.line_with("THESE PACKAGES DO NOT MATCH THE HASHES")
+
+
+def test_the_solution_refuses_a_list_that_is_not_the_locks_and_the_recommended_one_does_not_see_it(engine, folder):
+    lock, copy = folder / "poetry.lock", Step(STEP.name, folder)
+    with changed(lock, other_hash(lock, "flask"), f"sha256:{0:064}"):
+        builder.load_into_engine(engine, copy, copy.recommended, "linux/amd64")
+        with pytest.raises(BuildError) as failure:
+            builder.load_into_engine(engine, copy, copy.variant("solution"), "linux/amd64")
+    assert failure.value.line_with("flask==3.1.3 has other hashes")
+
+
+def test_the_solution_leaves_nothing_behind_and_installs_nothing_anew_for_the_tests_packages(engine, docker, folder):
+    copy = Step(STEP.name, folder)
+    name = builder.load_into_engine(engine, copy, copy.variant("solution"), "linux/amd64")
+    left = ["ls", "/poetry.lock", "/check_requirements.py"]
+    assert docker("run", "--rm", name, *left).stdout == ""
+    lock = folder / "poetry.lock"
+    with changed(lock, other_hash(lock, "pytest"), f"sha256:{time.time_ns():064}"):
+        again = docker("build", "--progress", "plain", "--file", "solution.Dockerfile", ".", cwd=folder)
+    assert again.returncode == 0, again.stderr
+    steps = dict(re.findall(r"^#(\d+) \[.*?\] RUN .*?(pip install|check_requirements)", again.stderr, re.MULTILINE))
+    cached = set(re.findall(r"^#(\d+) CACHED$", again.stderr, re.MULTILINE))
+    assert {what: number in cached for number, what in steps.items()} == {
+        "pip install": True,
+        "check_requirements": False,
+    }
