@@ -16,7 +16,9 @@ from tests.conftest import changed
 
 STEP = find_step("extra-moving-complexity")
 #: What is installed, as `importlib.metadata` sees it.
-INSTALLED = ("import importlib.metadata as m, json; print(json.dumps({d.name: d.version for d in m.distributions()}))",)
+INSTALLED = (
+    "import importlib.metadata as m, json; print(json.dumps({d.name.lower(): d.version for d in m.distributions()}))",
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
