@@ -18,6 +18,9 @@ step-%: .venv/.ready FORCE ## build, weigh and record each variant of a step, st
 extra-%: .venv/.ready FORCE ## the same for an extra, say extra-compiling-deps
 	@$(RUN) measure step $@
 
+folklore-%: .venv/.ready FORCE ## the same for an experiment below folklore/, say folklore-apt-lists
+	@$(RUN) measure step $@
+
 time-%: .venv/.ready FORCE ## time rebuilds of a step's variants, natively and interleaved, and record them: make time-step-2
 	@$(RUN) measure time $*
 
