@@ -116,8 +116,8 @@ class Page:
     def functions(self) -> dict[str, Callable[..., str]]:
         """What the page's expressions may call, by name."""
         names = (
-            "bars", "bench", "change", "claims", "claims_table", "contents", "diff", "failure", "fidelity", "grown",
-            "intro", "ladder", "layer",
+            "claims", "claims_table",
+            "bars", "bench", "change", "contents", "diff", "failure", "fidelity", "grown", "intro", "ladder", "layer",
             "layers", "machine", "packages", "ratio", "recipe_dockerfile", "recipe_errors", "recipes", "results",
             "saved", "seconds", "size", "sizes", "terminal", "then_and_now", "timings", "variants", "vendored",
             "wheel_groups", "wheel_size", "wheels",
