@@ -26,6 +26,9 @@ all: .venv/.ready ## every step and extra, with one summary; goes on after a fai
 record: .venv/.ready ## the same with all timings, natively, in one sitting; wheels and recipes are commands of their own
 	@$(RUN) measure record
 
+folklore-%: .venv/.ready FORCE ## the same for an experiment below folklore/, say folklore-apt-lists
+	@$(RUN) measure step $@
+
 time-%: .venv/.ready FORCE ## time rebuilds of a step's variants, natively and interleaved, and record them: make time-step-2
 	@$(RUN) measure time $*
 

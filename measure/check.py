@@ -11,7 +11,7 @@ from lab import bases
 from measure.errors import Problem
 from measure.inputs import Inputs, inputs_of
 from measure.records import LAB_ENVIRONMENT, Record, load, record_files, record_path, shown
-from measure.steps import PLATFORMS, Step, Variant, all_steps
+from measure.steps import PLATFORMS, Step, Variant, all_measured
 
 #: Stale: what it was built from changed. Missing: there should be one. Orphaned: it is of a variant that is no more.
 #: Invalid: the file is no record.
@@ -65,7 +65,7 @@ def check(environment: str, steps: list[Step] | None = None) -> list[Finding]:
 
     Raises Problem when a compose file cannot be read.
     """
-    everything = all_steps()
+    everything = all_measured()
     steps = everything if steps is None else steps
     inputs: dict[tuple[str, str], Inputs] = {}
     found, known = [], set()

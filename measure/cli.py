@@ -37,7 +37,7 @@ from measure.records import (
     shown,
 )
 from measure.run import measure_step, provide_bases
-from measure.steps import PLATFORMS, RECOMMENDED, ROOT, all_steps, find_step
+from measure.steps import PLATFORMS, RECOMMENDED, ROOT, all_measured, find_step
 from measure.table import contents_table, difference_table, layers_table, out, table
 from measure.timing import time_step
 from measure.wheels import measure_wheels
@@ -63,7 +63,7 @@ def step(name: StepName) -> None:
 
 def _whole_ladder(command: Command) -> None:
     """Every step, with the platforms and the variants that the environment asks for."""
-    steps = [replace(found, quick=bool(os.environ.get("QUICK"))) for found in all_steps()]
+    steps = [replace(found, quick=bool(os.environ.get("QUICK"))) for found in all_measured()]
     measure_ladder(choose(), steps, command)
 
 
@@ -131,7 +131,7 @@ def run(name: StepName) -> None:
 @friendly
 def steps() -> None:
     """List the steps and what each variant teaches."""
-    for found in all_steps():
+    for found in all_measured():
         out.print(f"[bold]{found.name}[/]")
         for variant in found.variants:
             out.print(f"  {variant.name}: {variant.teaching.title}. {variant.teaching.teaches}")
@@ -294,8 +294,8 @@ def clean() -> None:
     for container in docker.container.list(all=True, filters=[("label", probe.LABEL)]):
         docker.remove(container, force=True)
     docker.volume.remove(docker.volume.list(filters=[("label", probe.BYTECODE_LABEL)]))
-    images = [f"{s.name}:{v.name}-{arch}" for s in all_steps() for v in s.variants for arch in ("amd64", "arm64")]
-    images += [f"{s.name}-{v.service}" for s in all_steps() for v in s.variants]  # Compose's names
+    images = [f"{s.name}:{v.name}-{arch}" for s in all_measured() for v in s.variants for arch in ("amd64", "arm64")]
+    images += [f"{s.name}-{v.service}" for s in all_measured() for v in s.variants]  # Compose's names
     existing = [image for image in images if docker.image.exists(image)]
     if existing:
         docker.image.remove(existing, force=True)

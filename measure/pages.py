@@ -21,7 +21,7 @@ from typing import Any
 from rich.console import Console
 
 from lab import fidelity
-from measure import recipes, then, wheels
+from measure import folklore, recipes, then, wheels
 from measure.charts import Bar, bars
 from measure.check import Finding, check
 from measure.compare import instruction
@@ -40,7 +40,7 @@ from measure.records import (
     record_path,
     shown,
 )
-from measure.steps import PLATFORMS, RECOMMENDED, ROOT, all_steps, find_step
+from measure.steps import PLATFORMS, RECOMMENDED, ROOT, all_measured, find_step
 from measure.table import table, wheel_cell
 from measure.units import change, duration, megabytes, signed
 from measure.wheel_table import TARGETS, Answer, Libc, Machine, Package
@@ -104,8 +104,8 @@ class Records:
         return [self.get(f"{step.name}/{v.name}", p) for v in step.variants for p in v.platforms()]
 
     def all(self) -> list[Record]:
-        """Every record, in the order of the ladder."""
-        return [record for step in all_steps() for record in self.of_step(step.name)]
+        """Every record, in the order of the ladder, then those of the experiments."""
+        return [record for step in all_measured() for record in self.of_step(step.name)]
 
 
 class Page:
@@ -117,6 +117,7 @@ class Page:
     def functions(self) -> dict[str, Callable[..., str]]:
         """What the page's expressions may call, by name."""
         names = (
+            "claims", "claims_table",
             "bars", "bench", "change", "contents", "diff", "failure", "fidelity", "grown", "intro", "ladder", "layer",
             "layers", "lines", "machine", "packages", "ratio", "recipe_dockerfile", "recipe_errors", "recipes",
             "results", "saved", "seconds", "size", "sizes", "stages", "terminal", "then_and_now", "timings", "variants",
@@ -465,7 +466,7 @@ class Page:
         text = io.StringIO()
         Console(file=text, width=100).print(table(found, records, list(self.records.platforms)))
         lines = [line.rstrip() for line in text.getvalue().splitlines()]
-        for platform in self.records.platforms:
+        for platform in () if found.experiment else self.records.platforms:
             machine = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}[platform]
             answer = f"{{'libc': 'glibc …', 'machine': '{machine}', 'python': '3.14.…', 'step': '{found.name}', "
             lines.append(f"{platform} answers: {answer}'variant': 'recommended'}}")
@@ -633,6 +634,43 @@ class Page:
                 return f"``` dockerfile\n{record.recipe.dockerfile}```"
         raise Problem(f"{package} has no proved recipe.", next=f"make recipes NAME={package}")
 
+    @cached_property
+    def _decided(self) -> list[folklore.Decided]:
+        """The claims with their verdicts."""
+        return [folklore.decide(claim, self) for claim in folklore.claims()]
+
+    def _claims_table(self) -> str:
+        """How many claims came out how, and every claim with its verdict and a link to where it is told."""
+        verdicts = [one.verdict for one in self._decided]
+        counts = [f"{_badge(verdict)}&nbsp;{verdicts.count(verdict)}" for verdict in folklore.VERDICTS]
+        rows = [[f"[{_in_cell(one.claim.says)}](#{one.claim.id})", _badge(one.verdict)] for one in self._decided]
+        summary = f"{len(rows)} claims: {' '.join(counts)}\n{{ .verdicts }}"
+        return f"{summary}\n\n{markdown_table(['claim', 'verdict'], rows)}"
+
+    def _claims(self) -> str:
+        """Every claim, by theme: what is said, by whom, the verdict, why, and how to take its numbers again."""
+        parts, theme = [], None
+        for one in self._decided:
+            claim = one.claim
+            if claim.theme != theme:
+                theme = claim.theme
+                parts.append(f"## {theme}")
+            who = f"[{claim.who}]({claim.url})" if claim.url else claim.who
+            parts += [
+                f"### “{claim.says}” {{ #{claim.id} }}",
+                f"{_badge(one.verdict)} {who}, {claim.when}\n{{ .said }}",
+                one.words,
+                *([f"{rests_on}\n{{ .rests-on }}"] if (rests_on := _rests_on(one)) else []),
+                _rule(claim),
+            ]
+        return "\n\n".join(parts)
+
+    def _record_link(self, record: Record) -> str:
+        """A link to a record, by its name."""
+        short = find_step(record.step).command.removeprefix("make ")
+        platform = "" if record.platform == PLATFORMS[0] else f" on {record.platform}"
+        return f"[{short}/{record.variant}]({self._link(RESULTS_PAGE)}#{anchor(record)}){platform}"
+
     def _file(self, path: Path, text: str) -> str:
         """A link to a file of results/, which the site carries along."""
         return f"[{text}]({self._link(records_file(path))})"
@@ -689,6 +727,27 @@ def _glibc_today(package: Package) -> str:
 def _code(text: str) -> str:
     """A line of output as code in a cell of a Markdown table."""
     return f"`` {_in_cell(text)} ``" if "`" in text else f"`{_in_cell(text)}`"
+
+
+def _badge(verdict: folklore.Verdict) -> str:
+    """A verdict that is seen as one."""
+    return f"**{verdict}**{{ .verdict .{verdict.replace(' ', '-')} }}"
+
+
+def _rests_on(one: folklore.Decided) -> str:
+    """What a verdict was computed from, and what to type to measure that."""
+    parts = [f"Records: {', '.join(one.records)}."] if one.records else []
+    if one.commands:
+        word = "Next" if one.verdict == "undecided" else "Again"
+        parts.append(f"{word}: {', '.join(f'`{command}`' for command in one.commands)}.")
+    return " ".join(parts)
+
+
+def _rule(claim: folklore.Claim) -> str:
+    """What decides a claim, folded."""
+    lines = [f"Holds if {_code(claim.holds)}"]
+    lines += [f"it depends if {_code(claim.depends)}"] if claim.depends else []
+    return f'??? rule "The rule"\n\n    {"; else ".join(lines)}; else no longer.'
 
 
 def _library(file: str) -> str:

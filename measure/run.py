@@ -144,7 +144,7 @@ def _show_failure(engine: Engine, variant: Variant, platform: str, error: BuildE
         console.print(f"  [bold]Likely why:[/] {escape(reason)}", soft_wrap=True)
         console.print("  [bold]Next:[/] make lab-status, then the same command again", soft_wrap=True)
     else:
-        console.print(f"  [bold]Next:[/] mend {variant.step}/{variant.dockerfile.name}, then the same command again")
+        console.print(f"  [bold]Next:[/] mend {shown(variant.dockerfile)}, then the same command again")
 
 
 def provide_bases(engine: Engine, pairs: list[tuple[Variant, str]]) -> None:
@@ -169,7 +169,7 @@ def measure_step(engine: Engine, step: Step, done: Callable[[Outcome], None] = l
             raise Problem(
                 f"{variant.dockerfile.name} is missing in {step.name}.",
                 why=f"Service {variant.service} in compose.yaml builds from it.",
-                next=f"git checkout {step.name}/{variant.dockerfile.name}",
+                next=f"git checkout {shown(variant.dockerfile)}",
             )
     check_disk(cache_folder())
     probe.remove_orphans(engine)

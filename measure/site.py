@@ -184,7 +184,8 @@ def serve(address: str) -> None:
     """Serve the site, rendered anew whenever a page, a record or a step changes, until Ctrl-C."""
     render()
     stop = threading.Event()
-    places = [PAGES, RESULTS, ROOT / "measure", ROOT / "lab", *(step.folder for step in all_steps())]
+    places = [PAGES, RESULTS, ROOT / "measure", ROOT / "lab", ROOT / "folklore"]
+    places += [step.folder for step in all_steps()]
     watcher = threading.Thread(target=_render_on_change, args=(places, stop), daemon=True)
     watcher.start()
     # --livereload: with click 8.3 MkDocs 1.6 forgets that it is the default.

@@ -75,6 +75,8 @@ class Step:
     folder: Path
     #: Without the variants that take many minutes to build.
     quick: bool = False
+    #: Made to decide a claim (folklore/): nothing to copy home, so no variant is recommended, and none is started.
+    experiment: bool = False
 
     @property
     def compose_file(self) -> Path:
@@ -86,7 +88,7 @@ class Step:
         """The variants in file order. Raises Problem when the compose file does not parse or says too little."""
         services = self._read().get("services") or {}
         found = [self._variant(name, services) for name, service in services.items() if "x-measure" in (service or {})]
-        if not any(variant.name == RECOMMENDED for variant in found):
+        if not self.experiment and not any(variant.name == RECOMMENDED for variant in found):
             raise Problem(
                 f"{self._shown} has no recommended variant.",
                 why=f"A service called {self.name} with an x-measure section is missing.",
@@ -117,7 +119,7 @@ class Step:
 
     @property
     def _shown(self) -> str:
-        return f"{self.name}/compose.yaml"
+        return f"{'folklore/' if self.experiment else ''}{self.folder.name}/compose.yaml"
 
     def _read(self) -> dict:
         try:
@@ -180,9 +182,23 @@ def all_steps(root: Path = ROOT) -> list[Step]:
     return [Step(folder.name, folder) for folder in folders if (folder / "compose.yaml").exists()]
 
 
+def experiments(root: Path = ROOT) -> list[Step]:
+    """The tiny experiments below folklore/, each for one claim: folklore/apt-lists is called folklore-apt-lists.
+
+    They are built, weighed and recorded as steps are; they belong to no ladder, and are no images to run.
+    """
+    folders = sorted((root / "folklore").glob("*/compose.yaml"))
+    return [Step(f"folklore-{file.parent.name}", file.parent, experiment=True) for file in folders]
+
+
+def all_measured(root: Path = ROOT) -> list[Step]:
+    """All that has records: every step, then every experiment."""
+    return [*all_steps(root), *experiments(root)]
+
+
 def find_step(name: str, root: Path = ROOT) -> Step:
     """The step called `name`, or the one that it begins: `step-1` is step-1-kiss. Raises Problem when there is none."""
-    steps = all_steps(root)
+    steps = all_measured(root)
     for step in steps:
         if step.name == name or step.name.startswith(f"{name}-"):
             return step

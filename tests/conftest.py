@@ -20,7 +20,7 @@ from lab.config import Lab
 from measure import engine as engines
 from measure.build import load_into_engine
 from measure.engine import Engine
-from measure.steps import ROOT, Step, Variant, all_steps
+from measure.steps import ROOT, Step, Variant, all_measured
 
 
 def run(*command: str | Path, cwd: Path = ROOT, seconds: int = 600, **options) -> subprocess.CompletedProcess[str]:
@@ -71,7 +71,7 @@ def engine() -> Iterator[Engine]:
     before = dict(os.environ)
     chosen = engines.choose()
     yield chosen
-    images = [f"{s.name}:{v.name}-{a}" for s in all_steps() for v in s.variants for a in ("amd64", "arm64")]
+    images = [f"{s.name}:{v.name}-{a}" for s in all_measured() for v in s.variants for a in ("amd64", "arm64")]
     chosen.docker.image.remove([name for name in images if chosen.docker.image.exists(name)], force=True)
     os.environ.clear()
     os.environ.update(before)

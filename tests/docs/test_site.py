@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 import httpx
 import pytest
 
-from measure import site
+from measure import folklore, site
 from measure.pages import Records
 from measure.records import LAB_ENVIRONMENT, RESULTS
 from measure.site import PAGES, readme, render_page
@@ -195,6 +195,20 @@ def test_each_page_says_what_you_will_learn_and_how_long_it_takes():
         assert re.search(r"^minutes: \d+$", meta, re.MULTILINE), path
         assert re.search(r"^learn:\n  - ", meta, re.MULTILINE), path
         assert "{{ intro() }}" in text, path
+
+
+def test_every_claim_has_an_anchor_of_its_own_a_verdict_and_a_row_in_the_table(clone):
+    docs(clone).check_returncode()
+    html = (clone / "site/results/folklore/index.html").read_text()
+    for claim in folklore.claims():
+        assert html.count(f'<h3 id="{claim.id}">') == 1
+        assert f'<a href="#{claim.id}">' in html
+        told = html.split(f'<h3 id="{claim.id}">')[1].split("<h3 ")[0]
+        assert len(re.findall(r'<strong class="verdict (?:holds|it-depends|no-longer|undecided)">', told)) == 1
+        assert '<details class="rule">' in told
+        assert f", {claim.when}" in told
+        if claim.url:
+            assert f'href="{claim.url.replace("&", "&amp;")}"' in told
 
 
 BONES = ("Start", "Type this", "What changed", "What got better", "What got worse", "Exercise", "Troubleshooting")

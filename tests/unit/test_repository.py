@@ -6,7 +6,7 @@ import tomllib
 import pytest
 
 from lab import bases
-from measure.steps import ROOT, all_steps
+from measure.steps import ROOT, all_measured
 from tests.conftest import run
 
 
@@ -52,14 +52,14 @@ def test_no_file_names_a_package_registry_or_a_path_of_this_machine():
     assert found == ""
 
 
-@pytest.mark.parametrize("step", all_steps(), ids=lambda step: step.name)
+@pytest.mark.parametrize("step", all_measured(), ids=lambda step: step.name)
 def test_step_folders_know_nothing_of_the_lab(step):
-    for name in tracked(step.name):
+    for name in tracked(str(step.folder)):
         assert not re.search(r"\blab\b", (ROOT / name).read_text()), name
 
 
 def test_steps_name_images_that_the_lab_can_provide():
-    for step in all_steps():
+    for step in all_measured():
         for variant in step.variants:
             bases.check([*bases.external_images(variant.dockerfile), *variant.images])
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from measure.errors import Problem
-from measure.steps import RECOMMENDED, Step, all_steps, find_step
+from measure.steps import RECOMMENDED, Step, all_measured, all_steps, experiments, find_step
 from tests.conftest import python_m
 
 GOOD = """
@@ -66,6 +66,26 @@ def test_a_compose_file_that_says_too_little_is_told(tmp_path, text, message):
 def test_a_step_is_found_by_the_beginning_of_its_name():
     assert find_step("step-1").name == "step-1-kiss"
     assert find_step("step-1-kiss").name == "step-1-kiss"
+
+
+def test_experiments_are_measured_like_steps_and_are_on_no_ladder():
+    names = [found.name for found in experiments()]
+    assert "folklore-curl" in names
+    assert names == [found.name for found in all_measured() if found not in all_steps()]
+    found = find_step("folklore-curl")
+    assert (found.command, found.folder.name) == ("make folklore-curl", "curl")
+    assert [variant.name for variant in found.variants] == ["curl", "python"]
+
+
+@pytest.mark.parametrize("found", experiments(), ids=lambda found: found.name)
+def test_an_experiment_is_two_or_three_short_dockerfiles_of_which_each_is_a_variant(found):
+    """None is recommended: there is nothing to copy home, and nothing to start."""
+    assert {variant.dockerfile for variant in found.variants} == set(found.folder.glob("*Dockerfile"))
+    assert 2 <= len(found.variants) <= 3
+    for variant in found.variants:
+        assert variant.name != RECOMMENDED
+        assert f"{variant.name}.Dockerfile" == variant.dockerfile.name
+        assert len(variant.dockerfile.read_text().splitlines()) <= 12
 
 
 def test_an_unknown_step_is_told_with_those_there_are():

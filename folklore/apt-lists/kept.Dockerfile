@@ -1,0 +1,3 @@
+FROM python:3.14-slim
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends libpq5
