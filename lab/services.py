@@ -123,7 +123,8 @@ http {{
 """
 
 
-def _daemon_config(lab: Lab) -> dict:
+def daemon_config(lab: Lab) -> dict:
+    """The engine's configuration, in the form of dockerd's daemon.json."""
     return {
         "hosts": [f"unix://{lab.socket}"],
         "data-root": str(lab.home / "engine"),
@@ -202,7 +203,7 @@ def start(lab: Lab) -> None:
         (lab.home / folder).mkdir(parents=True, exist_ok=True)
     configs = lab.home / "config"
     configs.mkdir(exist_ok=True)
-    (configs / "engine.json").write_text(json.dumps(_daemon_config(lab), indent=1))
+    (configs / "engine.json").write_text(json.dumps(daemon_config(lab), indent=1))
     (configs / "registry.yml").write_text(json.dumps(_registry_config(lab), indent=1))  # JSON is YAML
     _index_file(lab).write_text(index_config(lab, host_index_url()))
     commands = {

@@ -12,6 +12,7 @@ import shutil
 import stat
 import tempfile
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -287,18 +288,57 @@ def tag(step: Step, variant: Variant, platform: str) -> str:
     return f"{step.name}:{variant.name}-{platform.split('/')[1]}"
 
 
-def load_into_engine(engine: Engine, step: Step, variant: Variant, platform: str, *, cold: bool = False) -> str:
+def load_into_engine(
+    engine: Engine, step: Step, variant: Variant, platform: str, *, log: list[str] | None = None, **settings: Any
+) -> str:
     """Build a variant for a platform into the engine's own store, so that it can be run. Returns its name.
 
-    `cold` uses no layer of the builder's cache but the base image's.
+    `settings` are those of a bake target, like `cache-from`; `log` gets what the builder printed.
     """
     name = tag(step, variant, platform)
     with clean_copy(step.folder) as copy:
-        file, target, settings = _in_copy(step, variant, copy)
-        if cold:
-            settings["no-cache"] = "true"
-        _bake(engine, file, target, platform, lambda _: None, output="type=docker", tags=name, **settings)
+        file, target, where = _in_copy(step, variant, copy)
+        output = {"output": "type=docker", "tags": name}
+        _, lines = _bake(engine, file, target, platform, lambda _: None, **output, **where, **settings)
+    if log is not None:
+        log += lines
     return name
+
+
+@contextlib.contextmanager
+def changed_base(engine: Engine, name: str) -> Iterator[str]:
+    """Another version of a base image, in the engine's own store: one file more, that no base had before.
+
+    Yields its name there.
+    """
+    changed = f"measure-base:{uuid.uuid4().hex}"
+    with _small_build({"Dockerfile": f"FROM {name}\nRUN echo {changed} > /etc/measure-base\n"}) as file:
+        _bake(engine, file, "small", native_platform(), lambda _: None, output="type=docker", tags=changed)
+    try:
+        yield changed
+    finally:
+        engine.docker.image.remove(changed, force=True)
+
+
+#: What the builder prints in plain form when a step begins, when it ends, and when it comes from the cache.
+_BEGUN = re.compile(r"^#(\d+) (?!\d|DONE|CACHED|ERROR|CANCELED)(.+)$")
+_DONE = re.compile(r"^#(\d+) DONE (\d+\.\d+)s$")
+
+
+def step_seconds(log: list[str]) -> dict[str, float]:
+    """The steps of a build that took a tenth of a second or more, in seconds, in the order in which they ended.
+
+    `log` is in the builder's plain form, which gives tenths. Steps of different stages run at the same time, so the
+    sum may be more than the build took.
+    """
+    names: dict[str, str] = {}
+    found: dict[str, float] = {}
+    for line in log:
+        if match := _BEGUN.match(line):
+            names.setdefault(match[1], match[2])
+        elif (match := _DONE.match(line)) and float(match[2]) and match[1] in names:
+            found[names[match[1]]] = float(match[2])
+    return found
 
 
 def _kept() -> dict[str, str]:

@@ -62,12 +62,15 @@ def step(name: StepName) -> None:
 
 @app.command(name="time")
 @friendly
-def time_rebuilds(name: StepName) -> None:
+def time_rebuilds(
+    name: StepName,
+    once: Annotated[bool, typer.Option("--once", help="One sample of each, and nothing is recorded")] = False,
+) -> None:
     """Time the rebuilds of a step's variants after a change of code and of a dependency, and record them."""
     found = find_step(name)
     engine = choose()
     provide_bases(engine, [(variant, native_platform()) for variant in found.variants])
-    time_step(engine, found)
+    time_step(engine, found, once=once)
 
 
 @app.command()

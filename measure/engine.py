@@ -8,14 +8,15 @@ import os
 import platform as machine
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
 from python_on_whales import DockerClient
 
-from lab import bases, lifecycle, services
+from lab import bases, fresh, lifecycle, services
 from lab.config import Lab
 from measure.errors import Problem, say
 from measure.records import LAB_ENVIRONMENT, Environment
@@ -50,6 +51,9 @@ class Engine:
     digest: Callable[[str], str | None] = field(default=lambda name: None)
     #: Says why builds may be failing now, or ''.
     diagnose: Callable[[], str] = field(default=lambda: "")
+    #: Another engine that has nothing yet, and a registry for builders' caches; None where there is none.
+    fresh: Callable[[], AbstractContextManager[Engine]] | None = None
+    cache_registry: str | None = None
     #: Digests of the layers of base images seen so far, by name and platform.
     base_layers: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
@@ -167,7 +171,12 @@ def _lab_engine() -> Engine:
         reason = services.index_reachable(lab)
         return f"the package index is unreachable: {reason}" if reason else ""
 
-    return Engine(
+    @contextmanager
+    def another() -> Iterator[Engine]:
+        with fresh.machine(lab) as address:
+            yield replace(engine, docker=DockerClient(client_call=[str(lab.docker), "--host", address]), base_layers={})
+
+    engine = Engine(
         docker=docker,
         kind="lab",
         version=_server_version(str(lab.docker)) or "unknown",
@@ -179,7 +188,10 @@ def _lab_engine() -> Engine:
         recipe=bases.recipe_of,
         digest=functools.cache(lambda name: bases.digest(lab, name)),
         diagnose=diagnose,
+        fresh=another,
+        cache_registry=f"{lab.registry}/cache",
     )
+    return engine
 
 
 def choose(*, create_builder: bool = True) -> Engine:

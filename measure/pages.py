@@ -30,6 +30,7 @@ from measure.recipe_table import IMAGE, Cost, RecipeRecord
 from measure.records import (
     LAB_ENVIRONMENT,
     RESULTS,
+    TIMES,
     Environment,
     Record,
     Samples,
@@ -48,13 +49,6 @@ from measure.wheel_table import TARGETS, Answer, Libc, Machine, Package
 RESULTS_PAGE = PurePosixPath("results/index.md")
 #: What pages call the sizes of a record, and what stands in a table's head.
 KINDS = {"transfer": "transfer_bytes", "unpacked": "unpacked_tar_bytes"}
-#: What pages call the times of a record.
-TIMES = {
-    "cold": "cold_build_s",
-    "edit": "rebuild_after_edit_s",
-    "lock": "rebuild_after_lock_s",
-    "start": "start_to_first_response_s",
-}
 
 
 def markdown_table(head: list[str], rows: list[list[str]], right: str = "") -> str:
@@ -117,9 +111,9 @@ class Page:
         """What the page's expressions may call, by name."""
         names = (
             "bars", "bench", "change", "contents", "diff", "failure", "fidelity", "grown", "intro", "ladder", "layer",
-            "layers", "machine", "packages", "ratio", "recipe_dockerfile", "recipe_errors", "recipes", "results",
-            "saved", "seconds", "size", "sizes", "terminal", "then_and_now", "timings", "variants", "vendored",
-            "wheel_groups", "wheel_size", "wheels",
+            "layers", "machine", "packages", "parts", "ratio", "recipe_dockerfile", "recipe_errors", "recipes",
+            "results", "saved", "seconds", "size", "sizes", "terminal", "then_and_now", "timings", "variants",
+            "vendored", "wheel_groups", "wheel_size", "wheels",
         )  # fmt: skip
         return {name: getattr(self, f"_{name}") for name in names}
 
@@ -151,7 +145,7 @@ class Page:
         return self._of(*self._get(name, platform, kind))
 
     def _samples(self, name: str, kind: str) -> tuple[Record, Samples]:
-        """The samples of a kind of time: `cold`, `edit`, `lock`, `start`, or a name that the application reports."""
+        """The samples of a kind of time, as `TIMES` calls it, or by a name that the application reports."""
         record = self.records.get(name)
         times = record.time
         found = None
@@ -164,9 +158,22 @@ class Page:
 
     def _seconds(self, name: str, kind: str) -> str:
         """The median of what was timed, natively: see `_samples` for the kinds."""
-        record, found = self._samples(name, kind)
+        return self._median(*self._samples(name, kind))
+
+    def _median(self, record: Record, found: Samples) -> str:
         spread = f"{duration(min(found.samples))} to {duration(max(found.samples))} in {len(found.samples)} samples"
         return self._number(duration(found.median), record, spread)
+
+    def _parts(self, name: str, kind: str) -> str:
+        """Where the time of a kind goes: its parts, each with its median, and the whole.
+
+        Those of a build that are too short to be seen in half of the samples are left out.
+        """
+        record, whole = self._samples(name, kind)
+        parts = (record.time.steps_s or {}).get(kind, {})
+        seen = {words: found for words, found in parts.items() if 2 * len(found.samples) > len(whole.samples)}
+        rows = [[_part(words), self._median(record, found)] for words, found in seen.items()]
+        return markdown_table(["part", "median"], [*rows, ["**all of it**", self._median(record, whole)]], "lr")
 
     def _ratio(self, slow: tuple[str, str], fast: tuple[str, str]) -> str:
         """How many times as long one thing takes as another; each is a name and a kind of time, of one sitting."""
@@ -175,11 +182,13 @@ class Page:
         text = f"{value:.0f} times" if value >= 10 else f"{value:.1f} times"
         return self._number(text, record, f"{duration(a.median)} against {duration(b.median)}")
 
-    def _timings(self, step: str, *columns: str) -> str:
-        """What was timed of a step's variants; a column is `KIND: words for the head`."""
+    def _timings(self, step: str, *columns: str, only: tuple[str, ...] = ()) -> str:
+        """What was timed of a step's variants, or of some; a column is `KIND: words for the head`."""
         kinds = dict(column.split(": ") for column in columns)
         rows = []
         for variant in find_step(step).variants:
+            if only and variant.name not in only:
+                continue
             record = self.records.get(f"{step}/{variant.name}")
             if record.outcome == "failed":
                 rows.append([variant.name, "fails", *[""] * (len(kinds) - 1)])
@@ -637,6 +646,12 @@ def _glibc_today(package: Package) -> str:
     """Does a wheel make building unnecessary on Debian?"""
     there = [machine for libc, machine in TARGETS if libc == "manylinux" and package.state(libc, machine) == "yes"]
     return {0: "no", 1: f"on {there[0] if there else ''} alone", 2: "yes"}[len(there)]
+
+
+def _part(words: str) -> str:
+    """A part of what was timed: an instruction, as the builder shows it, as code and cut; else words."""
+    short = words if len(words) <= 90 else f"{words[:89]}…"
+    return _code(short) if words.startswith("[") else short
 
 
 def _code(text: str) -> str:

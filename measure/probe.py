@@ -6,15 +6,19 @@ import contextlib
 import os
 import posixpath
 import re
+import socket
+import subprocess
 import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
+import yaml
 from python_on_whales import Container, DockerClient
 from python_on_whales.exceptions import DockerException, NoSuchContainer
 from tenacity import (
@@ -129,6 +133,70 @@ def dependencies(engine: Engine, variant: Variant) -> Iterator[tuple[list[str], 
         docker.compose.down(volumes=True, quiet=True)
 
 
+@dataclass(frozen=True)
+class Project:
+    """A Compose project of this process's own, and where its service answers."""
+
+    command: list[str]
+    url: str
+
+    @contextmanager
+    def printing(self, *words: str) -> Iterator[Iterator[str]]:
+        """Run `docker compose` with these words; yields the lines that it prints, as they come. Ends it in the end.
+
+        Raises Problem, with its last lines, when it fails by itself.
+        """
+        shown: list[str] = []
+        child = subprocess.Popen(
+            [*self.command, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True,
+        )  # fmt: skip
+
+        def lines() -> Iterator[str]:
+            for line in child.stdout:
+                shown.append(line.rstrip())
+                yield shown[-1]
+            if child.wait():
+                tail = "\n".join(shown[-10:])
+                raise Problem(f"docker compose {' '.join(words)} fails.", why=tail, next="make lab-status")
+
+        try:
+            yield lines()
+        finally:
+            child.terminate()
+            child.communicate(timeout=30)
+
+    def run(self, *words: str) -> None:
+        """Run `docker compose` with these words to its end. Raises Problem when it fails."""
+        with self.printing(*words) as lines:
+            for _ in lines:
+                continue
+
+
+@contextmanager
+def project(engine: Engine, folder: Path, service: str, image: str) -> Iterator[Project]:
+    """A step's folder as a Compose project with a name and a port of its own, as `docker compose up SERVICE` has it.
+
+    `image` is the name that Compose gives to what it builds. Containers and networks are always removed.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = folder / "compose.measure.yaml"
+    inside = yaml.safe_load((folder / "compose.yaml").read_text())["services"][service]["ports"][0].split(":")[-1]
+    own.write_text(f'services: {{{service}: {{image: {image}, ports: !override ["127.0.0.1:{port}:{inside}"]}}}}\n')
+    docker = _compose(
+        engine,
+        compose_files=[folder / "compose.yaml", own],
+        compose_project_name=f"measure-{os.getpid()}-{uuid.uuid4().hex[:12]}",
+        compose_profiles=["*"],
+    )
+    try:
+        yield Project([*docker.client_config.docker_compose_cmd], f"http://127.0.0.1:{port}")
+    finally:
+        docker.compose.down(volumes=True, quiet=True)
+
+
 @contextmanager
 def named_container(engine: Engine) -> Iterator[dict[str, Any]]:
     """Options for `docker run` by which a container is known as this process's own. It is always removed."""
@@ -174,6 +242,18 @@ def wait_for(url: str, seconds: float) -> httpx.Response:
         with attempt:
             return httpx.get(url, timeout=10, trust_env=False)
     raise AssertionError("unreachable")
+
+
+def wait_until(url: str, words: str, seconds: float) -> None:
+    """Ask until an answer has these words, at most `seconds`. Raises tenacity.RetryError when none has."""
+    for attempt in Retrying(
+        stop=stop_any(stop_after_delay(seconds), stop_when_event_set(ending)),
+        wait=wait_fixed(0.02),
+        retry=retry_if_exception_type((httpx.TransportError, ValueError)),
+    ):
+        with attempt:
+            if words not in httpx.get(url, timeout=10, trust_env=False).text:
+                raise ValueError(f"{words} is not there yet")
 
 
 #: Volumes of bytecode carry this label with the name of the image that they belong to.

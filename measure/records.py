@@ -106,20 +106,56 @@ class Samples(_Model):
 class Times(_Model):
     """What takes how long, natively: each taken several times in one sitting, in turns. See measure/timing.py."""
 
-    #: With no layer of its own in the builder's cache; base images and package index are there.
+    #: With no layer of its own in the builder's cache, and cache mounts empty; base images and package index are there.
     cold_build_s: Samples | None = None
+    #: With nothing changed.
+    rebuild_unchanged_s: Samples | None = None
     #: After one line of the application's code changed, with everything else in the builder's cache.
     rebuild_after_edit_s: Samples | None = None
-    #: After one dependency changed its version.
+    #: After one dependency, of Python alone, changed its version.
     rebuild_after_lock_s: Samples | None = None
+    #: After a dependency that is compiled changed its version.
+    rebuild_after_compiled_s: Samples | None = None
+    #: After the base image changed; the new one is there.
+    rebuild_after_base_s: Samples | None = None
+    #: On an engine that has nothing, with a cache in a registry of the build before one line of code changed.
+    fresh_after_edit_s: Samples | None = None
+    #: The same after one dependency, of Python alone, changed its version.
+    fresh_after_lock_s: Samples | None = None
+    #: From one line of code changed, to a container that runs already, to its answer: `docker compose up --build`.
+    edit_to_answer_s: Samples | None = None
+    #: The same under `docker compose watch`, which builds nothing.
+    watch_to_answer_s: Samples | None = None
     #: From `docker run` to the first answer.
     start_to_first_response_s: Samples | None = None
+    #: What importing the application takes, in a process of its own, in a new container.
+    import_s: Samples | None = None
+    #: Where the time goes: the steps of each kind of build, and of `edit_to_answer_s`, by the words that name them.
+    #: Those of a build may run at the same time.
+    steps_s: dict[str, dict[str, Samples]] | None = None
     #: What the application says of itself when it is asked, by the name in its answer.
     reported_s: dict[str, Samples] | None = None
     #: The one-minute load average before the sitting: a busy machine spoils timings.
     load_before: float
     #: UTC
     measured_at: datetime
+
+
+#: The fields of Times by the kind of time, as plans and pages call it.
+TIMES = {
+    "cold": "cold_build_s",
+    "unchanged": "rebuild_unchanged_s",
+    "edit": "rebuild_after_edit_s",
+    "lock": "rebuild_after_lock_s",
+    "compiled": "rebuild_after_compiled_s",
+    "base": "rebuild_after_base_s",
+    "fresh-edit": "fresh_after_edit_s",
+    "fresh-lock": "fresh_after_lock_s",
+    "answer": "edit_to_answer_s",
+    "watch": "watch_to_answer_s",
+    "start": "start_to_first_response_s",
+    "import": "import_s",
+}
 
 
 class Record(_Model):

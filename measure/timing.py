@@ -1,33 +1,44 @@
 """How long it takes to build an image, to build it again after a change, to start it, and what it says of its speed.
 
 Each rebuild that is timed changes something that no build has seen before, so that nothing comes from the cache that a
-reader would not have there. Variants take turns (A B A B), so that a busy moment meets all of them. All of it is done
-on the machine's own platform: an emulated processor's times say nothing about the real one's.
+reader would not have there. Variants take turns (A B A B), so that a busy moment meets all of them. Each turn begins
+with the cold build, where the plan has one, which leaves cache mounts (BuildKit's `--no-cache` empties them) with what
+that build put there and nothing else: the new version of a dependency is in no cache, however often it is timed. All of
+it is done on the machine's own platform: an emulated processor's times say nothing about the real one's.
+
+*The base changed* is a base image in the engine's store with one file more, under the name that FROM has (a named
+context of the builder). A real one would have to be pulled too. *A fresh machine* is an engine of its own, with an
+empty store: it pulls the base image, and takes what it can from a cache in a registry (`--cache-from type=registry`)
+that was written (`--cache-to`, `mode=max`) by a build before the change.
 """
 
 from __future__ import annotations
 
+import functools
 import os
+import re
+import shutil
 import time
 import tomllib
 import uuid
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from rich.table import Table
 
 from measure import build as builder
 from measure import probe
+from measure.dockerfiles import external_images
 from measure.engine import Engine, native_platform
 from measure.errors import Problem, say
 from measure.inputs import inputs_of
-from measure.records import Samples, Times, load, record_path, save, shown
-from measure.steps import Step, Variant
+from measure.records import TIMES, Record, Samples, Times, load, record_path, save, shown
+from measure.steps import RECOMMENDED, Step, Variant
 from measure.table import out
 from measure.units import duration
 
@@ -35,6 +46,9 @@ PLANS = Path(__file__).parent / "timings"
 SAMPLES = 5
 #: Starts are short, and there may be more of them.
 STARTS = 9
+#: Seconds after which `docker compose watch` has dealt with the last change.
+SETTLED = 4
+HERE = Path(__file__)
 
 
 class Dependency(BaseModel):
@@ -56,23 +70,58 @@ class Question(BaseModel):
     seconds: list[str]
 
 
+class Answer(BaseModel):
+    """The line of code that is changed, and where the running application shows it: NEW stands for a new value."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    path: str
+    before: str
+    after: str
+
+
 class Plan(BaseModel):
     """What is timed of a step."""
 
     model_config = ConfigDict(extra="forbid")
 
+    #: Variants that are not timed.
+    leave_out: list[str] = []
     cold: bool = False
+    unchanged: bool = False
+    base: bool = False
     start: bool = False
-    #: The file of the application's code that gets another line.
+    #: The module whose import is timed.
+    imports: str | None = Field(None, alias="import")
+    #: The file of the application's code that gets another line, or, with `answer`, whose line is changed.
     code: str | None = None
+    answer: Answer | None = None
+    #: The service that `docker compose watch` keeps up to date; its times go to the recommended variant's record.
+    watch: str | None = None
     dependency: Dependency | None = None
+    compiled: Dependency | None = None
+    #: Variants that are built on a fresh machine too.
+    fresh: list[str] = []
     ask: Question | None = None
 
     @property
     def builds(self) -> list[str]:
         """The kinds of builds that are timed."""
-        wanted = {"cold": self.cold, "edit": self.code, "lock": self.dependency}
+        wanted = {
+            "cold": self.cold, "unchanged": self.unchanged, "edit": self.code, "lock": self.dependency,
+            "compiled": self.compiled, "base": self.base,
+        }  # fmt: skip
         return [kind for kind, there in wanted.items() if there]
+
+    @property
+    def changes(self) -> list[str]:
+        """The kinds of builds before which a file of the step is changed."""
+        return [kind for kind in self.builds if kind in ("edit", "lock", "compiled")]
+
+    def kinds(self, variant: str) -> list[str]:
+        """What is timed of a variant in each turn, in this order."""
+        answer = ["answer"] if self.answer else []
+        return self.builds + answer + (["fresh-edit", "fresh-lock"] if variant in self.fresh else [])
 
 
 def plan_of(step: Step) -> Plan:
@@ -87,38 +136,146 @@ def plan_of(step: Step) -> Plan:
     return Plan.model_validate(tomllib.loads(path.read_text()))
 
 
+def _change(step: Step, folder: Path, kind: str) -> str:
+    """Change a file in a copy of a step's folder as never before; returns what is new in it.
+
+    Raises Problem when the file does not have what the plan changes.
+    """
+    plan, nonce = plan_of(step), uuid.uuid4().hex
+    last = f"# {nonce}\n"
+    if kind == "edit" and plan.answer:
+        name, old, new, last = plan.code, plan.answer.before, plan.answer.after.replace("NEW", nonce), ""
+    elif kind == "edit":
+        name, old, new = plan.code, "", ""
+    else:
+        dependency = plan.compiled if kind == "compiled" else plan.dependency
+        name, old, new = dependency.file, dependency.before, dependency.after
+    text = (folder / name).read_text()
+    if old not in text:
+        raise Problem(
+            f"{step.name}/{name} has no {old.splitlines()[0]!r}.",
+            why="The change that is timed does not fit any more.",
+            next=f"mend {shown(PLANS / f'{step.name}.toml')}",
+        )
+    (folder / name).write_text(text.replace(old, new, 1).rstrip("\n") + f"\n{last}")
+    return nonce
+
+
 @contextmanager
 def changed(step: Step, kind: str) -> Iterator[Step]:
-    """A copy of a step in which its code (`edit`) or a dependency (`lock`) is another than ever before."""
-    plan, nonce = plan_of(step), f"# {uuid.uuid4().hex}\n"
+    """A copy of a step in which its code (`edit`) or a dependency (`lock`, `compiled`) is another than ever before."""
     with builder.clean_copy(step.folder) as folder:
-        if kind == "edit":
-            name, old, new = plan.code, "", ""
-        else:
-            name, old, new = plan.dependency.file, plan.dependency.before, plan.dependency.after
-        text = (folder / name).read_text()
-        if old not in text:
-            raise Problem(
-                f"{step.name}/{name} has no {old.splitlines()[0]!r}.",
-                why="The change that is timed does not fit any more.",
-                next=f"mend {shown(PLANS / f'{step.name}.toml')}",
-            )
-        (folder / name).write_text(text.replace(old, new, 1).rstrip("\n") + f"\n{nonce}")
+        _change(step, folder, kind)
         yield Step(step.name, folder)
 
 
-def _build(engine: Engine, step: Step, variant: Variant, *, cold: bool = False) -> float:
-    """Build a variant into the engine, as `docker compose build` does; returns the seconds."""
+#: What was timed of a kind: seconds, and those of its parts, by the words that name them.
+Timed = tuple[float, dict[str, float]]
+
+
+def _build(engine: Engine, step: Step, variant: Variant, **settings: str) -> Timed:
+    """Build a variant into the engine, as `docker compose build` does."""
+    log: list[str] = []
     begun = time.monotonic()
-    builder.load_into_engine(engine, step, variant, native_platform(), cold=cold)
-    return time.monotonic() - begun
+    builder.load_into_engine(engine, step, variant, native_platform(), log=log, **settings)
+    return time.monotonic() - begun, builder.step_seconds(log)
 
 
-def _build_after(engine: Engine, step: Step, variant: Variant, kind: str) -> float:
+def _build_after(engine: Engine, step: Step, variant: Variant, kind: str) -> Timed:
     if kind == "cold":
-        return _build(engine, step, variant, cold=True)
+        return _build(engine, step, variant, **{"no-cache": "true"})
+    if kind == "unchanged":
+        return _build(engine, step, variant)
+    if kind == "base":
+        with ExitStack() as stack:
+            names = external_images(variant.dockerfile)
+            bases = {name: stack.enter_context(builder.changed_base(engine, name)) for name in names}
+            contexts = {f"contexts.{name}": f"docker-image://{new}" for name, new in bases.items()}
+            return _build(engine, step, variant, **contexts)
+    if kind.startswith("fresh-"):
+        with engine.fresh() as other:
+            cache = f"type=registry,ref={_cache(engine, step, variant)}"
+            with changed(step, kind.removeprefix("fresh-")) as copy:
+                return _build(other, copy, copy.variant(variant.name), **{"cache-from": cache})
     with changed(step, kind) as copy:
         return _build(engine, copy, copy.variant(variant.name))
+
+
+def _cache(engine: Engine, step: Step, variant: Variant) -> str:
+    """The builder's cache of a variant, in a registry."""
+    return f"{engine.cache_registry}/{step.name}:{variant.name}"
+
+
+#: What `docker compose up --build` prints when a part of its work is done, and what that part was.
+PARTS = {
+    r"#\d+ \[": "Compose reads its files and calls the builder",
+    r"#\d+ (\[\S+\] )?exporting to image": "the builder looks at what changed, and makes a layer of it",
+    r" Container \S+  Recreate$": "the image is stored and unpacked",
+    r" Container \S+  Recreated": "the old container stops, a new one is made",
+    r" Container \S+  Started": "the new one is started",
+}
+LAST_PART = "Python starts, imports, and answers"
+
+
+def _answer(engine: Engine, step: Step, variant: Variant) -> Timed:
+    """Change a line of code and have a container that runs already answer with it, by `docker compose up --build`."""
+    plan = plan_of(step)
+    image = builder.tag(step, variant, native_platform())
+    with (
+        builder.clean_copy(step.folder) as folder,
+        probe.project(engine, folder, variant.service, image) as project,
+    ):
+        up = ("--progress", "plain", "up", "--detach", "--build", variant.service)
+        project.run(*up)
+        probe.wait_for(project.url, 60).raise_for_status()
+        parts: dict[str, float] = {}
+        waiting = list(PARTS)
+        new = _change(step, folder, "edit")
+        begun = last = time.monotonic()
+        with project.printing(*up) as lines:
+            for line in lines:
+                if waiting and re.match(waiting[0], line):
+                    now = time.monotonic()
+                    parts[PARTS[waiting.pop(0)]], last = now - last, now
+        probe.wait_until(project.url + plan.answer.path, new, 60)
+        ended = time.monotonic()
+    if waiting:
+        raise Problem(f"Compose did not print what {waiting[0]!r} stands for.", next=f"mend PARTS in {shown(HERE)}")
+    return ended - begun, parts | {LAST_PART: ended - last}
+
+
+def watch(engine: Engine, step: Step, times: int) -> list[float]:
+    """Change a line of code under `docker compose watch` and have the running container answer with it."""
+    plan = plan_of(step)
+    samples = []
+    image = f"{step.name}:{plan.watch.removeprefix(f'{step.name}-')}-{native_platform().split('/')[1]}"
+    with (
+        builder.clean_copy(step.folder) as folder,
+        probe.project(engine, folder, plan.watch, image) as project,
+    ):
+        project.run("up", "--detach", "--build", plan.watch)
+        probe.wait_for(project.url, 60).raise_for_status()
+        with project.printing("watch", "--no-up", plan.watch) as lines:
+            next(line for line in lines if re.search("watch", line, re.IGNORECASE))
+            for number in range(times):
+                if number:
+                    shutil.copy(step.folder / plan.code, folder / plan.code)
+                    time.sleep(SETTLED)
+                new = _change(step, folder, "edit")
+                begun = time.monotonic()
+                probe.wait_until(project.url + plan.answer.path, new, 60)
+                samples.append(time.monotonic() - begun)
+                say(f"{number + 1} of {times} · watch: {samples[-1]:.2f} s")
+    return samples
+
+
+def _import(engine: Engine, step: Step, variant: Variant, module: str) -> float:
+    """Seconds that importing a module takes in a new container of a variant, as its own interpreter measures them."""
+    script = f"import time; begun = time.perf_counter(); import {module}; print(time.perf_counter() - begun)"
+    with probe.named_container(engine) as known_as:
+        image = builder.tag(step, variant, native_platform())
+        options = {"remove": True, "pull": "never", "read_only": True, "envs": variant.environment}
+        return float(engine.docker.run(image, ["python", "-c", script], **options, **known_as))
 
 
 def _start(engine: Engine, step: Step, variant: Variant, question: Question | None) -> dict[str, float]:
@@ -137,57 +294,85 @@ def _start(engine: Engine, step: Step, variant: Variant, question: Question | No
         return found | ({name: answer[name] for name in question.seconds} if question else {})
 
 
-def time_step(engine: Engine, step: Step) -> None:
-    """Time each variant that builds, as the step's plan says, and put the samples into the records that are there.
-
-    Raises Problem when a variant has no record of what is in the folder now, BuildError when a build fails.
-    """
-    plan = plan_of(step)
-    platform = native_platform()
-    variants = [v for v in step.variants if not v.teaching.fails_with and v.platforms([platform])]
-    records = {}
+def _records(engine: Engine, step: Step, variants: list[Variant]) -> dict[str, Record]:
+    """The variants' records. Raises Problem when one of them is not of what is in the folder now."""
+    found = {}
     for variant in variants:
-        record = load(record_path(engine.environment, step.name, variant.name, platform))
+        record = load(record_path(engine.environment, step.name, variant.name, native_platform()))
         if record is None or record.inputs_sha256 != inputs_of(step, variant, engine.recipe).sha256:
             raise Problem(
                 f"{variant.name} has no record of what is in the folder now.",
                 why="Times belong into the record of the image that they were taken with.",
                 next=f"{step.command} && make time-{step.name}",
             )
-        records[variant.name] = record
+        found[variant.name] = record
+    return found
+
+
+def time_step(engine: Engine, step: Step, *, once: bool = False) -> None:
+    """Time each variant that builds, as the step's plan says, and put the samples into the records that are there.
+
+    `once` takes one sample of each and records nothing: to see whether a plan works. Raises Problem when a variant has
+    no record of what is in the folder now, BuildError when a build fails.
+    """
+    plan = plan_of(step)
+    if plan.fresh and not engine.fresh:
+        say("leaving out fresh machines with a cache in a registry: only the lab can make another engine")
+        plan.fresh.clear()
+    variants = [
+        v for v in step.variants
+        if not v.teaching.fails_with and v.platforms([native_platform()]) and v.name not in plan.leave_out
+    ]  # fmt: skip
+    records = {} if once else _records(engine, step, variants)
+    turns, starts = (1, 1) if once else (SAMPLES, STARTS)
     samples: dict[str, dict[str, list[float]]] = {variant.name: defaultdict(list) for variant in variants}
+    parts: dict[str, dict[str, dict[str, list[float]]]] = {
+        variant.name: defaultdict(lambda: defaultdict(list)) for variant in variants
+    }
     load_before = os.getloadavg()[0]
-    for variant in variants:
-        _build(engine, step, variant)  # everything in the builder's cache
-    for number in range(SAMPLES):
-        for kind in plan.builds:
-            for variant in variants:
+    for variant in variants:  # everything in the builder's cache, and in the registry's
+        cache_to = f"type=registry,mode=max,ref={_cache(engine, step, variant)}"
+        _build(engine, step, variant, **({"cache-to": cache_to} if variant.name in plan.fresh else {}))
+    for number in range(turns):
+        for variant in variants:
+            for kind in plan.kinds(variant.name):
                 if number and kind == "cold" and not variant.teaching.quick:
                     continue  # one sample of a build that takes many minutes
-                seconds = _build_after(engine, step, variant, kind)
+                take = _answer if kind == "answer" else functools.partial(_build_after, kind=kind)
+                seconds, found = take(engine, step, variant)
                 samples[variant.name][kind].append(seconds)
-                say(f"{number + 1} of {SAMPLES} · {variant.name} · {kind}: {seconds:.1f} s")
+                for name, part in found.items():
+                    parts[variant.name][kind][name].append(part)
+                say(f"{number + 1} of {turns} · {variant.name} · {kind}: {seconds:.1f} s")
     for variant in variants:  # the engine's images are those of the folder again
         _build(engine, step, variant)
-    for number in range(STARTS if plan.start else 0):
+    for number in range(starts if plan.start else 0):
         for variant in variants:
             found = _start(engine, step, variant, plan.ask)
+            if plan.imports:
+                found["import"] = _import(engine, step, variant, plan.imports)
             for kind, seconds in found.items():
                 samples[variant.name][kind].append(seconds)
-            say(f"{number + 1} of {STARTS} · {variant.name} · starts in {found['start']:.2f} s")
-    kinds = [*plan.builds, *(["start"] if plan.start else []), *(plan.ask.seconds if plan.ask else [])]
+            say(f"{number + 1} of {starts} · {variant.name} · starts in {found['start']:.2f} s")
+    if plan.watch:
+        samples[RECOMMENDED]["watch"] = watch(engine, step, turns)
+    kinds = list(dict.fromkeys(kind for variant in variants for kind in samples[variant.name]))
     table = Table("variant", *kinds, title=f"{step.name}: medians")
     for variant in variants:
         taken = {kind: Samples.of(found) for kind, found in samples[variant.name].items()}
         times = Times(
-            cold_build_s=taken.get("cold"),
-            rebuild_after_edit_s=taken.get("edit"),
-            rebuild_after_lock_s=taken.get("lock"),
-            start_to_first_response_s=taken.get("start"),
+            **{field: taken[kind] for kind, field in TIMES.items() if kind in taken},
+            steps_s={kind: _parts(found) for kind, found in parts[variant.name].items() if found} or None,
             reported_s={name: taken[name] for name in plan.ask.seconds} if plan.ask else None,
             load_before=round(load_before, 2),
             measured_at=datetime.now(UTC).replace(microsecond=0),
         )
-        save(records[variant.name].model_copy(update={"time": times}))
-        table.add_row(variant.name, *(duration(taken[kind].median) for kind in kinds))
+        if not once:
+            save(records[variant.name].model_copy(update={"time": times}))
+        table.add_row(variant.name, *(duration(taken[kind].median) if kind in taken else "" for kind in kinds))
     out.print(table)
+
+
+def _parts(found: dict[str, list[float]]) -> dict[str, Samples]:
+    """The samples of the parts that something is made of; of a part that is too short to be seen each time, fewer."""
+    return {name: Samples.of(samples) for name, samples in found.items()}
