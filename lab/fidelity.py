@@ -13,6 +13,7 @@ from rich.table import Table
 from lab import bases
 from lab.config import HERE, Lab
 from measure.contents import read_contents
+from measure.engine import narrow
 from measure.errors import console
 from measure.files import write_whole
 from measure.filesystem import FileSystem
@@ -133,14 +134,18 @@ def changed(fidelity: Fidelity) -> list[str]:
 
 
 def compare(lab: Lab) -> Fidelity:
-    """Compare every base that official figures are at hand for, record it, print it. Builds the bases if need be."""
+    """Compare every base that official figures are at hand for, record it, print it. Builds the bases if need be.
+
+    PLATFORMS narrows it, and then nothing is recorded: the record has all platforms.
+    """
+    platforms = narrow(PLATFORMS)
     official = tomllib.loads((HERE / "official.toml").read_text())
     images = official["images"]
-    bases.provide(lab, images)
+    bases.provide(lab, images, platforms)
     with console.status("weighing base images") as status:
         comparisons = []
         for name, figures in images.items():
-            for platform in PLATFORMS:
+            for platform in platforms:
                 status.update(f"weighing {name} · {platform}")
                 comparisons.append(_compare_one(lab, name, platform, figures))
     fidelity = Fidelity(
@@ -153,8 +158,12 @@ def compare(lab: Lab) -> Fidelity:
         comparisons=comparisons,
         measured_at=datetime.now(UTC).replace(microsecond=0),
     )
-    write_whole(record_path(), fidelity.model_dump_json(indent=2, exclude_none=True) + "\n")
     show(fidelity)
+    if platforms == list(PLATFORMS):
+        write_whole(record_path(), fidelity.model_dump_json(indent=2, exclude_none=True) + "\n")
+        out.print(f"Recorded in {record_path().relative_to(RESULTS.parent)}")
+    else:
+        out.print(f"Not recorded: {record_path().relative_to(RESULTS.parent)} has {' and '.join(PLATFORMS)}")
     return fidelity
 
 
@@ -180,4 +189,4 @@ def show(fidelity: Fidelity) -> None:
                 f"{c.image}: {c.packages_lab} packages, official {c.packages_official}; "
                 f"missing: {', '.join(c.packages_missing) or 'none'}; extra: {', '.join(c.packages_extra) or 'none'}"
             )
-    out.print(f"CPython {fidelity.python_version}. Recorded in {record_path().relative_to(RESULTS.parent)}")
+    out.print(f"CPython {fidelity.python_version}")

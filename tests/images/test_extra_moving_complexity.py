@@ -23,7 +23,7 @@ INSTALLED = (
 
 @pytest.fixture(autouse=True, scope="module")
 def bases_are_there(engine):
-    engine.provide(sorted({image for v in STEP.variants for image in external_images(v.dockerfile)}))
+    engine.provide(sorted({image for v in STEP.variants for image in external_images(v.dockerfile)}), ["linux/amd64"])
 
 
 @pytest.fixture
