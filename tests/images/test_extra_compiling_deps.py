@@ -287,10 +287,12 @@ def test_what_ships_has_the_library_and_no_compiler(engine, image):
 def test_on_alpine_the_driver_is_compiled_against_musl_and_ships_without_a_compiler(engine, image):
     name = image(STEP, STEP.variant("alpine"), "linux/amd64")
     driver = "/opt/venv/lib/python3.14/site-packages/psycopg2/_psycopg*.so"
-    libraries = engine.docker.run(name, ["sh", "-c", f"ldd {driver}"], remove=True)
-    assert "/usr/lib/libpq.so.5" in libraries
-    assert "musl" in libraries and "libc.so.6" not in libraries
-    packages = engine.docker.run(name, ["sh", "-c", "command -v gcc pg_config || apk info"], remove=True).split()
+    # musl's ldd fails in the end: what an extension takes from Python itself is in no library.
+    libraries = engine.docker.run(name, ["sh", "-c", f"ldd {driver} 2>/dev/null | grep '=>'"], remove=True)
+    assert "libpq.so.5 => /usr/lib/libpq.so.5" in libraries
+    assert "libc.so => ldd" in libraries and "libc.so.6" not in libraries
+    command = "! command -v gcc pg_config && sed -n 's/^P://p' /lib/apk/db/installed"
+    packages = engine.docker.run(name, ["sh", "-c", command], remove=True).split()
     assert "libpq" in packages and "libpq-dev" not in packages
 
 
