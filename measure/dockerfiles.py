@@ -21,6 +21,13 @@ class Stage:
     sources: list[str] = field(default_factory=list)
 
 
+def instructions(dockerfile: Path) -> list[str]:
+    """The instructions of a Dockerfile in order, each on one line, without comments and indentation."""
+    found = DockerfileParser(fileobj=io.BytesIO(dockerfile.read_bytes())).structure
+    lines = (f"{one['instruction']} {one['value']}" for one in found if one["instruction"] != "COMMENT")
+    return [re.sub(r" {2,}", " ", line) for line in lines]
+
+
 def stages(dockerfile: Path) -> list[Stage]:
     """The stages of a Dockerfile, in order. Build arguments in FROM take their defaults.
 

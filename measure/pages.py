@@ -25,7 +25,7 @@ from measure import folklore, recipes, then, wheels
 from measure.charts import Bar, bars
 from measure.check import Finding, check
 from measure.compare import instruction
-from measure.dockerfiles import stages
+from measure.dockerfiles import instructions, stages
 from measure.errors import Problem
 from measure.recipe_table import IMAGE, Cost, RecipeRecord
 from measure.records import (
@@ -117,11 +117,10 @@ class Page:
     def functions(self) -> dict[str, Callable[..., str]]:
         """What the page's expressions may call, by name."""
         names = (
-            "claims", "claims_table",
-            "bars", "bench", "change", "contents", "diff", "failure", "fidelity", "grown", "intro", "ladder", "layer",
-            "layers", "lines", "machine", "packages", "ratio", "recipe_dockerfile", "recipe_errors", "recipes",
-            "results", "saved", "seconds", "size", "sizes", "stages", "terminal", "then_and_now", "timings", "variants",
-            "vendored", "wheel_groups", "wheel_size", "wheels",
+            "bars", "bench", "change", "claims", "claims_table", "contents", "diff", "failure", "fidelity", "grown",
+            "instruction", "intro", "ladder", "layer", "layers", "lines", "machine", "packages", "ratio",
+            "recipe_dockerfile", "recipe_errors", "recipes", "results", "saved", "seconds", "size", "sizes", "stages",
+            "terminal", "then_and_now", "timings", "variants", "vendored", "wheel_groups", "wheel_size", "wheels",
         )  # fmt: skip
         return {name: getattr(self, f"_{name}") for name in names}
 
@@ -417,6 +416,13 @@ class Page:
         """How many lines a file of the repository has, those that are empty or a comment (#) left out."""
         lines = (line.strip() for line in (ROOT / name).read_text().splitlines())
         return str(sum(bool(line) and not line.startswith("#") for line in lines))
+
+    def _instruction(self, dockerfile: str, words: str) -> str:
+        """The one instruction of a Dockerfile of the repository that begins with these words, as code."""
+        found = [line for line in instructions(ROOT / dockerfile) if line.startswith(words)]
+        if len(found) != 1:
+            raise Problem(f"{len(found)} instructions of {dockerfile} begin with {words!r}.", next=f"less {dockerfile}")
+        return _code(found[0])
 
     def _stages(self, dockerfile: str) -> str:
         """How many stages a Dockerfile of the repository has."""

@@ -1,6 +1,7 @@
 """The page of the final result tells of each line of the Dockerfile; the ladder shows what is recorded, and no more."""
 
 import re
+from functools import cache
 from pathlib import PurePosixPath
 
 import pytest
@@ -11,9 +12,14 @@ from measure.site import PAGES, render_page
 from measure.steps import PLATFORMS, ROOT, find_step
 from measure.units import duration, megabytes
 
-FINAL = (PAGES / "final.md").read_text()
 STEP = find_step("step-4")
 NAMES = ("step-1/naive", "step-2", "step-4")
+
+
+@cache
+def final() -> str:
+    """The page, rendered."""
+    return render_page(Records(), PurePosixPath("final.md"), (PAGES / "final.md").read_text())
 
 
 def instructions(dockerfile: str) -> list[str]:
@@ -30,8 +36,8 @@ def told(page: str) -> list[str]:
 
 
 def test_the_page_tells_of_every_line_of_the_dockerfile_in_order():
-    assert told(FINAL) == instructions(STEP.recommended.dockerfile.read_text())
-    assert f'--8<-- "{STEP.recommended.dockerfile.relative_to(ROOT)}"' in FINAL
+    assert told(final()) == instructions(STEP.recommended.dockerfile.read_text())
+    assert f'--8<-- "{STEP.recommended.dockerfile.relative_to(ROOT)}"' in final()
 
 
 @pytest.mark.parametrize(
@@ -47,14 +53,13 @@ def test_the_page_tells_of_every_line_of_the_dockerfile_in_order():
 def test_a_changed_copy_is_another_one(old, new):
     text = STEP.recommended.dockerfile.read_text()
     assert old in text
-    assert told(FINAL) != instructions(text.replace(old, new))
+    assert told(final()) != instructions(text.replace(old, new))
 
 
 def test_each_line_has_a_number_with_its_record_and_a_page_or_says_that_it_has_none():
-    page = render_page(Records(), PurePosixPath("final.md"), FINAL)
-    section = page.split("## What earned each line its place")[1].split("\n## ")[0]
+    section = final().split("## What earned each line its place")[1].split("\n## ")[0]
     rows = [line for line in section.splitlines() if line.startswith("| `")]
-    assert len(rows) == len(told(FINAL))
+    assert len(rows) == len(told(final()))
     for row in rows:
         _, _, worth, where, _ = row.split("|")
         measured = "](results/index.md#" in worth or "](results/records/" in worth
@@ -68,7 +73,7 @@ def test_it_is_step_3s_dockerfile_too():
 
 def test_the_exercise_names_every_line_with_the_packages_name():
     named = [line for line in instructions(STEP.recommended.dockerfile.read_text()) if "whichimage" in line]
-    solution = FINAL.split('??? success "Solution"')[1].split("\n## ")[0]
+    solution = final().split('??? success "Solution"')[1].split("\n## ")[0]
     assert named == [line for line in re.findall("`([^`]+)`", solution) if "whichimage" in line]
 
 
