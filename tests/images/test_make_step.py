@@ -179,9 +179,10 @@ def test_two_runs_at_once_do_not_disturb_each_other(clone, first_run, engine):
 
 FULL_DISK = """
 set -e
-mount -t tmpfs -o size=2m tmpfs results
+kilobytes=$(($(du --summarize --block-size=1K "$1" | cut -f1) + 512))
+mount -t tmpfs -o "size=${kilobytes}k" tmpfs results
 cp -r "$1/." results/
-head -c 4m /dev/zero > results/filler 2>/dev/null || true
+head -c "${kilobytes}K" /dev/zero > results/filler 2>/dev/null || true
 make step-1 && exit 99
 rm results/filler
 diff -r "$1" results
