@@ -9,7 +9,7 @@ RUN := .venv/bin/python -m
 .PHONY: help
 help: ## this list
 	@echo "make TARGET   (PLATFORMS=linux/amd64 narrows the platforms, QUICK=1 leaves out builds that take many minutes,"
-	@echo "               ENGINE=host|lab forces an engine, BUILDER=name a builder)"
+	@echo "               ENGINE=host|lab forces an engine, BUILDER=name a builder, ENVIRONMENT=name a folder of results/)"
 	@awk -F ':[^:]*## ' '/^[a-zA-Z0-9_%-]+( [a-zA-Z0-9_%-]+)*:.*## / { sub(/%/, "N", $$1); printf "  %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 step-%: .venv/.ready FORCE ## build, weigh and record each variant of a step, start the recommended one, print the table
@@ -32,6 +32,9 @@ folklore-%: .venv/.ready FORCE ## the same for an experiment below folklore/, sa
 time-%: .venv/.ready FORCE ## time rebuilds of a step's variants, natively and interleaved, and record them: make time-step-2
 	@$(RUN) measure time $*
 
+floor-%: .venv/.ready FORCE ## which files a step's recommended image looks at, and how small it could be: make floor-step-4
+	@$(RUN) measure floor $*
+
 run-%: .venv/.ready FORCE ## docker compose up for a step, in the foreground: make run-step-1
 	@$(RUN) measure run $*
 
@@ -50,6 +53,10 @@ steps: .venv/.ready ## the steps, and what each variant teaches
 .PHONY: check
 check: .venv/.ready ## the records that are stale, missing or orphaned, without an engine; fails when there are any
 	@$(RUN) measure check
+
+.PHONY: verify
+verify: .venv/.ready ## build anew what a record describes, with nothing cached, and compare: RECORD=results/…/slim.linux-amd64.json
+	@$(RUN) measure verify "$(RECORD)"
 
 show-%: .venv/.ready FORCE ## what is recorded of a step, or of one variant: make show-step-1 VARIANT=slim
 	@$(RUN) measure show $*$(if $(VARIANT),/$(VARIANT))

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 
 import httpx
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
 
 from lab import extras, lifecycle, services
 from lab.config import HERE, SUITE, Lab
@@ -289,6 +290,12 @@ def _target(lab: Lab, name: str, context: Path, platforms: list[str]) -> dict:
     return target | {"tags": [f"{lab.registry}/library/{name}"], "output": ["type=registry"]}
 
 
+#: What apt says of a mirror that is just being updated, or cannot be reached for a moment.
+UNREACHED = re.compile("Failed to fetch|Hash Sum mismatch|Mirror sync|Temporary failure|Connection timed out")
+#: Seconds before it is asked again.
+PATIENCE = 60
+
+
 def _slug(name: str) -> str:
     return re.sub(r"[:.]", "-", name)
 
@@ -306,12 +313,17 @@ def _build(lab: Lab, platforms: dict[str, list[str]]) -> None:
     bake_file.write_text(json.dumps({"target": targets, "group": {"default": {"targets": list(targets)}}}, indent=1))
     environment = {**os.environ, **lab.client_environment(), "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
     bake = [str(lab.docker), "buildx", "bake", "--builder", "default", "--progress", "plain", "--file", str(bake_file)]
-    run_logged(
-        ["setpriv", "--pdeathsig", "TERM", *bake],
-        lab.logs / "bases.log",
-        what=f"Building base images for {' and '.join(sorted({p for some in platforms.values() for p in some}))}",
-        env=environment,
-    )
+    log = lab.logs / "bases.log"
+    what = f"Building base images for {' and '.join(sorted({p for some in platforms.values() for p in some}))}"
+    for attempt in Retrying(
+        retry=retry_if_exception(lambda error: isinstance(error, Problem) and bool(UNREACHED.search(log.read_text()))),
+        stop=stop_after_attempt(2),
+        wait=wait_fixed(PATIENCE),
+        before_sleep=lambda _: say(f"a mirror did not answer as it should; trying again in {PATIENCE} s"),
+        reraise=True,
+    ):
+        with attempt:  # what is built already is in the builder's cache
+            run_logged(["setpriv", "--pdeathsig", "TERM", *bake], log, what=what, env=environment)
     # The images live in the registry. The engine's own copies are in the way: under the registry's name they take up
     # space, and an older one under the official name would be preferred by FROM.
     copies = [copy for name in platforms for copy in (f"{lab.registry}/library/{name}", name)]

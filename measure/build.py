@@ -12,6 +12,7 @@ import shutil
 import stat
 import tempfile
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,11 @@ from typing import Any
 import psutil
 from filelock import FileLock
 from python_on_whales.exceptions import DockerException
+from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from measure.dockerfiles import base_image
-from measure.engine import Engine, native_platform
-from measure.errors import Problem
+from measure.engine import STILLBORN, Engine, native_platform
+from measure.errors import Problem, say
 from measure.files import cache_folder, write_whole
 from measure.inputs import git_files, ignore_file, offered_sha256
 from measure.layers import read_layer, reader_version
@@ -147,7 +149,7 @@ def stop_clients() -> None:
     psutil.wait_procs(psutil.Process().children(recursive=True), timeout=10)
 
 
-def _bake(
+def _bake_once(
     engine: Engine, file: Path, target: str, platform: str, progress: Callable[[str], None], **settings: Any
 ) -> tuple[dict[str, Any], list[str]]:
     """Build one target of a bake or compose file; returns what the builder tells about it, and what it printed.
@@ -171,6 +173,18 @@ def _bake(
         return json.loads(metadata.read_text()).get(target, {}), log
 
 
+#: What a build says that the engine spoiled: by that, or its garbage collector removed what was about to be used.
+SPOILED = f"{STILLBORN}|parent snapshot .* does not exist"
+#: Calls what builds; when the engine spoiled it, twice more at most.
+AGAIN = Retrying(
+    retry=retry_if_exception(lambda error: isinstance(error, Problem) and bool(re.search(SPOILED, error.why))),
+    stop=stop_after_attempt(3),
+    before_sleep=lambda _: say("the engine lost what this build needed: building again"),
+    reraise=True,
+)
+_bake = AGAIN.wraps(_bake_once)
+
+
 def _export(
     engine: Engine, file: Path, target: str, platform: str, progress: Callable[[str], None], **settings: Any
 ) -> str:
@@ -190,15 +204,18 @@ def _in_copy(step: Step, variant: Variant, copy: Path) -> tuple[Path, str, dict[
     return copy / step.compose_file.name, variant.service, {"context": str(context)}
 
 
-def build(engine: Engine, step: Step, variant: Variant, platform: str, progress: Callable[[str], None]) -> Image:
+def build(
+    engine: Engine, step: Step, variant: Variant, platform: str, progress: Callable[[str], None], **settings: Any
+) -> Image:
     """Build a variant for a platform and weigh it. `progress` is told what the builder is doing.
 
+    `settings` are those of a bake target, like `no-cache`.
     Raises BuildError when the build fails, Problem when the exported image is damaged or its base changed meanwhile.
     """
     with layout_in_use():
         with clean_copy(step.folder) as copy:
-            file, target, settings = _in_copy(step, variant, copy)
-            digest = _export(engine, file, target, platform, progress, **settings)
+            file, target, where = _in_copy(step, variant, copy)
+            digest = _export(engine, file, target, platform, progress, **where, **settings)
         _remember(step, variant, platform, digest)
         progress("weighing")
         base = base_image(variant.dockerfile, variant.target)
@@ -280,13 +297,30 @@ def build_text(engine: Engine, dockerfile: str, progress: Callable[[str], None],
         return _bake(engine, file, "small", native_platform(), progress, output="type=cacheonly")[1]
 
 
-def weigh_text(engine: Engine, dockerfile: str, base: str, progress: Callable[[str], None], **settings: Any) -> Image:
-    """Build a Dockerfile given as text, as `build_text` does, and weigh what comes of it, upon its base image."""
+def weigh_text(
+    engine: Engine,
+    dockerfile: str,
+    base: str | None,
+    progress: Callable[[str], None],
+    *,
+    context: Path | None = None,
+    **settings: Any,
+) -> Image:
+    """Build a Dockerfile given as text, natively, and weigh what comes of it, upon its base image.
+
+    `base` is None for one that begins with nothing. `context` is a folder to copy from, by default an empty one.
+    """
     with layout_in_use():
-        with _small_build({"Dockerfile": dockerfile}, **settings) as file:
+        with _small_build({"Dockerfile": dockerfile}, context, **settings) as file:
             digest = _export(engine, file, "small", native_platform(), progress)
         progress("weighing")
-        return read_image(layout(), digest).on(base_layers(engine, base, native_platform()))
+        return read_image(layout(), digest).on(base_layers(engine, base, native_platform()) if base else [])
+
+
+def load_text(engine: Engine, dockerfile: str, name: str, *, context: Path | None = None) -> None:
+    """Build a Dockerfile given as text, natively, into the engine's own store under this name. Raises BuildError."""
+    with _small_build({"Dockerfile": dockerfile}, context) as file:
+        _bake(engine, file, "small", native_platform(), lambda _: None, output="type=docker", tags=name)
 
 
 @contextlib.contextmanager
@@ -306,18 +340,66 @@ def tag(step: Step, variant: Variant, platform: str) -> str:
     return f"{step.name}:{variant.name}-{platform.split('/')[1]}"
 
 
-def load_into_engine(engine: Engine, step: Step, variant: Variant, platform: str, *, cold: bool = False) -> str:
+def load_into_engine(
+    engine: Engine,
+    step: Step,
+    variant: Variant,
+    platform: str,
+    *,
+    log: list[str] | None = None,
+    once: bool = False,
+    **settings: Any,
+) -> str:
     """Build a variant for a platform into the engine's own store, so that it can be run. Returns its name.
 
-    `cold` uses no layer of the builder's cache but the base image's.
+    `settings` are those of a bake target, like `cache-from`; `log` gets what the builder printed. `once`: a build that
+    the engine itself spoiled fails, where it would be built again.
     """
     name = tag(step, variant, platform)
+    bake = _bake_once if once else _bake
     with clean_copy(step.folder) as copy:
-        file, target, settings = _in_copy(step, variant, copy)
-        if cold:
-            settings["no-cache"] = "true"
-        _bake(engine, file, target, platform, lambda _: None, output="type=docker", tags=name, **settings)
+        file, target, where = _in_copy(step, variant, copy)
+        output = {"output": "type=docker", "tags": name}
+        _, lines = bake(engine, file, target, platform, lambda _: None, **output, **where, **settings)
+    if log is not None:
+        log += lines
     return name
+
+
+@contextlib.contextmanager
+def changed_base(engine: Engine, name: str) -> Iterator[str]:
+    """Another version of a base image, in the engine's own store: one file more, that no base had before.
+
+    Yields its name there.
+    """
+    changed = f"measure-base:{uuid.uuid4().hex}"
+    with _small_build({"Dockerfile": f"FROM {name}\nRUN echo {changed} > /etc/measure-base\n"}) as file:
+        _bake(engine, file, "small", native_platform(), lambda _: None, output="type=docker", tags=changed)
+    try:
+        yield changed
+    finally:
+        engine.docker.image.remove(changed, force=True)
+
+
+#: What the builder prints in plain form when a step begins, when it ends, and when it comes from the cache.
+_BEGUN = re.compile(r"^#(\d+) (?!\d|DONE|CACHED|ERROR|CANCELED)(.+)$")
+_DONE = re.compile(r"^#(\d+) DONE (\d+\.\d+)s$")
+
+
+def step_seconds(log: list[str]) -> dict[str, float]:
+    """The steps of a build that took a tenth of a second or more, in seconds, in the order in which they ended.
+
+    `log` is in the builder's plain form, which gives tenths. Steps of different stages run at the same time, so the
+    sum may be more than the build took.
+    """
+    names: dict[str, str] = {}
+    found: dict[str, float] = {}
+    for line in log:
+        if match := _BEGUN.match(line):
+            names.setdefault(match[1], match[2])
+        elif (match := _DONE.match(line)) and float(match[2]) and match[1] in names:
+            found[names[match[1]]] = float(match[2])
+    return found
 
 
 def _kept() -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Literal
 from lab import bases
 from measure.errors import Problem
 from measure.inputs import Inputs, inputs_of
-from measure.records import LAB_ENVIRONMENT, Record, load, record_files, record_path, shown
+from measure.records import LAB_ENVIRONMENT, Record, load, load_environment, record_files, record_path, shown
 from measure.steps import PLATFORMS, Step, Variant, all_measured
 
 #: Stale: what it was built from changed. Missing: there should be one. Orphaned: it is of a variant that is no more.
@@ -31,6 +31,16 @@ class Finding:
         return f"{self.state:8} {shown(self.path)}: {self.why}"
 
 
+def demand(path: Path, wrong: list[Finding]) -> None:
+    """Raise Problem, with what mends it, where something is wrong with a table of records."""
+    if wrong:
+        raise Problem(
+            f"{shown(path)} is {wrong[0].state}.",
+            why="\n".join(finding.why for finding in wrong),
+            next="; ".join(dict.fromkeys(finding.command for finding in wrong)),
+        )
+
+
 def as_intended(record: Record, variant: Variant) -> bool:
     """Did the build go as the compose file says it should: through, or failing with the line that teaches?"""
     lesson = variant.teaching.fails_with
@@ -40,8 +50,18 @@ def as_intended(record: Record, variant: Variant) -> bool:
 
 
 def recipes(environment: str) -> Callable[[str], str | None]:
-    """How an environment's base images are made: by the lab's recipes in the lab, by others elsewhere."""
-    return bases.recipe_of if environment == LAB_ENVIRONMENT else lambda name: None
+    """How an environment's base images are made: by the lab's recipes where its description says so, else by others.
+
+    Raises Problem when the description is not valid.
+    """
+    about = load_environment(environment)
+    of_lab = about.bases == "lab" if about else environment == LAB_ENVIRONMENT
+    return bases.recipe_of if of_lab else lambda name: None
+
+
+def command(environment: str, words: str) -> str:
+    """What to type to measure something for an environment."""
+    return words if environment == LAB_ENVIRONMENT else f"{words} ENVIRONMENT={environment}"
 
 
 def expected(environment: str, steps: list[Step]) -> Iterator[tuple[Step, Variant, str]]:
@@ -67,24 +87,27 @@ def check(environment: str, steps: list[Step] | None = None) -> list[Finding]:
     """
     everything = all_measured()
     steps = everything if steps is None else steps
+    recipe = recipes(environment)
     inputs: dict[tuple[str, str], Inputs] = {}
     found, known = [], set()
     for step, variant, platform in expected(environment, steps):
         path = record_path(environment, step.name, variant.name, platform)
+        again = command(environment, step.command)
         known.add(path)
         try:
             record = load(path)
         except Problem as problem:
-            found.append(Finding("invalid", path, problem.why.splitlines()[0], step.command))
+            found.append(Finding("invalid", path, problem.why.splitlines()[0], again))
             continue
         if record is None:
-            found.append(Finding("missing", path, "not measured yet", step.command))
+            found.append(Finding("missing", path, "not measured yet", again))
             continue
         key = (step.name, variant.name)
         if key not in inputs:
-            inputs[key] = inputs_of(step, variant, recipes(environment))
-        if why := _stale(record, path, variant, inputs[key]):
-            found.append(Finding("stale", path, why, step.command))
+            inputs[key] = inputs_of(step, variant, recipe)
+        elsewhere = "" if record.path == path else f"it is the record of {shown(record.path)}"
+        if why := elsewhere or why_stale(record, inputs[key]) or _unintended(record, variant):
+            found.append(Finding("stale", path, why, again))
     asked = {step.name for step in steps}
     steps_there = {step.name for step in everything}
     for path in record_files(environment):
@@ -93,12 +116,15 @@ def check(environment: str, steps: list[Step] | None = None) -> list[Finding]:
     return found
 
 
-def _stale(record: Record, path: Path, variant: Variant, now: Inputs) -> str:
-    """Why a record is stale, in words; '' when it is not."""
-    if record.path != path:
-        return f"it is the record of {shown(record.path)}"
-    if record.inputs_sha256 != now.sha256:
-        return "; ".join(record.inputs.changes(now)) or "its inputs_sha256 is not that of its inputs"
-    if not as_intended(record, variant):
-        return f"the build {record.outcome}, and compose.yaml means it to {'work' if record.failure else 'fail'}"
-    return ""
+def why_stale(record: Record, now: Inputs) -> str:
+    """Why a record is not of what its variant is built from today, in words; '' when it is."""
+    if record.inputs_sha256 == now.sha256:
+        return ""
+    return "; ".join(record.inputs.changes(now)) or "its inputs_sha256 is not that of its inputs"
+
+
+def _unintended(record: Record, variant: Variant) -> str:
+    """How a build went otherwise than its compose file says it should, in words; '' when it did not."""
+    if as_intended(record, variant):
+        return ""
+    return f"the build {record.outcome}, and compose.yaml means it to {'work' if record.failure else 'fail'}"

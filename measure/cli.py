@@ -14,7 +14,8 @@ import typer
 from python_on_whales.exceptions import DockerException
 from rich.markup import escape
 
-from measure import probe, site
+from measure import floor as floor_records
+from measure import methods, probe, site
 from measure import recipes as recipe_records
 from measure.build import layout, layout_in_use
 from measure.check import check
@@ -40,6 +41,7 @@ from measure.run import measure_step, provide_bases
 from measure.steps import PLATFORMS, RECOMMENDED, ROOT, all_measured, find_step
 from measure.table import contents_table, difference_table, layers_table, out, table
 from measure.timing import time_step
+from measure.verify import verify as verify_record
 from measure.wheels import measure_wheels
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -83,12 +85,15 @@ def record_all() -> None:
 
 @app.command(name="time")
 @friendly
-def time_rebuilds(name: StepName) -> None:
+def time_rebuilds(
+    name: StepName,
+    once: Annotated[bool, typer.Option("--once", help="One sample of each, and nothing is recorded")] = False,
+) -> None:
     """Time the rebuilds of a step's variants after a change of code and of a dependency, and record them."""
     found = find_step(name)
     engine = choose()
     provide_bases(engine, [(variant, native_platform()) for variant in found.variants])
-    time_step(engine, found)
+    time_step(engine, found, once=once)
 
 
 @app.command()
@@ -107,6 +112,16 @@ def recipes(
 ) -> None:
     """Prove which apt packages a package needs to be built from source and to run, and record it."""
     recipe_records.measure_recipes(choose(), names or [])
+
+
+@app.command()
+@friendly
+def floor(name: StepName) -> None:
+    """Find out which files an image looks at while it runs, prove that it needs no more, and record how large they are.
+
+    Of a step's recommended image, and of the one without a distribution where it has one.
+    """
+    floor_records.measure_floors(choose(), find_step(name))
 
 
 @app.command()
@@ -155,12 +170,27 @@ def check_records(name: Annotated[str | None, typer.Argument(help="A step; all b
         if not name and (environment == LAB_ENVIRONMENT or recipe_records.record_path(environment).exists()):
             found += recipe_records.findings(environment)
             count += len(recipe_records.load(environment).recipes)
+        if not name and (environment == LAB_ENVIRONMENT or floor_records.record_path(environment).exists()):
+            found += floor_records.findings(environment)
+            count += len(floor_records.load(environment).floors)
     for finding in found:
         out.print(escape(str(finding)), soft_wrap=True)
     if found:
         commands = dict.fromkeys(finding.command for finding in found)
         raise Problem(f"{len(found)} of the records do not hold.", next="\n        ".join(commands))
     out.print(f"All {count} records hold.")
+
+
+@app.command()
+@friendly
+def verify(
+    name: Annotated[str, typer.Argument(help="A record: its path, or that below results/, with or without .json")] = "",
+) -> None:
+    """Build anew what a record describes, with nothing cached, and compare. Records nothing; exit code 3: not the same.
+
+    The platform is the record's, whatever PLATFORMS says.
+    """
+    verify_record(name)
 
 
 @app.command()
@@ -196,6 +226,9 @@ def show(
         out.print(f"Records: {shown(paths[0].parent)}/", soft_wrap=True)
     for finding in check(environment, [found]):
         say(str(finding))
+    for one in [record] if variant_name else records:
+        for change in methods.since(one):
+            say(f"{shown(one.path)} was measured before {change.at:%Y-%m-%d}. Since then: {change.what}")
 
 
 @app.command()
@@ -236,16 +269,16 @@ def _record(name: str, environment: str) -> Record:
 
 @app.command()
 @friendly
-def docs() -> None:
+def docs(environment: Environment = LAB_ENVIRONMENT) -> None:
     """Build the site into site/, strictly, with every number from a record. Needs neither engine nor network."""
-    site.build()
+    site.build(environment=environment)
 
 
 @app.command()
 @friendly
-def serve(port: Annotated[int, typer.Option(envvar="PORT")] = 8000) -> None:
+def serve(port: Annotated[int, typer.Option(envvar="PORT")] = 8000, environment: Environment = LAB_ENVIRONMENT) -> None:
     """Serve the site on http://localhost:PORT and reload it whenever a page, a record or a step changes."""
-    site.serve(f"localhost:{port}")
+    site.serve(f"localhost:{port}", environment)
 
 
 @app.command()
@@ -293,9 +326,11 @@ def clean() -> None:
         return
     for container in docker.container.list(all=True, filters=[("label", probe.LABEL)]):
         docker.remove(container, force=True)
-    docker.volume.remove(docker.volume.list(filters=[("label", probe.BYTECODE_LABEL)]))
+    for label in (probe.BYTECODE_LABEL, probe.LABEL):
+        docker.volume.remove(docker.volume.list(filters=[("label", label)]))
     images = [f"{s.name}:{v.name}-{arch}" for s in all_measured() for v in s.variants for arch in ("amd64", "arm64")]
     images += [f"{s.name}-{v.service}" for s in all_measured() for v in s.variants]  # Compose's names
+    images += floor_records.made(docker)
     existing = [image for image in images if docker.image.exists(image)]
     if existing:
         docker.image.remove(existing, force=True)

@@ -7,6 +7,8 @@ packaging user guide's "Recording installed projects" (METADATA, RECORD).
 from __future__ import annotations
 
 import csv
+import hashlib
+import json
 import re
 from collections.abc import Iterable, Iterator
 from email.parser import HeaderParser
@@ -20,6 +22,7 @@ _COMPILER = re.compile(r"^(.+-)?(gcc|g\+\+|cc|c\+\+|clang|clang\+\+|tcc)(-[\d.]+
 _SHELL = re.compile(r"^(sh|ash|bash|dash|ksh|zsh|busybox)$")
 _METADATA = re.compile(r"^(?P<location>.*)/[^/]+\.(dist-info/METADATA|egg-info/PKG-INFO|egg-info)$")
 _SITE = re.compile(r"/(site|dist)-packages(/|$)")
+_LOGS = "/var/log/"
 #: How deep the sums by directory go: /usr/local/lib is three deep.
 DIRECTORY_DEPTH = 3
 
@@ -67,6 +70,16 @@ class Contents(_Model):
     python_packages: list[PythonPackage]
     #: Bytes of the files below each directory, three directories deep.
     directories: dict[str, int]
+
+    @property
+    def sha256(self) -> str:
+        """All of it as one, but for the bytes below /var/log: what apt-get writes there differs from build to build."""
+        directories = {path: size for path, size in self.directories.items() if not f"{path}/".startswith(_LOGS)}
+        directories.pop("/var", None)
+        logs = self.directories.get("/var/log", 0)
+        rest = self.model_copy(update={"directories": directories, "file_bytes": self.file_bytes - logs})
+        text = json.dumps(rest.model_dump(mode="json", exclude_none=True), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _size(files: FileSystem, paths: Iterable[str]) -> int:

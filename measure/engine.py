@@ -6,17 +6,19 @@ import functools
 import json
 import os
 import platform as machine
+import re
 import shutil
 import subprocess
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import psutil
 from python_on_whales import DockerClient
 from python_on_whales.exceptions import DockerException
 
-from lab import bases, lifecycle, services
+from lab import bases, fresh, lifecycle, services
 from lab.config import Lab
 from measure.errors import Problem, say
 from measure.records import LAB_ENVIRONMENT, Environment
@@ -25,6 +27,9 @@ from measure.steps import PLATFORMS
 #: The builder that is made when the engine's own can neither export OCI nor build for several platforms.
 BUILDER_NAME = "python-images-measured"
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+#: What runc says of a container, or of an instruction of a build, whose first process it lost before it began: one in
+#: thousands, on a machine that has memory left and nothing in its log.
+STILLBORN = "waiting for init preliminary setup: read init-p: connection reset by peer"
 
 
 def native_platform() -> str:
@@ -51,6 +56,9 @@ class Engine:
     digest: Callable[[str], str | None] = field(default=lambda name: None)
     #: Says why builds may be failing now, or ''.
     diagnose: Callable[[], str] = field(default=lambda: "")
+    #: Another engine that has nothing yet, and a registry for builders' caches; None where there is none.
+    fresh: Callable[[], AbstractContextManager[Engine]] | None = None
+    cache_registry: str | None = None
     #: Digests of the layers of base images seen so far, by name and platform.
     base_layers: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     #: The platform of the machine that builds for a platform, where the user chose the builder; as far as it was asked.
@@ -63,9 +71,19 @@ class Engine:
 
     @property
     def environment(self) -> str:
-        """Name of the folder in results/ that this machine's records go to."""
+        """Name of the folder in results/ that this machine's records go to: ENVIRONMENT, or else by kind of machine.
+
+        Raises Problem for what is no name of a folder, and for the lab's name on another engine.
+        """
         default = LAB_ENVIRONMENT if self.kind == "lab" else f"dockerhub-{native_platform().split('/')[1]}"
-        return os.environ.get("ENVIRONMENT") or default
+        name = os.environ.get("ENVIRONMENT") or default
+        if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", name):
+            why = "It becomes a folder of results/: small letters, digits, and - or . between them."
+            raise Problem(f"ENVIRONMENT={name} is no name.", why=why, next=f"ENVIRONMENT={default}, or leave it out")
+        if name == LAB_ENVIRONMENT and self.kind != "lab":
+            why = "Records there are of the lab's base images, and this engine has others."
+            raise Problem(f"ENVIRONMENT={name} is the lab's.", why=why, next=f"ENVIRONMENT={default}, or leave it out")
+        return name
 
 
 def _docker_json(command: list[str], seconds: int = 20) -> dict | None:
@@ -83,20 +101,22 @@ def _server_version(binary: str) -> str | None:
     return ((answer or {}).get("Server") or {}).get("Version")
 
 
-def narrow(supported: Iterable[str]) -> list[str]:
-    """The platforms asked for in PLATFORMS that the builder can build; says so when some are left out.
+def narrow(supported: Iterable[str], only: Collection[str] = ()) -> list[str]:
+    """The platforms asked for that the builder can build: `only` these, or those in PLATFORMS.
 
-    Raises Problem when none is left.
+    Says so when some are left out. Raises Problem when none is left.
     """
     asked = [p.strip() for p in os.environ.get("PLATFORMS", "").split(",") if p.strip()] or list(PLATFORMS)
+    asked = list(only) or asked
     supported = list(supported)
     possible = [p for p in asked if p in supported]
     left_out = [p for p in asked if p not in supported]
     if not possible:
+        here = f"PLATFORMS={native_platform()} make …"
         raise Problem(
             f"The builder cannot build for {', '.join(asked)}.",
             why=f"It says it can build for {', '.join(supported) or 'nothing'}.",
-            next=f"PLATFORMS={native_platform()} make …",
+            next="the same with BUILDER=name, for a builder that can" if only else here,
         )
     if left_out:
         say(f"leaving out {', '.join(left_out)}: this builder cannot build it (QEMU's binfmt entries are missing?)")
@@ -141,7 +161,7 @@ def _builder(docker: DockerClient, binary: str, *, create: bool) -> tuple[str | 
     return BUILDER_NAME, "docker-container"
 
 
-def _host_engine(*, create_builder: bool) -> Engine | None:
+def _host_engine(platforms: Collection[str], *, create_builder: bool) -> Engine | None:
     binary = shutil.which("docker")
     version = _server_version(binary) if binary else None
     if not (binary and version):
@@ -167,7 +187,7 @@ def _host_engine(*, create_builder: bool) -> Engine | None:
         buildx=_buildx_version(docker),
         builder=name,
         driver=driver,
-        platforms=narrow(supported or {native_platform()}),
+        platforms=narrow(supported or {native_platform()}, platforms),
         digest=digest,
     )
 
@@ -177,35 +197,45 @@ def _buildx_version(docker: DockerClient) -> str:
     return docker.buildx.version().split()[1]
 
 
-def _lab_engine() -> Engine:
+def _lab_engine(platforms: Collection[str]) -> Engine:
     lab = Lab.from_environment()
     lifecycle.up(lab)
     os.environ.update(lab.client_environment())
     docker = DockerClient(client_call=[str(lab.docker)])
     builder = os.environ.get("BUILDER", "default")
+    supported = PLATFORMS if builder == "default" else _platforms(str(lab.docker), builder, start=True)
 
     def diagnose() -> str:
         reason = services.index_reachable(lab)
         return f"the package index is unreachable: {reason}" if reason else ""
 
-    return Engine(
+    @contextmanager
+    def another() -> Iterator[Engine]:
+        with fresh.machine(lab) as address:
+            yield replace(engine, docker=DockerClient(client_call=[str(lab.docker), "--host", address]), base_layers={})
+
+    engine = Engine(
         docker=docker,
         kind="lab",
         version=_server_version(str(lab.docker)) or "unknown",
         buildx=_buildx_version(docker),
         builder=builder,
         driver=_driver(docker, builder),
-        platforms=narrow(PLATFORMS if builder == "default" else _platforms(str(lab.docker), builder, start=True)),
+        platforms=narrow(supported, platforms),
         provide=functools.partial(bases.provide, lab),
         recipe=bases.recipe_of,
         digest=functools.cache(lambda name: bases.digest(lab, name)),
         diagnose=diagnose,
+        fresh=another,
+        cache_registry=f"{lab.registry}/cache",
     )
+    return engine
 
 
-def choose(*, create_builder: bool = True) -> Engine:
+def choose(platforms: Collection[str] = (), *, create_builder: bool = True) -> Engine:
     """The engine to use: ENGINE=host or ENGINE=lab forces one; else the host's, else, on Debian as root, the lab.
 
+    It is to build for `platforms`; by default for those that PLATFORMS says.
     Raises Problem when there is none and none can be brought up.
     """
     forced = os.environ.get("ENGINE", "")
@@ -213,7 +243,7 @@ def choose(*, create_builder: bool = True) -> Engine:
         raise Problem(f"ENGINE={forced} means nothing.", next="ENGINE=host or ENGINE=lab, or leave it out")
     is_lab = os.environ.get("DOCKER_HOST") == f"unix://{Lab.from_environment().socket}"
     if forced != "lab" and not is_lab:
-        if engine := _host_engine(create_builder=create_builder):
+        if engine := _host_engine(platforms, create_builder=create_builder):
             return engine
         if forced == "host":
             raise Problem(
@@ -228,7 +258,7 @@ def choose(*, create_builder: bool = True) -> Engine:
         )
     if not is_lab and forced != "lab" and not lifecycle.healthy(Lab.from_environment()):
         say("no Docker engine on this machine: bringing up the lab's own (`make lab-status` tells about it)")
-    return _lab_engine()
+    return _lab_engine(platforms)
 
 
 def _cpu() -> str:
@@ -246,6 +276,7 @@ def describe(engine: Engine) -> Environment:
     info = _docker_json([*engine.docker.client_config.client_call, "info", "--format", "json"]) or {}
     return Environment(
         name=engine.environment,
+        platform=native_platform(),
         cpu=_cpu(),
         cores=os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,

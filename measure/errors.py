@@ -26,6 +26,9 @@ class Problem(Exception):  # noqa: N818 - it is shown to a person, who has a pro
     `what` went wrong, `why` it did (the evidence, may have several lines), and the `next` command to type.
     """
 
+    #: What a command that it ends exits with.
+    exit_code = 1
+
     def __init__(self, what: str, *, why: str = "", next: str = "") -> None:
         super().__init__(what)
         self.what, self.why, self.next = what, why, next
@@ -68,7 +71,7 @@ def as_problem(error: Exception) -> Problem | None:
 
 
 def friendly(command: Callable[P, None]) -> Callable[P, None]:
-    """Decorate a command so that a Problem ends it with a message and exit code 1, and Ctrl-C with exit code 130."""
+    """Decorate a command so that a Problem ends it with a message and its exit code, and Ctrl-C with exit code 130."""
 
     @functools.wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
@@ -82,7 +85,7 @@ def friendly(command: Callable[P, None]) -> Callable[P, None]:
         except Exception as error:
             if problem := as_problem(error):
                 problem.show()
-                raise typer.Exit(1) from None
+                raise typer.Exit(problem.exit_code) from None
             raise
 
     return wrapper

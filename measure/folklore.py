@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from lab import fidelity
 from measure import recipes, then, wheels
 from measure.errors import Problem
-from measure.records import LAB_ENVIRONMENT, Record, shown
+from measure.records import Record, shown
 from measure.steps import PLATFORMS, ROOT, find_step
 from measure.units import megabytes
 from measure.wheel_table import Libc, Machine
@@ -114,6 +114,7 @@ class Seen:
 
     def __init__(self, records: Records) -> None:
         self._records = records
+        self.environment = records.environment
         self.asked: dict[tuple[str, str, str], Record] = {}
 
     def get(self, name: str, platform: str = PLATFORMS[0]) -> Record:
@@ -202,8 +203,9 @@ class Facts:
         return sum(row.state(libc, machine) == "yes" for row in table.packages)
 
     def _recipe(self, package: str) -> recipes.RecipeRecord:
-        found = recipes.complete(LAB_ENVIRONMENT).recipe(package)
-        self._of_file(recipes.record_path(LAB_ENVIRONMENT), f"make recipes NAME={package}")
+        environment = self.page.records.environment
+        found = recipes.complete(environment).recipe(package)
+        self._of_file(recipes.record_path(environment), f"make recipes NAME={package}")
         if found is None or found.built is None:
             raise Problem(f"{package} has no proved recipe.", next=f"make recipes NAME={package}")
         return found

@@ -38,6 +38,11 @@ class Inputs(BaseModel):
         """All of them as one."""
         return _hash(self.model_dump())
 
+    @property
+    def own_sha256(self) -> str:
+        """What a step brings itself, as one: its Dockerfile, options and context, whatever its base images are."""
+        return _hash(self.model_dump(exclude={"recipes_sha256"}))
+
     def changes(self, other: Inputs) -> list[str]:
         """What differs in `other`, in words."""
         words = []

@@ -135,7 +135,7 @@ def _plan(step: Step) -> Path:
 
 def _inputs(engine: Engine, step: Step) -> str:
     """Hash of all that a step's images and times are made from."""
-    plan = _plan(step).read_text() if _plan(step).exists() else ""
+    plan = timing.plan_of(step).model_dump_json() if _plan(step).exists() else ""
     return _hash([plan, *(inputs_of(step, variant, engine.recipe).sha256 for variant in step.variants)])
 
 

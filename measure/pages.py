@@ -12,6 +12,7 @@ import json
 import os
 import re
 import statistics
+import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import cached_property
@@ -21,22 +22,28 @@ from typing import Any
 from rich.console import Console
 
 from lab import fidelity
-from measure import folklore, recipes, then, wheels
+from measure import elsewhere, floor, folklore, methods, recipes, then, wheels
 from measure.charts import Bar, bars
 from measure.check import Finding, check
 from measure.compare import instruction
 from measure.dockerfiles import instructions, stages
 from measure.errors import Problem
+from measure.floor_table import Floor
 from measure.recipe_table import IMAGE, Cost, RecipeRecord
 from measure.records import (
     LAB_ENVIRONMENT,
+    MEMORY,
     RESULTS,
+    TIMES,
     Environment,
     Record,
     Samples,
     Size,
-    environment_path,
+    environments,
     load,
+    load_environment,
+    named,
+    record_files,
     record_path,
     shown,
 )
@@ -47,15 +54,15 @@ from measure.wheel_table import TARGETS, Answer, Libc, Machine, Package
 
 #: The page that each number leads to.
 RESULTS_PAGE = PurePosixPath("results/index.md")
+#: How a number that leads to its record ends, in Markdown.
+MEASURED = "{ .measured }"
+#: What stands at a number that is older than the way to measure it, and how such a mark ends.
+MARK, OLDER = "†", "{ .older }"
+#: The same in README, which has no place for a legend.
+OLD = "; measured before the way of measuring changed"
+METHODOLOGY = PurePosixPath("results/methodology.md")
 #: What pages call the sizes of a record, and what stands in a table's head.
 KINDS = {"transfer": "transfer_bytes", "unpacked": "unpacked_tar_bytes"}
-#: What pages call the times of a record.
-TIMES = {
-    "cold": "cold_build_s",
-    "edit": "rebuild_after_edit_s",
-    "lock": "rebuild_after_lock_s",
-    "start": "start_to_first_response_s",
-}
 
 
 def markdown_table(head: list[str], rows: list[list[str]], right: str = "") -> str:
@@ -67,36 +74,43 @@ def markdown_table(head: list[str], rows: list[list[str]], right: str = "") -> s
 
 def anchor(record: Record) -> str:
     """Where a record stands on the page of results."""
-    return f"{record.step}-{record.variant}-{record.platform.replace('/', '-')}"
+    where = "" if record.environment == LAB_ENVIRONMENT else f"{record.environment}-"
+    return f"{where}{record.step}-{record.variant}-{record.platform.replace('/', '-')}"
 
 
 class Records:
-    """The lab's records, as the site shows them: those that do not hold are refused."""
+    """The records of one environment, the lab's by default, as the site shows them: those that do not hold are refused.
 
-    def __init__(self, platforms: tuple[str, ...] = PLATFORMS) -> None:
-        self._loaded: dict[Path, Record] = {}
+    Those of other environments are only set beside them.
+    """
+
+    def __init__(self, platforms: tuple[str, ...] = PLATFORMS, environment: str = LAB_ENVIRONMENT) -> None:
+        #: By the name and the platform that pages ask for: compose files are read once for each.
+        self._loaded: dict[tuple[str, str], Record] = {}
+        self.environment = environment
         #: What `make step-N` is said to print; tests that build for one platform expect one.
         self.platforms = platforms
 
     @cached_property
     def findings(self) -> dict[Path, Finding]:
         """What is wrong with records, by their path."""
-        return {finding.path: finding for finding in check(LAB_ENVIRONMENT)}
+        return {finding.path: finding for finding in check(self.environment)}
 
     def get(self, name: str, platform: str = PLATFORMS[0]) -> Record:
         """The record of STEP/VARIANT (the recommended one for STEP alone). Raises Problem when it does not hold."""
+        if found := self._loaded.get((name, platform)):
+            return found
         step_name, _, variant_name = name.partition("/")
         step = find_step(step_name)
         variant = step.variant(variant_name or RECOMMENDED)
-        path = record_path(LAB_ENVIRONMENT, step.name, variant.name, platform)
+        path = record_path(self.environment, step.name, variant.name, platform)
         if finding := self.findings.get(path):
             raise Problem(f"The record {shown(path)} is {finding.state}.", why=finding.why, next=finding.command)
-        if path not in self._loaded:
-            record = load(path)
-            if record is None:
-                raise Problem(f"{step.name}/{variant.name} has no record on {platform}.", next="make steps")
-            self._loaded[path] = record
-        return self._loaded[path]
+        record = load(path)
+        if record is None:
+            raise Problem(f"{step.name}/{variant.name} has no record on {platform}.", next="make steps")
+        self._loaded[name, platform] = record
+        return record
 
     def of_step(self, name: str) -> list[Record]:
         """The records of all variants of a step on all platforms. Raises Problem when one of them does not hold."""
@@ -106,6 +120,16 @@ class Records:
     def all(self) -> list[Record]:
         """Every record, in the order of the ladder, then those of the experiments."""
         return [record for step in all_measured() for record in self.of_step(step.name)]
+
+    @cached_property
+    def elsewhere(self) -> dict[str, list[Record]]:
+        """The records of every other environment, in the order of their paths; those that do not hold are left out."""
+        found = {}
+        for environment in environments():
+            if environment != self.environment:
+                wrong = {finding.path for finding in check(environment)}
+                found[environment] = [load(path) for path in record_files(environment) if path not in wrong]
+        return found
 
 
 class Page:
@@ -117,10 +141,12 @@ class Page:
     def functions(self) -> dict[str, Callable[..., str]]:
         """What the page's expressions may call, by name."""
         names = (
-            "bars", "bench", "change", "claims", "claims_table", "contents", "diff", "failure", "fidelity", "grown",
-            "instruction", "intro", "ladder", "layer", "layers", "lines", "machine", "packages", "ratio",
+            "bars", "bench", "change", "claims", "claims_table", "contents", "diff", "elsewhere", "environment",
+            "environments", "failure", "fidelity", "floor", "floors", "grown", "instruction", "intro", "ladder",
+            "layer", "layers", "lines", "looked_for", "machine", "memory", "methods", "packages", "parts", "ratio",
             "recipe_dockerfile", "recipe_errors", "recipes", "results", "saved", "seconds", "size", "sizes", "stages",
-            "terminal", "then_and_now", "timings", "variants", "vendored", "wheel_groups", "wheel_size", "wheels",
+            "terminal", "then_and_now", "times_floor", "timings", "untouched", "untouched_bytes", "variants",
+            "vendored", "wheel_groups", "wheel_size", "wheels",
         )  # fmt: skip
         return {name: getattr(self, f"_{name}") for name in names}
 
@@ -129,13 +155,26 @@ class Page:
     def _link(self, target: PurePosixPath) -> str:
         return os.path.relpath(target, self.path.parent)
 
-    def _number(self, text: str, record: Record, exact: str) -> str:
-        """A number that leads to its record."""
-        title = f"{exact}; {record.step}/{record.variant} on {record.platform}"
-        return f'[{text.replace(" ", "&nbsp;")}]({self._link(RESULTS_PAGE)}#{anchor(record)} "{title}"){{ .measured }}'
+    def _number(self, text: str, record: Record, exact: str, field: str = "size", other: Record | None = None) -> str:
+        """A number that leads to its record, and is marked when the way to measure that field changed since.
 
-    def _of(self, record: Record, size: int) -> str:
-        return self._number(megabytes(size), record, f"{size:,} bytes")
+        `field` is where it stands in the record, and `other` a second record that it is made from.
+        """
+        where = "" if record.environment == LAB_ENVIRONMENT else f" in {record.environment}"
+        title = f"{exact}; {record.step}/{record.variant} on {record.platform}{where}"
+        link = f'{self._link(RESULTS_PAGE)}#{anchor(record)} "{title}"'
+        return f"[{text.replace(' ', '&nbsp;')}]({link}){MEASURED}{self._mark(field, record, other)}"
+
+    def _mark(self, field: str, *records: Record | None) -> str:
+        """A mark that leads to the change in the way of measuring that one of these records is older than; else ''."""
+        for record in filter(None, records):
+            for change_ in methods.since(record, field):
+                title = f"measured before the way of measuring changed on {change_.at:%Y-%m-%d}"
+                return f'[{MARK}]({self._link(METHODOLOGY)}#{_method(change_)} "{title}"){OLDER}'
+        return ""
+
+    def _of(self, record: Record, size: int, field: str = "size") -> str:
+        return self._number(megabytes(size), record, f"{size:,} bytes", field)
 
     def _get(self, name: str, platform: str, kind: str) -> tuple[Record, int]:
         record = self.records.get(name, platform)
@@ -149,15 +188,16 @@ class Page:
 
     def _size(self, name: str, kind: str = "transfer", platform: str = PLATFORMS[0]) -> str:
         """A size of an image: transfer, unpacked, wasted, wasted_base, or a field's name, like context_bytes."""
-        return self._of(*self._get(name, platform, kind))
+        return self._of(*self._get(name, platform, kind), _place(kind))
 
     def _samples(self, name: str, kind: str) -> tuple[Record, Samples]:
-        """The samples of a kind of time: `cold`, `edit`, `lock`, `start`, or a name that the application reports."""
+        """The samples of a kind of time, as `TIMES` calls it, or by a name that the application reports."""
         record = self.records.get(name)
         times = record.time
         found = None
         if times:
-            found = getattr(times, TIMES[kind]) if kind in TIMES else (times.reported_s or {}).get(kind)
+            fields = TIMES | MEMORY
+            found = getattr(times, fields[kind]) if kind in fields else (times.reported_s or {}).get(kind)
         if found is None:
             step = find_step(name.partition("/")[0])
             raise Problem(f"{name} has no times of {kind}.", next=f"make time-{step.command.removeprefix('make ')}")
@@ -165,47 +205,72 @@ class Page:
 
     def _seconds(self, name: str, kind: str) -> str:
         """The median of what was timed, natively: see `_samples` for the kinds."""
+        return self._median(*self._samples(name, kind))
+
+    def _median(self, record: Record, found: Samples) -> str:
+        places = (f"time.{name}" for name in TIMES.values() if getattr(record.time, name) is found)
+        return self._number(duration(found.median), record, _spread(record, found, duration), next(places, "time"))
+
+    def _memory(self, name: str, kind: str) -> str:
+        """The median of the memory that a variant's processes keep: `memory-idle` or `memory-loaded`."""
         record, found = self._samples(name, kind)
-        spread = f"{duration(min(found.samples))} to {duration(max(found.samples))} in {len(found.samples)} samples"
-        return self._number(duration(found.median), record, spread)
+        return self._number(megabytes(found.median), record, _spread(record, found, megabytes), f"time.{MEMORY[kind]}")
+
+    def _parts(self, name: str, kind: str) -> str:
+        """Where the time of a kind goes: its parts, each with its median, and the whole.
+
+        Those of a build that are too short to be seen in half of the samples are left out.
+        """
+        record, whole = self._samples(name, kind)
+        parts = (record.time.steps_s or {}).get(kind, {})
+        seen = {words: found for words, found in parts.items() if 2 * len(found.samples) > len(whole.samples)}
+        rows = [[_part(words), self._median(record, found)] for words, found in seen.items()]
+        return markdown_table(["part", "median"], [*rows, ["**all of it**", self._median(record, whole)]], "lr")
 
     def _ratio(self, slow: tuple[str, str], fast: tuple[str, str]) -> str:
         """How many times as long one thing takes as another; each is a name and a kind of time, of one sitting."""
-        (_, a), (record, b) = self._samples(*slow), self._samples(*fast)
+        (other, a), (record, b) = self._samples(*slow), self._samples(*fast)
         value = a.median / b.median
         text = f"{value:.0f} times" if value >= 10 else f"{value:.1f} times"
-        return self._number(text, record, f"{duration(a.median)} against {duration(b.median)}")
+        shown_as = megabytes if slow[1] in MEMORY else duration
+        return self._number(text, record, f"{shown_as(a.median)} against {shown_as(b.median)}", "time", other)
 
-    def _timings(self, step: str, *columns: str) -> str:
-        """What was timed of a step's variants; a column is `KIND: words for the head`."""
+    def _timings(self, step: str, *columns: str, only: tuple[str, ...] = ()) -> str:
+        """What was timed of a step's variants, or of some; a column is `KIND: words for the head`."""
         kinds = dict(column.split(": ") for column in columns)
-        rows = []
+        rows, timed = [], []
         for variant in find_step(step).variants:
+            if only and variant.name not in only:
+                continue
             record = self.records.get(f"{step}/{variant.name}")
             if record.outcome == "failed":
                 rows.append([variant.name, "fails", *[""] * (len(kinds) - 1)])
                 continue
-            cells = (self._seconds(f"{step}/{variant.name}", kind) for kind in kinds)
+            name = f"{step}/{variant.name}"
+            cells = [self._memory(name, kind) if kind in MEMORY else self._seconds(name, kind) for kind in kinds]
             rows.append([f"**{variant.name}**" if variant.name == RECOMMENDED else variant.name, *cells])
-        return markdown_table(["variant", *kinds.values()], rows, "l" + "r" * len(kinds))
+            timed.append(record)
+        table = markdown_table(["variant", *kinds.values()], rows, "l" + "r" * len(kinds))
+        return "\n\n".join(part for part in (table, _flag(timed)) if part)
 
     def _change(self, before: str, after: str, kind: str = "transfer", platform: str = PLATFORMS[0]) -> str:
         """How much larger or smaller `after` is than `before`, in percent."""
-        _, old = self._get(before, platform, kind)
+        other, old = self._get(before, platform, kind)
         record, new = self._get(after, platform, kind)
-        return self._number(change(new, old), record, f"{old:,} bytes before, {new:,} bytes after")
+        exact = f"{old:,} bytes before, {new:,} bytes after"
+        return self._number(change(new, old), record, exact, _place(kind), other)
 
     def _saved(self, before: str, after: str, kind: str = "transfer", platform: str = PLATFORMS[0]) -> str:
         """By how much `after` is smaller than `before`."""
-        _, old = self._get(before, platform, kind)
+        other, old = self._get(before, platform, kind)
         record, new = self._get(after, platform, kind)
-        return self._number(megabytes(old - new), record, f"{old:,} bytes less {new:,} bytes")
+        return self._number(megabytes(old - new), record, f"{old:,} bytes less {new:,} bytes", _place(kind), other)
 
     def _grown(self, before: str, after: str, kind: str = "transfer", platform: str = PLATFORMS[0]) -> str:
         """By how much `after` is larger than `before`, with its sign."""
-        _, old = self._get(before, platform, kind)
+        other, old = self._get(before, platform, kind)
         record, new = self._get(after, platform, kind)
-        return self._number(signed(new - old), record, f"{new:,} bytes less {old:,} bytes")
+        return self._number(signed(new - old), record, f"{new:,} bytes less {old:,} bytes", _place(kind), other)
 
     def _layer(self, name: str, words: str, platform: str = PLATFORMS[0], field: str = "unpacked_file_bytes") -> str:
         """A size of the one layer of an image whose instruction has these words."""
@@ -215,13 +280,13 @@ class Page:
             raise Problem(
                 f"{len(found)} layers of {name} have {words!r} in their instruction.", next="make show-step-N"
             )
-        return self._of(record, getattr(found[0], field))
+        return self._of(record, getattr(found[0], field), "size.layers")
 
     def _packages(self, name: str, *, without: tuple[str, ...] = ("pip",), platform: str = PLATFORMS[0]) -> str:
         """The sum of the Python packages that the Dockerfile installs: all but those that the base brings."""
         record = self.records.get(name, platform)
         added = [p for p in record.contents.python_packages if p.name not in without and p.bytes is not None]
-        return self._of(record, sum(package.bytes for package in added))
+        return self._of(record, sum(package.bytes for package in added), "contents.python_packages")
 
     def _vendored(self, package: str, *names: str) -> str:
         """A Python package in several images: its bytes, and the shared libraries that its wheel brings along."""
@@ -238,8 +303,9 @@ class Page:
         )
         head += [f"`{library}`" for library in libraries]
         for name, (record, one), sizes in zip(names, found, plain, strict=True):
-            cells = (self._of(record, sizes[library]) if library in sizes else "" for library in libraries)
-            rows.append([name, self._of(record, one.bytes or 0), *cells])
+            place = "contents.python_packages"
+            cells = (self._of(record, sizes[library], place) if library in sizes else "" for library in libraries)
+            rows.append([name, self._of(record, one.bytes or 0, place), *cells])
         return markdown_table(head, rows, "l" + "r" * (len(head) - 1))
 
     def _failure(self, name: str, platform: str = PLATFORMS[0]) -> str:
@@ -286,7 +352,7 @@ class Page:
             return ["fails", ""]
         size = getattr(record.size, kind)
         against = "" if record.variant == first.variant or not first.size else change(size, getattr(first.size, kind))
-        return [self._of(record, size), against]
+        return [self._of(record, size, f"size.{kind}"), against]
 
     def _contents(self, step: str, platform: str = PLATFORMS[0]) -> str:
         """What is in the images of a step."""
@@ -310,9 +376,9 @@ class Page:
                     str(len(inside.python_packages)),
                     *marks,
                     str(len(inside.setuid_files)),
-                    self._of(record, inside.pyc_bytes),
-                    self._of(record, record.size.wasted.own_bytes),
-                    self._of(record, record.size.context_bytes),
+                    self._of(record, inside.pyc_bytes, "contents.pyc_bytes"),
+                    self._of(record, record.size.wasted.own_bytes, "size.wasted"),
+                    self._of(record, record.size.context_bytes, "size.context_bytes"),
                 ]
             )
         return markdown_table(head, rows, "llrrlllrrrr")
@@ -321,11 +387,14 @@ class Page:
         """The layers of an image, lowest first; those of the base as one row."""
         record = self.records.get(name, platform)
         base = [layer for layer in record.size.layers if layer.of_base]
-        image = record.provenance.bases[-1].name
-        sums = (sum(getattr(layer, kind) for layer in base) for kind in KINDS.values())
-        rows = [[f"base image, {len(base)} layers (`{image}`)", *(self._of(record, size) for size in sums)]]
+        rows = []
+        if base:
+            image = record.provenance.bases[-1].name
+            sums = (sum(getattr(layer, kind) for layer in base) for kind in KINDS.values())
+            sizes = (self._of(record, size, "size.layers") for size in sums)
+            rows.append([f"base image, {len(base)} layers (`{image}`)", *sizes])
         for layer in record.size.layers[len(base) :]:
-            sizes = (self._of(record, getattr(layer, kind)) for kind in KINDS.values())
+            sizes = (self._of(record, getattr(layer, kind), "size.layers") for kind in KINDS.values())
             rows.append([f"`{_in_cell(instruction(layer.created_by))}`", *sizes])
         return markdown_table(["made by", "transfer", "unpacked"], rows, "lrr")
 
@@ -368,10 +437,13 @@ class Page:
         for name, record in named:
             row = [f"[{name}]({self._step_page(record.step)})"]
             for kind in KINDS.values():
-                size = getattr(record.size, kind)
-                row += [self._of(record, size), "" if record is named[0][1] else change(size, getattr(first, kind))]
+                size, place = getattr(record.size, kind), f"size.{kind}"
+                row += [
+                    self._of(record, size, place),
+                    "" if record is named[0][1] else change(size, getattr(first, kind)),
+                ]
             other = self.records.get(name, PLATFORMS[1])
-            rows.append([*row, *(self._of(other, getattr(other.size, kind)) for kind in KINDS.values())])
+            rows.append([*row, *(self._of(other, getattr(other.size, k), f"size.{k}") for k in KINDS.values())])
         chart = self._chart(named, f"Image sizes on {' and '.join(PLATFORMS)}", PLATFORMS)
         return "\n\n".join(part for part in (chart, markdown_table(head, rows, "lrrrrrr"), self._climb(named)) if part)
 
@@ -398,7 +470,8 @@ class Page:
             "was not timed."
         )
         table = markdown_table(["variant", *kinds.values()], rows, "l" + "r" * len(kinds))
-        return "\n\n".join(part for part in (self._drawn(drawn, caption, kinds.values()), said, table) if part)
+        flag = _flag(record for _, record in named)
+        return "\n\n".join(part for part in (self._drawn(drawn, caption, kinds.values()), said, table, flag) if part)
 
     def _step_page(self, step: str) -> str:
         short = find_step(step).command.removeprefix("make ")
@@ -460,7 +533,9 @@ class Page:
         record = self.records.get(name)
         if record.size is None:
             return None, "fails"
-        return record.size.unpacked_file_bytes, self._of(record, record.size.unpacked_file_bytes)
+        return record.size.unpacked_file_bytes, self._of(
+            record, record.size.unpacked_file_bytes, "size.unpacked_file_bytes"
+        )
 
     def _terminal(self, step: str, *, quick: bool = False) -> str:
         """The end of what `make step-N` prints, from the records; `…` stands for what differs from run to run.
@@ -481,19 +556,30 @@ class Page:
 
     def _results(self) -> str:
         """Every record as a row that other pages can link to."""
+        return self._rows(self.records.all())
+
+    def _rows(self, records: list[Record]) -> str:
         head = ["step", "variant", "platform", "transfer", "unpacked", "files", "wasted", "context", "OS", "Python"]
         head += ["user", "built", "base", "record"]
         rows = []
-        for record in self.records.all():
+        for record in records:
             cells = [f'<span id="{anchor(record)}"></span>{record.step}', record.variant, record.platform]
             if record.size and record.contents:
-                exact = (
-                    record.size.transfer_bytes, record.size.unpacked_tar_bytes, record.size.unpacked_file_bytes,
-                    record.size.wasted.own_bytes, record.size.context_bytes,
-                )  # fmt: skip
-                cells += [f'<span title="{size:,} bytes">{megabytes(size)}</span>' for size in exact]
-                cells += [str(len(record.contents.os_packages)), str(len(record.contents.python_packages))]
-                cells.append(record.contents.user)
+                exact = {
+                    "transfer_bytes": record.size.transfer_bytes,
+                    "unpacked_tar_bytes": record.size.unpacked_tar_bytes,
+                    "unpacked_file_bytes": record.size.unpacked_file_bytes,
+                    "wasted": record.size.wasted.own_bytes,
+                    "context_bytes": record.size.context_bytes,
+                }
+                cells += [
+                    f'<span title="{size:,} bytes">{megabytes(size)}</span>{self._mark(f"size.{name}", record)}'
+                    for name, size in exact.items()
+                ]
+                for name in ("os_packages", "python_packages"):
+                    count = str(len(getattr(record.contents, name)))
+                    cells.append(count + self._mark(f"contents.{name}", record))
+                cells.append(record.contents.user + self._mark("contents.user", record))
             else:
                 cells += ["fails", *[""] * 7]
             origins = sorted({base.origin for base in record.provenance.bases})
@@ -501,11 +587,83 @@ class Page:
         return markdown_table(head, rows, "lllrrrrrrrllll")
 
     def _machine(self) -> str:
-        """The machine and the engine of the lab's records, in a sentence."""
-        about = Environment.model_validate_json(environment_path(LAB_ENVIRONMENT).read_text())
-        hardware = f"{about.cores} cores ({about.cpu}), {about.memory_bytes / 1e9:.0f} GB of memory, {about.system}"
-        builder = f"buildx {about.buildx}, driver `{about.builder_driver}`, store `{about.store}`"
-        return f"{hardware}; Docker Engine {about.engine} with {builder}"
+        """The machine and the engine of the records, in a sentence."""
+        return _described(load_environment(self.records.environment))
+
+    def _methods(self) -> str:
+        """The changes in the way of measuring, the latest first, and how many records are older than each."""
+        rows, records = [], self.records.all()
+        for one in reversed(methods.log()):
+            older = sum(one in methods.since(record) for record in records)
+            fields = ", ".join(f"`{name}`" for name in one.fields)
+            words = f"{_in_cell(one.what)} *Before:* {_in_cell(one.before)}"
+            when = f'<span id="{_method(one)}"></span>{one.at:%Y&#8209;%m&#8209;%d}'
+            rows.append([when, words, fields, f"{older}&nbsp;{MARK}" if older else "none"])
+        head = ["since", "what changed", "which fields of a record", "records that are older"]
+        return markdown_table(head, rows, "lllr")
+
+    def _environment(self) -> str:
+        """The environment that the numbers of the site are from."""
+        return f"`{self.records.environment}`"
+
+    def _environments(self) -> str:
+        """Every environment that has records: its machine, where its base images come from, and how many records."""
+        rows = []
+        for name in environments():
+            about = load_environment(name)
+            bases = named(about.bases) if about else ""
+            cells = [_described(about), bases, str(len(record_files(name)))]
+            rows.append([f"**`{name}`**" if name == self.records.environment else f"`{name}`", *cells])
+        return markdown_table(["environment", "machine and engine", "base images", "records"], rows, "lllr")
+
+    def _elsewhere(self) -> str:
+        """The sizes that differ by over one percent between environments for equal inputs, and who else has records."""
+        if not self.records.elsewhere:
+            return (
+                f"So far one environment has records, {self._environment()}, so there is nothing to compare. "
+                "`make record` on another machine makes the second one."
+            )
+        return "\n\n".join(self._against(name, there) for name, there in self.records.elsewhere.items())
+
+    def _against(self, name: str, there: list[Record]) -> str:
+        """One other environment: in words, as a table of what differs, and its records."""
+        found = elsewhere.against(self.records.all(), there)
+        most = f"{elsewhere.NOTICED:.0%}"
+        words = f"{found.equal} images were built from equal inputs in {self._environment()} and in `{name}`. "
+        words += f"Of these, {found.images or 'none'} differ{'s' * (found.images == 1)} in size by more than {most}."
+        if found.other_inputs:
+            words += f" {found.other_inputs} more were built from other inputs, and are not compared."
+        if left_out := len(record_files(name)) - len(there):
+            words += f" Records of `{name}` that do not hold any more, and are left out: {left_out}."
+        parts = [f"### `{name}` {{ #{name} }}", words]
+        for here, other in found.outcomes:
+            pair = " and ".join(f"{one.outcome} in `{one.environment}`" for one in (here, other))
+            parts.append(f"{self._record_link(here)}: {pair}.")
+        rows = [
+            [
+                self._record_link(one.here),
+                next(kind for kind, field in KINDS.items() if field == one.field),
+                self._of(one.here, one.bytes_here, f"size.{one.field}"),
+                self._of(one.there, one.bytes_there, f"size.{one.field}"),
+                change(one.bytes_there, one.bytes_here),
+                signed(one.of_base),
+            ]
+            for one in found.sizes
+        ]
+        head = ["variant", "size", self._environment(), f"`{name}`", "change", "of that, base image"]
+        parts += [markdown_table(head, rows, "llrrrr")] if rows else []
+        parts += [f'??? note "All records of {name}"\n\n{textwrap.indent(self._rows(there), "    ")}'] if there else []
+        return "\n\n".join(parts)
+
+    def origin(self) -> str:
+        """Which environment the page's numbers are from, in a sentence for its end."""
+        link = f"[{self._environment()}]({self._link(METHODOLOGY)}#environments)"
+        return f"Numbers on this page that lead to a record were measured in {link}.\n{{ .environment }}"
+
+    def legend(self) -> str:
+        """What the mark of a number means, in a sentence for the page's end."""
+        link = f"[changed since]({self._link(METHODOLOGY)}#when-the-way-of-measuring-changes)"
+        return f"{MARK} The way to measure this number {link} it was measured.\n{{ .environment }}"
 
     def _bench(self, words: str) -> str:
         """The median of what the bench timed, or weighed, under these words."""
@@ -592,8 +750,8 @@ class Page:
 
     @cached_property
     def _proved(self) -> list[RecipeRecord]:
-        """The lab's recipes. Raises Problem when one of them does not hold."""
-        return recipes.complete(LAB_ENVIRONMENT).recipes
+        """The environment's recipes. Raises Problem when one of them does not hold."""
+        return recipes.complete(self.records.environment).recipes
 
     def _recipes(self) -> str:
         """The apt packages that building a package takes, and those that running it takes, with what they add."""
@@ -614,7 +772,7 @@ class Page:
                 cells += ["", record.outcome, "", ""]
             rows.append([*cells, _glibc_today(row) if row else "not asked"])
         days = sorted({f"{record.provenance.measured_at:%Y-%m-%d}" for record in proved})
-        path = self._file(recipes.record_path(LAB_ENVIRONMENT), "The record")
+        path = self._file(recipes.record_path(self.records.environment), "The record")
         caption = (
             f"Proved on {' and '.join(days)} (UTC), on {proved[0].platform} upon `{IMAGE}`. *Adds* is the "
             "transfer size of all that `apt-get` installs for them, dependencies included; the pointer shows the exact "
@@ -639,6 +797,66 @@ class Page:
             if record.recipe.package == package and record.outcome == "proved":
                 return f"``` dockerfile\n{record.recipe.dockerfile}```"
         raise Problem(f"{package} has no proved recipe.", next=f"make recipes NAME={package}")
+
+    @cached_property
+    def _all_floors(self) -> list[Floor]:
+        """The environment's floors. Raises Problem when one of them does not hold."""
+        return floor.complete(self.records.environment).floors
+
+    def _floor_of(self, name: str) -> Floor:
+        step, _, variant = name.partition("/")
+        key = (find_step(step).name, variant or RECOMMENDED)
+        for one in self._all_floors:
+            if one.key[:2] == key:
+                return one
+        raise Problem(f"{name} has no floor.", next=f"make floor-{step}")
+
+    def _of_floor(self, text: str, exact: str) -> str:
+        """A number that leads to the record of floors."""
+        path = self._link(records_file(floor.record_path(self.records.environment)))
+        return f'[{text.replace(" ", "&nbsp;")}]({path} "{exact}"){{ .measured }}'
+
+    def _floor_bytes(self, size: int) -> str:
+        return self._of_floor(megabytes(size), f"{size:,} bytes")
+
+    def _floor(self, name: str, kind: str = "transfer") -> str:
+        """The size of an image of just those files that an image looks at: `transfer`, `unpacked`, or `file_bytes`."""
+        return self._floor_bytes(getattr(self._floor_of(name).floor, KINDS.get(kind, kind)))
+
+    def _times_floor(self, name: str, kind: str = "transfer") -> str:
+        """An image's size as a multiple of its floor's."""
+        one, field = self._floor_of(name), KINDS.get(kind, kind)
+        exact = f"{getattr(one.image, field):,} bytes against {getattr(one.floor, field):,} bytes"
+        return self._of_floor(f"{one.times(field):.2f} times", exact)
+
+    def _untouched_bytes(self, name: str) -> str:
+        """The bytes of an image's files that nothing looks at."""
+        return self._floor_bytes(self._floor_of(name).untouched_bytes)
+
+    def _looked_for(self, name: str) -> str:
+        """How many paths an image looks for that are not there."""
+        return self._of_floor(str(len(self._floor_of(name).missing)), "the record has them all")
+
+    def _floors(self) -> str:
+        """Every image whose floor was found, its size and its floor's."""
+        head = ["image"]
+        for kind in KINDS:
+            head += [kind, "floor", "times"]
+        rows = []
+        for one in self._all_floors:
+            short = find_step(one.step).command.removeprefix("make ")
+            row = [f"[{short}{'' if one.variant == RECOMMENDED else f'/{one.variant}'}]({self._step_page(one.step)})"]
+            for field in KINDS.values():
+                sizes = (self._floor_bytes(getattr(weight, field)) for weight in (one.image, one.floor))
+                row += [*sizes, f"{one.times(field):.2f}"]
+            rows.append(row)
+        return markdown_table(head, rows, "lrrrrrr")
+
+    def _untouched(self, name: str) -> str:
+        """The largest things that an image ships and that nothing looks at."""
+        rows = [[f"`{one.name}`" if one.name.startswith(("/", "site-packages")) else one.name, str(one.files),
+                 self._floor_bytes(one.bytes)] for one in self._floor_of(name).untouched]  # fmt: skip
+        return markdown_table(["what ships and is never looked at", "files", "unpacked"], rows, "lrr")
 
     @cached_property
     def _decided(self) -> list[folklore.Decided]:
@@ -688,8 +906,9 @@ class Readme(Page):
     def __init__(self, records: Records) -> None:
         super().__init__(records, PurePosixPath("README.md"), {})
 
-    def _number(self, text: str, record: Record, exact: str) -> str:
-        return f'[{text}]({shown(record.path)} "{exact}")'
+    def _number(self, text: str, record: Record, exact: str, field: str = "size", other: Record | None = None) -> str:
+        older = self._mark(field, record, other)
+        return f'[{text}{MARK if older else ""}]({shown(record.path)} "{exact}{OLD if older else ""}")'
 
     def _drawn(self, drawn: list[Bar], caption: str, order: Iterable[str] = ()) -> str:
         """None: GitHub shows no SVG that stands in the text."""
@@ -699,9 +918,31 @@ class Readme(Page):
         return find_step(step).name
 
 
+def _place(kind: str) -> str:
+    """Where a kind of size stands in a record."""
+    if kind in ("wasted", "wasted_base"):
+        return "size.wasted"
+    field = KINDS.get(kind, kind)
+    return f"{'size' if field in Size.model_fields else 'contents'}.{field}"
+
+
+def _method(change_: methods.Change) -> str:
+    """Where a change in the way of measuring stands on its page."""
+    return f"method-{change_.id}"
+
+
 def records_file(path: Path) -> PurePosixPath:
     """Where the site keeps a file of results/."""
     return PurePosixPath("results/records") / path.relative_to(RESULTS).as_posix()
+
+
+def _described(about: Environment | None) -> str:
+    """A machine and its engine, in a sentence."""
+    if about is None:
+        return "not described"
+    hardware = f"{about.cores} cores ({about.cpu}), {about.memory_bytes / 1e9:.0f} GB of memory, {about.system}"
+    builder = f"buildx {about.buildx}, driver `{about.builder_driver}`, store `{about.store}`"
+    return f"{hardware}; Docker Engine {about.engine} with {builder}"
 
 
 def _wheel(package: Package, answer: Answer) -> str:
@@ -728,6 +969,27 @@ def _glibc_today(package: Package) -> str:
     """Does a wheel make building unnecessary on Debian?"""
     there = [machine for libc, machine in TARGETS if libc == "manylinux" and package.state(libc, machine) == "yes"]
     return {0: "no", 1: f"on {there[0] if there else ''} alone", 2: "yes"}[len(there)]
+
+
+def _spread(record: Record, found: Samples, shown: Callable[[float], str]) -> str:
+    """The lowest and the highest sample, how many there are, and whether the machine was busy before."""
+    text = f"{shown(min(found.samples))} to {shown(max(found.samples))} in {len(found.samples)} samples"
+    return text + (f"; on a busy machine: load {record.time.load_before} before" if record.time.busy else "")
+
+
+def _flag(records: Iterable[Record]) -> str:
+    """A warning where one of some records was timed on a busy machine; else nothing."""
+    busy = sorted({record.time.load_before for record in records if record.time and record.time.busy})
+    if not busy:
+        return ""
+    loads = " and ".join(str(load) for load in busy)
+    return f"**Taken on a busy machine**: the load average before was {loads}. Compare within one table only."
+
+
+def _part(words: str) -> str:
+    """A part of what was timed: an instruction, as the builder shows it, as code and cut; else words."""
+    short = words if len(words) <= 90 else f"{words[:89]}…"
+    return _code(short) if words.startswith("[") else short
 
 
 def _code(text: str) -> str:

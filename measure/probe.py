@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import posixpath
 import re
+import socket
+import subprocess
 import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
+import yaml
 from python_on_whales import Container, DockerClient
 from python_on_whales.exceptions import DockerException, NoSuchContainer
 from tenacity import (
     RetryError,
     Retrying,
+    retry_if_exception,
     retry_if_exception_type,
+    stop_after_attempt,
     stop_after_delay,
     stop_any,
     stop_when_event_set,
     wait_fixed,
 )
 
-from measure.engine import Engine, native_platform
+from measure.engine import STILLBORN, Engine, native_platform
 from measure.errors import Problem, say
 from measure.steps import Variant
 
@@ -129,6 +136,70 @@ def dependencies(engine: Engine, variant: Variant) -> Iterator[tuple[list[str], 
         docker.compose.down(volumes=True, quiet=True)
 
 
+@dataclass(frozen=True)
+class Project:
+    """A Compose project of this process's own, and where its service answers."""
+
+    command: list[str]
+    url: str
+
+    @contextmanager
+    def printing(self, *words: str) -> Iterator[Iterator[str]]:
+        """Run `docker compose` with these words; yields the lines that it prints, as they come. Ends it in the end.
+
+        Raises Problem, with its last lines, when it fails by itself.
+        """
+        shown: list[str] = []
+        child = subprocess.Popen(
+            [*self.command, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True,
+        )  # fmt: skip
+
+        def lines() -> Iterator[str]:
+            for line in child.stdout:
+                shown.append(line.rstrip())
+                yield shown[-1]
+            if child.wait():
+                tail = "\n".join(shown[-10:])
+                raise Problem(f"docker compose {' '.join(words)} fails.", why=tail, next="make lab-status")
+
+        try:
+            yield lines()
+        finally:
+            child.terminate()
+            child.communicate(timeout=30)
+
+    def run(self, *words: str) -> None:
+        """Run `docker compose` with these words to its end. Raises Problem when it fails."""
+        with self.printing(*words) as lines:
+            for _ in lines:
+                continue
+
+
+@contextmanager
+def project(engine: Engine, folder: Path, service: str, image: str) -> Iterator[Project]:
+    """A step's folder as a Compose project with a name and a port of its own, as `docker compose up SERVICE` has it.
+
+    `image` is the name that Compose gives to what it builds. Containers and networks are always removed.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = folder / "compose.measure.yaml"
+    inside = yaml.safe_load((folder / "compose.yaml").read_text())["services"][service]["ports"][0].split(":")[-1]
+    own.write_text(f'services: {{{service}: {{image: {image}, ports: !override ["127.0.0.1:{port}:{inside}"]}}}}\n')
+    docker = _compose(
+        engine,
+        compose_files=[folder / "compose.yaml", own],
+        compose_project_name=f"measure-{os.getpid()}-{uuid.uuid4().hex[:12]}",
+        compose_profiles=["*"],
+    )
+    try:
+        yield Project([*docker.client_config.docker_compose_cmd], f"http://127.0.0.1:{port}")
+    finally:
+        docker.compose.down(volumes=True, quiet=True)
+
+
 @contextmanager
 def named_container(engine: Engine) -> Iterator[dict[str, Any]]:
     """Options for `docker run` by which a container is known as this process's own. It is always removed."""
@@ -141,14 +212,22 @@ def named_container(engine: Engine) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def running(
-    engine: Engine, image: str, variant: Variant, platform: str, **options: Any
+    engine: Engine,
+    image: str,
+    variant: Variant,
+    platform: str,
+    *,
+    when_run: Callable[[], None] = lambda: None,
+    **options: Any,
 ) -> Iterator[tuple[Container, str]]:
     """Run an image in the background, and before it what it depends on; yields its container and its base URL.
 
-    The URL is on loopback. All of it is always removed.
+    `when_run` is called in between; again, when runc lost the container before it began, which is then run again, twice
+    at most. The URL is on loopback. All of it is always removed. Raises Problem when it ends at once.
     """
     with dependencies(engine, variant) as (networks, volumes), named_container(engine) as known_as:
-        container = engine.docker.run(
+        run = functools.partial(
+            engine.docker.run,
             image,
             detach=True,
             platform=platform,
@@ -160,8 +239,23 @@ def running(
             **known_as,
             **options,
         )
-        published = container.network_settings.ports[f"{variant.port}/tcp"][0]
-        yield container, f"http://127.0.0.1:{published['HostPort']}"
+        for attempt in Retrying(
+            retry=retry_if_exception(lambda error: isinstance(error, DockerException) and STILLBORN in str(error)),
+            stop=stop_after_attempt(3),
+            before_sleep=lambda _: _remove(engine, known_as["name"]),
+            reraise=True,
+        ):
+            with attempt:
+                when_run()
+                container = run()
+        published = (container.network_settings.ports or {}).get(f"{variant.port}/tcp")
+        if not published:  # it has no ports any more
+            raise Problem(
+                f"{image} does not start: it ended at once.",
+                why="\n".join(str(container.logs()).splitlines()[-10:]),
+                next=f"docker run --rm -it --platform {platform} -p 8000:{variant.port} {image}",
+            )
+        yield container, f"http://127.0.0.1:{published[0]['HostPort']}"
 
 
 def wait_for(url: str, seconds: float) -> httpx.Response:
@@ -174,6 +268,42 @@ def wait_for(url: str, seconds: float) -> httpx.Response:
         with attempt:
             return httpx.get(url, timeout=10, trust_env=False)
     raise AssertionError("unreachable")
+
+
+def wait_until(url: str, words: str, seconds: float) -> None:
+    """Ask until an answer has these words, at most `seconds`. Raises tenacity.RetryError when none has."""
+    for attempt in Retrying(
+        stop=stop_any(stop_after_delay(seconds), stop_when_event_set(ending)),
+        wait=wait_fixed(0.02),
+        retry=retry_if_exception_type((httpx.TransportError, ValueError)),
+    ):
+        with attempt:
+            if words not in httpx.get(url, timeout=10, trust_env=False).text:
+                raise ValueError(f"{words} is not there yet")
+
+
+#: Adds up what the processes of a container keep in memory, but for this one; see proc_pid_smaps(5). Pages that a
+#: worker shares with the process that it was forked from count once: PSS divides them, and of what is mapped from files
+#: the process that has most of it stands for all.
+_RESIDENT = r"""
+import os, pathlib, re
+anonymous = mapped = 0
+for folder in pathlib.Path("/proc").glob("[0-9]*"):
+    if int(folder.name) != os.getpid():
+        text = (folder / "smaps_rollup").read_text()
+        kilobytes = {name: int(value) for name, value in re.findall(r"^(\w+): +(\d+) kB$", text, re.MULTILINE)}
+        anonymous += kilobytes["Pss_Anon"]
+        mapped = max(mapped, kilobytes["Rss"] - kilobytes["Anonymous"])
+print(1024 * (anonymous + mapped))
+"""
+
+
+def resident_bytes(container: Container) -> int:
+    """Memory that the processes of a running container of a Python image keep, in bytes.
+
+    Health checks must be off: one that runs at this moment would count.
+    """
+    return int(container.execute(["python", "-c", _RESIDENT]))
 
 
 #: Volumes of bytecode carry this label with the name of the image that they belong to.

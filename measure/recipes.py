@@ -23,7 +23,7 @@ from lab.lifecycle import check_disk
 from measure import build as builder
 from measure import records
 from measure.build import BuildError, scrub
-from measure.check import Finding, recipes
+from measure.check import Finding, demand, recipes
 from measure.engine import Engine, describe, native_platform
 from measure.errors import Problem, console, say
 from measure.files import cache_folder, write_whole
@@ -127,12 +127,7 @@ def findings(environment: str) -> list[Finding]:
 
 def complete(environment: str) -> RecipeTable:
     """The recorded table. Raises Problem when it does not hold for each recipe that is listed."""
-    if wrong := findings(environment):
-        raise Problem(
-            f"{shown(record_path(environment))} is {wrong[0].state}.",
-            why="\n".join(finding.why for finding in wrong),
-            next="; ".join(dict.fromkeys(finding.command for finding in wrong)),
-        )
+    demand(record_path(environment), findings(environment))
     return load(environment)
 
 

@@ -15,6 +15,7 @@ from typing import Literal
 from filelock import FileLock
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from measure import methods
 from measure.contents import Contents
 from measure.errors import Problem, say
 from measure.files import cache_folder, write_whole
@@ -91,7 +92,7 @@ class Provenance(_Model):
 
 
 class Samples(_Model):
-    """A duration, taken several times; in seconds."""
+    """A duration in seconds, or an amount of memory in bytes, as the field's name says, taken several times."""
 
     samples: list[float] = Field(min_length=1)
     median: float
@@ -106,20 +107,70 @@ class Samples(_Model):
 class Times(_Model):
     """What takes how long, natively: each taken several times in one sitting, in turns. See measure/timing.py."""
 
-    #: With no layer of its own in the builder's cache; base images and package index are there.
+    #: With no layer of its own in the builder's cache, and cache mounts empty; base images and package index are there.
     cold_build_s: Samples | None = None
+    #: With nothing changed.
+    rebuild_unchanged_s: Samples | None = None
     #: After one line of the application's code changed, with everything else in the builder's cache.
     rebuild_after_edit_s: Samples | None = None
-    #: After one dependency changed its version.
+    #: After one dependency, of Python alone, changed its version.
     rebuild_after_lock_s: Samples | None = None
+    #: After a dependency that is compiled changed its version.
+    rebuild_after_compiled_s: Samples | None = None
+    #: After the base image changed; the new one is there.
+    rebuild_after_base_s: Samples | None = None
+    #: On an engine that has nothing, with a cache in a registry of the build before one line of code changed.
+    fresh_after_edit_s: Samples | None = None
+    #: The same after one dependency, of Python alone, changed its version.
+    fresh_after_lock_s: Samples | None = None
+    #: From one line of code changed, to a container that runs already, to its answer: `docker compose up --build`.
+    edit_to_answer_s: Samples | None = None
+    #: The same under `docker compose watch`, which builds nothing.
+    watch_to_answer_s: Samples | None = None
     #: From `docker run` to the first answer.
     start_to_first_response_s: Samples | None = None
+    #: What importing the application takes, in a process of its own, in a new container.
+    import_s: Samples | None = None
+    #: Where the time goes: the steps of each kind of build, and of `edit_to_answer_s`, by the words that name them.
+    #: Those of a build may run at the same time.
+    steps_s: dict[str, dict[str, Samples]] | None = None
     #: What the application says of itself when it is asked, by the name in its answer.
     reported_s: dict[str, Samples] | None = None
+    #: What the processes keep in memory after the first answer, and after a thousand more: their anonymous pages, and
+    #: once the pages of files that they map.
+    resident_idle_bytes: Samples | None = None
+    resident_loaded_bytes: Samples | None = None
     #: The one-minute load average before the sitting: a busy machine spoils timings.
     load_before: float
     #: UTC
     measured_at: datetime
+
+    @property
+    def busy(self) -> bool:
+        """Was the machine busy with something else before? Pages flag such a sitting."""
+        return self.load_before >= BUSY
+
+
+#: The one-minute load average from which on a machine is called busy: one processor of it is never free.
+BUSY = 1.0
+
+#: The fields of Times by the kind of time, as plans and pages call it.
+TIMES = {
+    "cold": "cold_build_s",
+    "unchanged": "rebuild_unchanged_s",
+    "edit": "rebuild_after_edit_s",
+    "lock": "rebuild_after_lock_s",
+    "compiled": "rebuild_after_compiled_s",
+    "base": "rebuild_after_base_s",
+    "fresh-edit": "fresh_after_edit_s",
+    "fresh-lock": "fresh_after_lock_s",
+    "answer": "edit_to_answer_s",
+    "watch": "watch_to_answer_s",
+    "start": "start_to_first_response_s",
+    "import": "import_s",
+}
+#: Those that are amounts of memory.
+MEMORY = {"memory-idle": "resident_idle_bytes", "memory-loaded": "resident_loaded_bytes"}
 
 
 class Record(_Model):
@@ -158,6 +209,8 @@ class Environment(_Model):
 
     schema_version: Literal[2] = SCHEMA_VERSION
     name: str
+    #: The machine's own platform, like linux/amd64; None where that was not recorded yet.
+    platform: str | None = None
     cpu: str
     cores: int
     memory_bytes: int
@@ -184,6 +237,24 @@ def record_path(environment: str, step: str, variant: str, platform: str) -> Pat
 def environment_path(environment: str) -> Path:
     """Path of the description of an environment."""
     return RESULTS / environment / "environment.json"
+
+
+def load_environment(name: str) -> Environment | None:
+    """The description of an environment, or None when it has none. Raises Problem when it is not a valid one."""
+    path = environment_path(name)
+    try:
+        return Environment.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        why = "\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        next = "git checkout it, or measure again: make step-N"
+        raise Problem(f"{shown(path)} describes no environment.", why=why, next=next) from None
+
+
+def named(bases: Literal["docker.io", "lab"]) -> str:
+    """Where base images come from, for people."""
+    return {"lab": "the lab", "docker.io": "Docker Hub"}[bases]
 
 
 def environments() -> list[str]:
@@ -254,6 +325,7 @@ def writing(folder: Path) -> Iterator[None]:
 def save(record: Record) -> Record | None:
     """Write a record, whole or not at all. One that says the same as before keeps its date.
 
+    A change in the way of measuring in between gives it a new one: it is the same by the new way then.
     Returns the record that was there before, None when there was none or no valid one, which is told. Raises OSError,
     with the old record still in place, when it cannot be written.
     """
@@ -265,13 +337,30 @@ def save(record: Record) -> Record | None:
             old = None
         if old and record.time is None and old.inputs_sha256 == record.inputs_sha256:
             record = record.model_copy(update={"time": old.time})  # of the same inputs, so they still hold
-        if old is None or not old.same_facts(record) or old.time != record.time:
+        newer_way = old is not None and methods.of_image(old) != methods.of_image(record)
+        if old is None or not old.same_facts(record) or old.time != record.time or newer_way:
             write_whole(record.path, as_json(record))
     return old
 
 
 def save_environment(environment: Environment) -> None:
-    """Write the description of an environment where it differs from the one that is there."""
+    """Write the description of an environment where it differs from the one that is there.
+
+    Raises Problem when that one has base images from elsewhere: the records of an environment are of one kind.
+    """
+    try:
+        old = load_environment(environment.name)
+    except Problem:
+        old = None
+    if old and old.bases != environment.bases:
+        raise Problem(
+            f"The records in {shown(environment.path.parent)}/ are of another kind.",
+            why=f"Their base images come from {named(old.bases)}, and here they come from {named(environment.bases)}.",
+            next="ENVIRONMENT=another-name make …",
+        )
+    if old and (old.cpu, old.cores) != (environment.cpu, environment.cores):
+        machines = f"{old.cores} cores ({old.cpu}) before, {environment.cores} cores ({environment.cpu}) now"
+        say(f"{environment.name} is on another machine: {machines}. Times of the two do not compare")
     text = as_json(environment)
     with writing(environment.path.parent):
         if not environment.path.exists() or environment.path.read_text() != text:
@@ -280,12 +369,14 @@ def save_environment(environment: Environment) -> None:
 
 def schemas() -> dict[str, str]:
     """The published JSON Schemas, by file name below `results/`."""
-    from measure.recipe_table import RecipeTable  # its records are made of what stands here
+    from measure.floor_table import FloorTable  # these records are made of what stands here
+    from measure.recipe_table import RecipeTable
 
     models = {
         "record.schema.json": Record,
         "environment.schema.json": Environment,
         "wheels.schema.json": WheelTable,
         "recipes.schema.json": RecipeTable,
+        "floor.schema.json": FloorTable,
     }
     return {name: json.dumps(model.model_json_schema(), indent=2) + "\n" for name, model in models.items()}

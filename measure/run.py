@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from rich.markup import escape
 
@@ -94,8 +95,13 @@ def _size(image: Image, context_bytes: int) -> Size:
     )
 
 
-def _measure(engine: Engine, step: Step, variant: Variant, platform: str, progress: Callable[[str], None]) -> Outcome:
-    """Build and weigh one variant on one platform, and record what came of it, success or failure."""
+def weighed(
+    engine: Engine, step: Step, variant: Variant, platform: str, progress: Callable[[str], None], **settings: Any
+) -> Record:
+    """Build and weigh one variant on one platform: what there is to record of it, success or failure.
+
+    `settings` are those of a bake target, like `no-cache`.
+    """
     inputs = inputs_of(step, variant, engine.recipe)
     common = {
         "environment": engine.environment,
@@ -112,22 +118,26 @@ def _measure(engine: Engine, step: Step, variant: Variant, platform: str, progre
         return provenance(engine, images, platform, step.command, labels)
 
     try:
-        image = builder.build(engine, step, variant, platform, progress)
+        image = builder.build(engine, step, variant, platform, progress, **settings)
     except BuildError as error:
         lesson = variant.teaching.fails_with
         line = (error.line_with(lesson) if lesson else None) or error.telling_line
         failure = Failure(exit_code=error.exit_code, line=scrub(line))
-        record = Record(outcome="failed", failure=failure, provenance=origin({}), **common)
         if not lesson and not probe.ending.is_set():
             _show_failure(engine, variant, platform, error)
-    else:
-        record = Record(
-            outcome="built",
-            size=_size(image, builder.context_bytes(engine, step, variant)),
-            contents=image.contents,
-            provenance=origin(image.labels),
-            **common,
-        )
+        return Record(outcome="failed", failure=failure, provenance=origin({}), **common)
+    return Record(
+        outcome="built",
+        size=_size(image, builder.context_bytes(engine, step, variant)),
+        contents=image.contents,
+        provenance=origin(image.labels),
+        **common,
+    )
+
+
+def _measure(engine: Engine, step: Step, variant: Variant, platform: str, progress: Callable[[str], None]) -> Outcome:
+    """Build and weigh one variant on one platform, and record what came of it, success or failure."""
+    record = weighed(engine, step, variant, platform, progress)
     outcome = Outcome(variant, platform, record)
     # A failure that is the lesson is a result. Any other is a mishap, and does not replace a result; neither does what
     # became of a build that was interrupted.
@@ -183,6 +193,7 @@ def measure_step(engine: Engine, step: Step, done: Callable[[Outcome], None] = l
     save_environment(describe(engine))
     outcomes, answers = _measure_all(engine, step, pairs, done)
     builder.tidy()
+    probe.remove_orphans(engine)  # again: the engine may have been starting one for a run that had just been killed
     out.print(table(step, [outcome.record for outcome in outcomes], engine.platforms))
     for platform, answer in answers.items():
         out.print(f"{platform} answers: {escape(str(answer.result().start))}", soft_wrap=True)

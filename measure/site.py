@@ -22,10 +22,11 @@ import yaml
 from jinja2 import Environment, StrictUndefined, TemplateError
 from watchfiles import watch
 
+from measure import methods
 from measure.errors import Problem, say
 from measure.files import write_whole
-from measure.pages import Page, Readme, Records, records_file
-from measure.records import RESULTS, Record, shown
+from measure.pages import MEASURED, OLDER, Page, Readme, Records, records_file
+from measure.records import LAB_ENVIRONMENT, RESULTS, Record, environments, shown
 from measure.steps import ROOT, all_steps
 
 PAGES = ROOT / "docs"
@@ -49,7 +50,11 @@ def render_page(records: Records, path: PurePosixPath, text: str) -> str:
     """
     match = _FRONT_MATTER.match(text)
     meta: dict[str, Any] = yaml.safe_load(match[1]) if match else {}
-    return _fill(Page(records, path, meta), f"docs/{path}", text)
+    page = Page(records, path, meta)
+    filled = _fill(page, f"docs/{path}", text)
+    ends = [page.origin()] if MEASURED in filled else []
+    ends += [page.legend()] if OLDER in filled else []
+    return "\n\n".join([filled.rstrip(), *ends]) + "\n" if ends else filled
 
 
 def _fill(page: Page, name: str, text: str) -> str:
@@ -98,15 +103,24 @@ def _flat(record: Record) -> dict[str, Any]:
     provenance = record.provenance.model_dump(mode="json", exclude={"bases"})
     row["bases"] = " ".join(base.name for base in record.provenance.bases)
     row["origin"] = " ".join(sorted({base.origin for base in record.provenance.bases}))
+    row["older_than"] = " ".join(change.id for change in methods.since(record))
     return row | provenance
 
 
-def render() -> None:
+def _records(environment: str) -> Records:
+    """The records of an environment. Raises Problem when it has none."""
+    if environment not in environments():
+        why = f"These have some: {', '.join(environments())}."
+        raise Problem(f"There are no records of {environment}.", why=why, next="leave ENVIRONMENT out")
+    return Records(environment=environment)
+
+
+def render(environment: str = LAB_ENVIRONMENT) -> None:
     """Fill in every page, and put the records beside them. Writes only what changed, and deletes what is no more.
 
-    Raises Problem with everything that stands in the way; then nothing is written.
+    Numbers are those of one environment. Raises Problem with all that stands in the way; then nothing is written.
     """
-    records = Records()
+    records = _records(environment)
     wanted: dict[PurePosixPath, str | bytes] = {}
     problems: list[Problem] = []
     for source in sorted(path for path in PAGES.rglob("*") if path.is_file()):
@@ -128,7 +142,7 @@ def render() -> None:
         )
     for path in RESULTS.rglob("*.json"):
         wanted[records_file(path)] = path.read_bytes()
-    everything = records.all()
+    everything = [*records.all(), *(record for found in records.elsewhere.values() for record in found)]
     wanted[PurePosixPath("results/records.csv")] = _as_csv(everything)
     content = [record.model_dump(mode="json", exclude_none=True) for record in everything]
     wanted[PurePosixPath("results/records.json")] = json.dumps(content, indent=1)
@@ -151,12 +165,12 @@ def _environment() -> dict[str, str]:
     return {**os.environ, "NO_MKDOCS_2_WARNING": "1", "DISABLE_MKDOCS_2_WARNING": "true"}
 
 
-def build(folder: Path = SITE) -> None:
+def build(folder: Path = SITE, environment: str = LAB_ENVIRONMENT) -> None:
     """Render the pages and build the site, strictly: a link or an anchor that leads nowhere fails.
 
     Raises Problem when a page or the site cannot be built; the site that was there before stays.
     """
-    render()
+    render(environment)
     fresh = folder.with_name(f".{folder.name}.partial")
     try:
         command = _mkdocs("build", "--strict", "--site-dir", str(fresh))
@@ -180,13 +194,13 @@ def _telling(log: str) -> list[str]:
     return [line for line in lines if not line.startswith(("INFO", "DEBUG"))][-20:] or lines[-20:]
 
 
-def serve(address: str) -> None:
+def serve(address: str, environment: str = LAB_ENVIRONMENT) -> None:
     """Serve the site, rendered anew whenever a page, a record or a step changes, until Ctrl-C."""
-    render()
+    render(environment)
     stop = threading.Event()
     places = [PAGES, RESULTS, ROOT / "measure", ROOT / "lab", ROOT / "folklore"]
     places += [step.folder for step in all_steps()]
-    watcher = threading.Thread(target=_render_on_change, args=(places, stop), daemon=True)
+    watcher = threading.Thread(target=_render_on_change, args=(places, environment, stop), daemon=True)
     watcher.start()
     # --livereload: with click 8.3 MkDocs 1.6 forgets that it is the default.
     server = subprocess.Popen(_mkdocs("serve", "--dev-addr", address, "--livereload"), cwd=ROOT, env=_environment())
@@ -204,16 +218,19 @@ def serve(address: str) -> None:
         )
 
 
-def _render_on_change(places: list[Path], stop: threading.Event) -> None:
+def _render_on_change(places: list[Path], environment: str, stop: threading.Event) -> None:
     for _ in watch(*places, stop_event=stop, raise_interrupt=False):
         try:
-            render()
+            render(environment)
         except Problem as problem:
             problem.show()
 
 
 def readme(text: str) -> str:
-    """The README with its generated parts made anew. Raises Problem when a record that they show does not hold."""
+    """The README with its generated parts made anew. Raises Problem when a record that they show does not hold.
+
+    Its numbers are the lab's: it is one file for everybody.
+    """
     records = Records()
 
     def fill(match: re.Match[str]) -> str:

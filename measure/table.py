@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from measure.compare import Row, instruction
+from measure.compare import SIZES, Change, LayerChange, Row, instruction
+from measure.floor_table import Floor
 from measure.recipe_table import RecipeRecord
 from measure.records import Record, Size
 from measure.steps import Step, Variant
@@ -116,6 +117,49 @@ def difference_table(title: str, rows: list[Row], most: int = 15) -> Table:
     return shown
 
 
+def bytes_table(title: str, rows: list[Row], most: int = 15) -> Table:
+    """Rows of a difference to the byte: recorded, now, and the change; the `most` rows that moved most, in their order.
+
+    For a look at what is nearly the same, where megabytes would say nothing.
+    """
+    shown = Table(title=title)
+    shown.add_column("bytes", overflow="fold")
+    for name in ("recorded", "now", "change"):
+        shown.add_column(name, justify="right", no_wrap=True)
+    kept = sorted(rows, key=lambda row: -abs(row.growth))[:most]
+    for row in rows:
+        if row in kept:
+            cells = ("-" if one is None else f"{one:,}" for one in (row.before, row.after))
+            percent = f" ({change(row.after, row.before)})" if row.both and abs(row.growth) * 2000 >= row.before else ""
+            shown.add_row(escape(row.name), *cells, f"{row.growth:+,}{percent}" if row.growth else "0")
+    if left_out := len(rows) - len(kept):
+        shown.add_row(f"[dim]and {left_out} more[/]", "", "", "")
+    return shown
+
+
+def layer_changes_table(found: list[LayerChange]) -> Table:
+    """The layers that are not the same to the byte, and the bytes that each grew by."""
+    grown = [one for one in found if one.grew]
+    shown = Table(title=f"layers that are not the same to the byte: {len(grown)} of {len(found)}", expand=True)
+    for name in SIZES.values():
+        shown.add_column(name, justify="right", no_wrap=True)
+    shown.add_column("made by", no_wrap=True, overflow="ellipsis", ratio=1)
+    for one in grown:
+        where = "" if one.before and one.after else "new: " if one.after else "gone: "
+        shown.add_row(*(f"{one.growth(field):+,}" for field in SIZES), escape(f"{where}{one.name}"))
+    return shown
+
+
+def changes_table(title: str, found: list[Change]) -> Table:
+    """What is another in a second image, packages and facts, by name."""
+    shown = Table(title=title)
+    for name in ("", "recorded", "now"):
+        shown.add_column(name, overflow="fold")
+    for one in found:
+        shown.add_row(escape(one.name), escape(one.before), escape(one.after))
+    return shown
+
+
 def wheel_cell(package: Package, answer: Answer) -> str:
     """What a table says of a wheel: its size, or `no`; the version before it when that is not the latest."""
     if answer.wheel is None:
@@ -151,4 +195,32 @@ def recipes_table(records: list[RecipeRecord]) -> Table:
             run = [" ".join(recipe.run), run_cost] if recipe.run else ["nothing", ""]
             cells = [" ".join(recipe.build), build_cost, *run, duration(built.seconds)]
         shown.add_row(f"{recipe.package} {recipe.version}", *cells)
+    return shown
+
+
+def floors_table(floors: list[Floor]) -> Table:
+    """How large images are, how large their floors, and how many times as large they are as these."""
+    shown = Table(title="the floor: the files that the running application looks at", show_edge=False, pad_edge=False)
+    shown.add_column("image")
+    for kind in ("transfer", "unpacked"):
+        for name in (kind, "floor", "times"):
+            shown.add_column(name, justify="right")
+    for floor in floors:
+        cells = []
+        for kind in ("transfer_bytes", "unpacked_tar_bytes"):
+            sizes = (megabytes(getattr(one, kind)) for one in (floor.image, floor.floor))
+            cells += [*sizes, f"{floor.times(kind):.2f}"]
+        shown.add_row(f"{floor.step}/{floor.variant}", *cells)
+    return shown
+
+
+def untouched_table(floor: Floor) -> Table:
+    """The largest things that an image ships and that nothing looks at."""
+    title = f"{floor.step}/{floor.variant}: {megabytes(floor.untouched_bytes)} ship and are never looked at"
+    shown = Table(title=title, show_edge=False, pad_edge=False)
+    shown.add_column("the largest of it")
+    for name in ("files", "bytes"):
+        shown.add_column(name, justify="right")
+    for one in floor.untouched:
+        shown.add_row(escape(one.name), str(one.files), megabytes(one.bytes))
     return shown

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-def megabytes(size: int) -> str:
+def megabytes(size: float) -> str:
     """A size for people: decimal megabytes (10**6 bytes), one decimal; kilobytes where that would say 0.0 MB."""
     return f"{size / 1e6:.1f} MB" if size >= 50_000 or size == 0 else f"{size / 1e3:.1f} kB"
 

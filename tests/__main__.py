@@ -6,11 +6,18 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from measure.steps import ROOT, all_steps
 
 BIN = Path(sys.executable).parent
+
+
+def actionlint(*workflows: str) -> list[str]:
+    """The command that checks GitHub Actions workflows, and with shellcheck what their steps run."""
+    return [str(BIN / "actionlint"), "-shellcheck", str(BIN / "shellcheck"), "-pyflakes=", *workflows]
 
 
 def _lint() -> list[list[str]]:
@@ -26,11 +33,12 @@ def _lint() -> list[list[str]]:
         # A naive Dockerfile leaves pip's cache in the image, and pins nothing: that is what it teaches.
         [str(BIN / "hadolint"), "--ignore=DL3042", "--ignore=DL3013", *naive],
         [str(BIN / "shellcheck"), *shell],
+        actionlint(*(f for f in tracked if f.startswith(".github/workflows/"))),
     ]
 
 
 def _pytest(*arguments: str) -> list[list[str]]:
-    return [[sys.executable, "-m", "pytest", *arguments]]
+    return [[sys.executable, "-m", "pytest", "--durations=25", "--durations-min=5", *arguments]]
 
 
 PHASES = {
@@ -41,31 +49,55 @@ PHASES = {
     "site": lambda: _pytest("tests/docs/test_blocks.py", "tests/docs/test_site.py"),
     "docs": lambda: _pytest("tests/docs"),
 }
+#: Phases one after another; those in a tuple at the same time: the unit tests keep one processor busy, the lab's wait.
 RUNS = {
     "fast": ("lint", "unit", "site"),
-    "ci": ("lint", "unit", "lab", "images", "docs"),
-    "all": ("lint", "unit", "lab", "images", "docs"),
+    "ci": ("lint", ("lab", "unit"), "images", "docs"),
+    "all": ("lint", ("lab", "unit"), "images", "docs"),
 }
+
+
+class Phase:
+    """A phase of a run, and what came of it: seconds, exit codes, and a line for each test that failed."""
+
+    def __init__(self, name: str, run: str) -> None:
+        self.name, self.environment = name, {**os.environ, "TESTS": run}
+        self.seconds, self.codes, self.wrong = 0.0, [], []
+
+    def lines(self) -> Iterator[str]:
+        """Run the phase's commands, all of them; yields what they print."""
+        begun = time.monotonic()
+        yield f"== {self.name}\n"
+        for command in PHASES[self.name]():
+            pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+            with subprocess.Popen(command, cwd=ROOT, env=self.environment, **pipes) as process:
+                for line in process.stdout:
+                    if line.startswith(("FAILED ", "ERROR ")):
+                        self.wrong.append(line.rstrip()[:500])
+                    yield line
+            self.codes.append(process.returncode)
+        self.seconds = time.monotonic() - begun
+
+    def __str__(self) -> str:
+        return f"{self.name:8} {self.seconds:6.0f} s  {'failed' if any(self.codes) else 'ok'}"
 
 
 def main() -> int:
     """Run the phases of a run; go on after a failure, so that one run shows every fault. Returns the exit code."""
     name = sys.argv[1] if len(sys.argv) > 1 else "fast"
-    failed = []
-    summary = []
-    for phase in RUNS[name]:
-        print(f"== {phase}", flush=True)
-        begun = time.monotonic()
-        environment = {**os.environ, "TESTS": name}
-        codes = [
-            subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, env=environment).returncode
-            for command in PHASES[phase]()
-        ]
-        summary.append(f"{phase:8} {time.monotonic() - begun:6.0f} s  {'failed' if any(codes) else 'ok'}")
-        if any(codes):
-            failed.append(phase)
-    print(f"== {name}: {len(all_steps())} step(s)", *summary, sep="\n", flush=True)
-    return 1 if failed else 0
+    done: list[Phase] = []
+    for group in RUNS[name]:
+        first, *others = [Phase(one, name) for one in ([group] if isinstance(group, str) else group)]
+        with ThreadPoolExecutor() as pool:
+            beside = [pool.submit(lambda phase: list(phase.lines()), phase) for phase in others]
+            for line in first.lines():
+                print(line, end="", flush=True)
+            for told in beside:
+                print(*told.result(), sep="", end="", flush=True)
+        done += [first, *others]
+    wrong = [line for phase in done for line in phase.wrong]
+    print(f"== {name}: {len(all_steps())} step(s)", *wrong, *done, sep="\n", flush=True)
+    return 1 if any(code for phase in done for code in phase.codes) else 0
 
 
 if __name__ == "__main__":

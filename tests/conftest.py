@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,9 @@ import pytest
 from lab import lifecycle
 from lab.config import Lab
 from measure import engine as engines
-from measure.build import load_into_engine
-from measure.engine import Engine
+from measure.build import load_into_engine, stop_clients
+from measure.engine import STILLBORN, Engine
+from measure.run import provide_bases
 from measure.steps import ROOT, Step, Variant, all_measured
 
 
@@ -79,10 +81,51 @@ def engine() -> Iterator[Engine]:
         lifecycle.down(lab)
 
 
+#: Builds at once: one more than two processors have, because a build also waits for disk and package index.
+BUILDS = 3
+#: Seconds that the first test with an image may take: it waits for the images of all.
+ALL_BUILT = 3000
+
+
+def _cases(items: list[pytest.Item]) -> dict[tuple[str, str, str], tuple[Step, Variant, str]]:
+    """What the tests are parametrized with that is an image: step, variant and platform. Emulated builds come first."""
+    found = {}
+    for item in items:
+        parameters = getattr(item, "callspec", None) and item.callspec.params
+        if parameters and parameters.keys() >= {"step", "variant", "platform"} and "image" in item.fixturenames:
+            step, variant, platform = (parameters[name] for name in ("step", "variant", "platform"))
+            if not variant.teaching.fails_with:
+                found[step.name, variant.name, platform] = step, variant, platform
+    return dict(sorted(found.items(), key=lambda case: case[0][2] == engines.native_platform()))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """The first test that needs an image has the time to build those of all."""
+    for item in session.items:
+        if "image" in item.fixturenames:
+            item.add_marker(pytest.mark.timeout(ALL_BUILT))
+            break
+
+
 @pytest.fixture(scope="session")
-def image(engine):
-    """Builds a variant for a platform into the engine, once, and returns the image's name."""
+def image(engine, request):
+    """Builds a variant for a platform into the engine, once, and returns the image's name.
+
+    Those that tests are parametrized with are built before, some at a time. A build that fails is tried again, and
+    fails, in the test that needs it.
+    """
     built: dict[tuple[str, str, str], str] = {}
+    cases = {key: case for key, case in _cases(request.session.items).items() if case[2] in engine.platforms}
+    provide_bases(engine, [case[1:] for case in cases.values()])
+    with ThreadPoolExecutor(BUILDS) as pool:
+        building = {key: pool.submit(load_into_engine, engine, *case) for key, case in cases.items()}
+        try:
+            wait(building.values())
+        except BaseException:  # Ctrl-C, or no time left: nothing more is begun, and what runs is ended
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop_clients()
+            raise
+    built |= {key: future.result() for key, future in building.items() if not future.exception()}
 
     def build(step: Step, variant: Variant, platform: str) -> str:
         key = (step.name, variant.name, platform)
@@ -95,10 +138,16 @@ def image(engine):
 
 @pytest.fixture(scope="session")
 def docker(engine):
-    """Runs the engine's docker client."""
+    """Runs the engine's docker client; once more when runc lost a container's first process before it began."""
+    client = engine.docker.client_config.client_call[0]
 
     def call(*words: str, seconds: int = 600, **options):
-        return run(engine.docker.client_config.client_call[0], *words, seconds=seconds, **options)
+        done = run(client, *words, seconds=seconds, **options)
+        if done.returncode == 0 or STILLBORN not in done.stderr:
+            return done
+        for container in done.stdout.split() if words[0] == "run" else ():  # its ID, when it was to be detached
+            run(client, "rm", "--force", "--volumes", container)
+        return run(client, *words, seconds=seconds, **options)
 
     return call
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from lab.config import Lab
 from measure.pages import Records
 from measure.site import PAGES, render_page
-from measure.steps import PLATFORMS, ROOT, all_steps
+from measure.steps import PLATFORMS, ROOT, Step, all_steps, find_step
 
 _FENCE = re.compile(
     r"(?:^(?P<indent> *)<!-- no-run: (?P<reason>.*?) -->\n)?"
@@ -109,6 +109,33 @@ def matches(expected: str, seen: str) -> bool:
         return j == len(lines)
 
     return fits(0, 0)
+
+
+#: What `make` says of a variant that is not as it was recorded, right before where the records are.
+_NEWS = re.compile(
+    r"(?<=:\n)((?:^  \S+ · linux/\w+: .*\n)+)(?=^Records: results/[^/]+/(?P<step>[^/]+)/$)", re.MULTILINE
+)
+_NEW_VERSION = re.compile(r"\S+ \d\S*(, \d\S*)* → \d\S*(, \d\S*)*")
+
+
+def without_new_versions(output: str) -> str:
+    """What a command printed, less the lines that tell of nothing but new versions where nobody pinned them.
+
+    Poetry is installed in one version, and what it needs in the newest one: an image that ships Poetry gets other
+    packages any day. A line that tells of anything else too, or of another variant, stays.
+    """
+
+    def kept(match: re.Match[str]) -> str:
+        step = find_step(match["step"])
+        return "".join(line for line in match[1].splitlines(keepends=True) if not expected(step, line))
+
+    def expected(step: Step, line: str) -> bool:
+        variant, words = re.fullmatch(r"  (\S+) · \S+: (.*)\n", line).groups()
+        last_stage = step.variant(variant).dockerfile.read_text().rpartition("\nFROM ")[2]
+        ships_poetry = re.search(r"pip install .*\bpoetry\b", last_stage)
+        return bool(ships_poetry) and all(_NEW_VERSION.fullmatch(one) for one in words.split("; "))
+
+    return _NEWS.sub(kept, output)
 
 
 def lab_environment() -> dict[str, str]:

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import run
-from tests.docs.pages import blocks, matches, outputs, script
+from tests.docs.pages import blocks, matches, outputs, script, without_new_versions
 
 PAGE = """
 Type:
@@ -76,3 +76,31 @@ def test_what_fits(expected, seen):
 )
 def test_what_does_not_fit(expected, seen):
     assert not matches(expected, seen)
+
+
+NEWS = """│ single │ ok │
+Against the recorded numbers: 10 the same within 0.1%, 1 changed:
+  {line}
+Records: results/lab-amd64/step-3-multistage/
+"""
+
+
+def test_a_new_version_of_what_nobody_pinned_is_no_difference():
+    """Of Poetry's own dependencies, in an image that ships Poetry."""
+    seen = NEWS.format(line="single · linux/amd64: charset-normalizer 3.5.2 → 3.5.3; filelock 4.2.12 → 4.3.1")
+    assert without_new_versions(seen) == NEWS.replace("  {line}\n", "")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "recommended · linux/amd64: flask 3.1.2 → 3.1.3",
+        "single · linux/amd64: transfer +1.2 MB (+1.9 %)",
+        "single · linux/amd64: filelock 4.2.12 → 4.3.1; transfer +1.2 MB (+1.9 %)",
+        "single · linux/amd64: numpy 2.5.1 12.3 MB → 14.5 MB",
+        "single · linux/amd64: user app → root",
+        "single · linux/amd64: filelock 4.2.12 → -",
+    ],
+)
+def test_everything_else_is(line):
+    assert without_new_versions(NEWS.format(line=line)) == NEWS.format(line=line)

@@ -23,8 +23,8 @@ def server(docker, volume):  # after the volume, so that it is removed before it
 
     def start(*options: str, arguments: tuple[str, ...] = ()) -> str:
         created = docker("run", "--detach", *options, IMAGE, *arguments)
+        started.extend(created.stdout.split())  # of one that cannot start, too
         assert created.returncode == 0, created.stderr
-        started.append(created.stdout.strip())
         return started[-1]
 
     yield start
@@ -59,6 +59,12 @@ def query(docker, container: str, sql: str, *options: str) -> str:
     return asked.stdout.strip()
 
 
+def address_of(docker, container: str) -> str:
+    """Its address in the network that it is in."""
+    form = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
+    return docker("inspect", "--format", form, container).stdout.strip()
+
+
 def logs(docker, container: str) -> str:
     shown = docker("logs", container)
     return shown.stdout + shown.stderr
@@ -74,7 +80,7 @@ def test_it_does_not_start_without_a_password(docker):
 def test_unless_everybody_is_trusted(docker, server):
     container = server("--env", "POSTGRES_HOST_AUTH_METHOD=trust")
     assert ready(docker, container), logs(docker, container)
-    address = docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", container).stdout.strip()
+    address = address_of(docker, container)
     assert query(docker, container, "SELECT current_user", "--host", address, "--username=postgres") == "postgres"
 
 
@@ -105,7 +111,7 @@ def test_user_database_and_password_are_those_that_were_asked_for(docker, server
         query(docker, container, "SELECT usesuper FROM pg_user WHERE usename = 'ann'", "--username=ann", "notes") == "t"
     )
     # From another address a password is asked for, and only the right one opens.
-    address = docker("inspect", "--format", "{{.NetworkSettings.IPAddress}}", container).stdout.strip()
+    address = address_of(docker, container)
     for password, expected in ((PASSWORD, 0), ("wrong", 2)):
         asked = docker(
             "exec", "--env", f"PGPASSWORD={password}", container, "psql", "--host", address, "--username=ann", "notes",

@@ -52,7 +52,7 @@ def test_pip_refuses_a_package_that_is_not_the_one_that_was_locked(engine, folde
     copy = Step(STEP.name, folder)
     with changed(lock, block, tampered), pytest.raises(BuildError) as failure:
         builder.load_into_engine(engine, copy, copy.variant(name), "linux/amd64")
-    assert failure.value.line_with("THESE PACKAGES DO NOT MATCH THE HASHES")
+    assert failure.value.line_with("THESE PACKAGES DO NOT MATCH THE HASHES"), "\n".join(failure.value.log)
 
 
 def test_it_becomes_healthy_with_a_read_only_disk_and_no_rights_at_all(engine, recommended):

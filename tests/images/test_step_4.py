@@ -46,7 +46,7 @@ def test_numpy_comes_from_a_wheel_of_the_right_kind_or_from_source(engine, image
         assert ("musllinux" in tags, "manylinux" in tags) == (alpine, not alpine)
 
 
-@pytest.mark.parametrize("name", ["slim", "recommended", "alpine", "alpine-multistage", "solution"])
+@pytest.mark.parametrize("name", ["slim", "recommended", "alpine", "alpine-multistage", "distroless", "solution"])
 @pytest.mark.parametrize("platform", ["linux/amd64", "linux/arm64"])
 def test_where_there_is_a_wheel_no_compiler_ships(name, platform):
     assert not load(record_path(LAB_ENVIRONMENT, STEP.name, name, platform)).contents.has_compiler
@@ -57,3 +57,22 @@ def test_the_solution_still_works_without_numpys_tests(engine, image):
     assert engine.docker.run(name, ["find", "/opt/venv", "-type", "d", "-name", "tests"], remove=True) == ""
     script = "import numpy, numpy.linalg as l; print(int(l.det(numpy.eye(3))))"
     assert engine.docker.run(name, ["python", "-c", script], remove=True) == "1"
+
+
+def test_distroless_has_numpy_without_what_never_runs(engine, image):
+    """No tests, stubs, headers and f2py; linear algebra, random numbers and numpy.testing work all the same."""
+    name = image(STEP, STEP.variant("distroless"), "linux/amd64")
+    script = """if True:
+        import glob, numpy, numpy.fft, numpy.linalg, numpy.polynomial, numpy.random, numpy.testing
+        folder = numpy.__path__[0]
+        left = [p for p in glob.glob(folder + "/**", recursive=True) if p.endswith((".pyi", ".a", ".h", "/tests"))]
+        assert left == [], left
+        assert abs(numpy.linalg.det(numpy.eye(3) * 2) - 8) < 1e-9
+        numpy.testing.assert_allclose(numpy.fft.ifft(numpy.fft.fft([1, 2, 3])).real, [1, 2, 3])
+        print(len(numpy.random.default_rng(1).normal(size=5)))
+        try:
+            import numpy.f2py
+        except ImportError:
+            print("no f2py")
+    """
+    assert engine.docker.run(name, ["python", "-c", script], remove=True).split("\n") == ["5", "no f2py"]

@@ -81,7 +81,7 @@ def test_the_instruction_without_what_the_builder_adds(created_by, shown):
 
 
 def again(before, **changes):
-    provenance = before.provenance.model_copy(update={"measured_at": datetime(2027, 1, 1, tzinfo=UTC)})
+    provenance = before.provenance.model_copy(update={"measured_at": datetime(2099, 2, 2, tzinfo=UTC)})
     return before.model_copy(update={"provenance": provenance, **changes})
 
 

@@ -7,6 +7,8 @@ from lab import bases, config, extras
 from measure.errors import Problem
 from measure.steps import PLATFORMS
 
+BUILD = bases._build
+
 
 def test_an_unknown_base_is_refused_with_the_list_of_those_there_are():
     with pytest.raises(Problem) as problem:
@@ -110,3 +112,25 @@ def test_what_the_lab_adds_is_a_few_kilobytes(monkeypatch):
     files = extras.files(config.Lab.from_environment())
     assert "extras/python/etc/pip.conf" in files
     assert sum(map(len, files.values())) < 10_000
+
+
+@pytest.mark.parametrize(
+    ("line", "times"),
+    [("E: Failed to fetch http://mirror/Sources  404  Not Found", 2), ("gcc: fatal error: no input files", 1)],
+)
+def test_a_build_is_tried_once_more_where_a_mirror_did_not_answer(lab, monkeypatch, line, times):
+    tried = []
+
+    def fail(command, log, **_):
+        tried.append(command)
+        log.write_text(f"#62 124.9 {line}\n" + "a line of the end\n" * 50)
+        raise Problem("Building failed.", why="a line of the end")
+
+    monkeypatch.setattr(bases, "PATIENCE", 0)
+    monkeypatch.setattr(bases, "run_logged", fail)
+    monkeypatch.setattr(extras, "put", lambda lab, context: None)
+    lab.lab.logs.mkdir(parents=True)
+    lab.lab.work.mkdir(parents=True)
+    with pytest.raises(Problem, match="Building failed"):
+        BUILD(lab.lab, {})
+    assert len(tried) == times

@@ -17,7 +17,7 @@ def record(tmp_path, monkeypatch):
 
 
 def later(record: Record, **changes) -> Record:
-    provenance = record.provenance.model_copy(update={"measured_at": datetime(2027, 1, 1, tzinfo=UTC)})
+    provenance = record.provenance.model_copy(update={"measured_at": datetime(2099, 2, 2, tzinfo=UTC)})
     return record.model_copy(update={"provenance": provenance, **changes})
 
 

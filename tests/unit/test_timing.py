@@ -4,12 +4,13 @@ from types import SimpleNamespace
 import pytest
 
 from measure import timing
+from measure.build import step_seconds
 from measure.errors import Problem
-from measure.records import Samples
+from measure.records import TIMES, Samples, Times
 from measure.steps import Step, find_step
 
 TIMED = [find_step(path.stem) for path in sorted(timing.PLANS.glob("*.toml"))]
-CHANGES = [(step, kind) for step in TIMED for kind in timing.plan_of(step).builds if kind != "cold"]
+CHANGES = [(step, kind) for step in TIMED for kind in timing.plan_of(step).changes]
 
 
 @pytest.mark.parametrize(("step", "kind"), CHANGES, ids=lambda value: getattr(value, "name", value))
@@ -20,15 +21,21 @@ def test_a_change_changes_its_files_alone_and_is_another_each_time(step, kind):
 
     seen = []
     for _ in range(2):
-        with timing.changed(step, kind) as copy:
+        with timing.changed(step, kind) as (copy, _):
             seen.append(texts(copy.folder))
             assert copy.name == step.name
     plan = timing.plan_of(step)
-    files = [plan.code] if kind == "edit" else [change.file for change in plan.dependency]
+    changes = plan.compiled if kind == "compiled" else plan.dependency
+    files = [plan.code] if kind == "edit" else [change.file for change in changes]
     assert sorted(name for name in seen[0] if seen[0][name] != seen[1][name]) == files
-    if kind == "edit":
+    if kind == "edit" and plan.answer:
+        original = (step.folder / plan.code).read_text()
+        assert plan.answer.before in original
+        assert plan.answer.before not in seen[0][plan.code]
+        assert len(seen[0][plan.code].splitlines()) == len(original.splitlines())
+    elif kind == "edit":
         assert seen[0][plan.code].startswith((step.folder / plan.code).read_text().rstrip("\n"))
-    for change in plan.dependency if kind == "lock" else []:
+    for change in changes if kind != "edit" else []:
         found = [
             re.search(re.escape(change.after).replace("NONCE", "[0-9a-f]{64}"), one[change.file])[0] for one in seen
         ]
@@ -45,9 +52,60 @@ def test_a_change_that_fits_no_more_is_told(tmp_path, monkeypatch):
         pass
 
 
+def test_a_kind_that_changes_nothing_is_refused():
+    """Else the builder's cache would be timed in its place."""
+    with pytest.raises(Problem, match="no change of kind compiled"), timing.changed(find_step("step-1"), "compiled"):
+        pass
+
+
 def test_a_step_without_edits_is_told(tmp_path):
     with pytest.raises(Problem, match="nothing to time"):
         timing.plan_of(Step("step-9-demo", tmp_path))
+
+
+def test_a_plans_kinds_are_fields_of_a_record():
+    for step in TIMED:
+        plan = timing.plan_of(step)
+        names = {variant.name for variant in step.variants}
+        assert {*plan.leave_out, *plan.fresh, *(one for some in plan.only.values() for one in some)} <= names
+        assert plan.only.keys() <= {*plan.builds, "answer"}
+        for name in names:
+            assert set(plan.kinds(name)) <= set(TIMES)
+    assert set(TIMES.values()) <= set(Times.model_fields)
+
+
+def test_the_new_version_of_a_dependency_is_locked_too():
+    """A change of version that pip refuses, because a hash is wrong, would time a failure."""
+    for step in TIMED:
+        plan = timing.plan_of(step)
+        for change in plan.dependency + plan.compiled:
+            if "sha256:" in change.before:
+                assert "sha256:" in change.after
+                assert not set(re.findall(r"sha256:\w+", change.before)) & set(re.findall(r"sha256:\w+", change.after))
+
+
+def test_the_steps_of_a_build_are_read_from_what_the_builder_prints():
+    log = """#0 building with "default" instance using docker driver
+#1 [internal] load build definition from plain.Dockerfile
+#1 DONE 0.0s
+#7 [builder 2/5] RUN apt-get update     && apt-get install -y gcc
+#7 0.312 Get:1 …
+#8 [stage-1 2/7] RUN python -m venv --without-pip /opt/venv
+#8 CACHED
+#7 DONE 12.4s
+#9 [builder 5/5] RUN pip install
+#9 ...
+#9 [builder 5/5] RUN pip install
+#9 4.250 #1 of 2
+#9 DONE 8.1s
+#12 exporting to image
+#12 exporting layers 0.3s done
+#12 DONE 0.4s"""
+    assert step_seconds(log.splitlines()) == {
+        "[builder 2/5] RUN apt-get update     && apt-get install -y gcc": 12.4,
+        "[builder 5/5] RUN pip install": 8.1,
+        "exporting to image": 0.4,
+    }
 
 
 def test_times_are_not_put_into_the_record_of_something_else(monkeypatch):

@@ -1,0 +1,137 @@
+"""The images without a distribution: nothing in them but what runs, and all of that runs."""
+
+import json
+import os
+import re
+
+import pytest
+
+from measure.probe import running, wait_for
+from measure.records import LAB_ENVIRONMENT, load, record_path
+from measure.run import provide_bases
+from measure.steps import PLATFORMS, all_steps
+from tests.images.test_step_3 import HARDENED
+
+EVERYTHING = os.environ.get("TESTS") == "all"
+CASES = [
+    pytest.param(step, variant, platform, id=f"{step.name}-{platform.split('/')[1]}")
+    for step in all_steps()
+    for variant in step.variants
+    for platform in (PLATFORMS if EVERYTHING else PLATFORMS[:1])
+    # The two Dockerfiles differ in what NumPy brings alone (tests/unit/test_floor.py): one of them tells in time.
+    if variant.name == "distroless" and (EVERYTHING or step.name.startswith("step-4"))
+]
+pytestmark = pytest.mark.parametrize(("step", "variant", "platform"), CASES)
+#: Imports each module of the standard library that is compiled, and some that need data or a library of their own.
+EVERY_MODULE = """
+import glob, importlib, os, sysconfig
+folder = sysconfig.get_config_var("DESTSHARED")
+names = sorted(os.path.basename(path).partition(".")[0] for path in glob.glob(folder + "/*.so"))
+for name in [*names, "ssl", "sqlite3", "ctypes", "lzma", "compression.zstd", "decimal", "asyncio", "email", "unittest"]:
+    importlib.import_module(name)
+print(len(names))
+"""
+#: Files that the kernel would run and that are no shared libraries: programs, and scripts whose interpreter is there.
+PROGRAMS = """
+import os
+for folder, _, names in os.walk("/"):
+    if folder.startswith(("/proc", "/sys", "/dev")):
+        continue
+    for name in names:
+        path = os.path.join(folder, name)
+        if os.access(path, os.X_OK) and ".so" not in name and not os.path.islink(path):
+            with open(path, "rb") as file:
+                words = file.readline().decode(errors="replace").split()
+            if not (words and words[0].startswith("#!")) or os.path.exists(words[0][2:]):
+                print(path)
+"""
+
+
+@pytest.fixture(autouse=True, scope="module")
+def bases_are_there(engine):
+    provide_bases(engine, [case.values[1:] for case in CASES])
+
+
+@pytest.fixture
+def said(engine, image, step, variant, platform):
+    """What Python prints in the image."""
+    name = image(step, variant, platform)
+    return lambda script, **options: engine.docker.run(
+        name, ["python", "-c", script], platform=platform, remove=True, **options
+    )
+
+
+@pytest.mark.parametrize("program", ["sh", "pip", "apt-get", "dpkg", "/bin/sh", "/usr/bin/env"])
+def test_there_is_no_shell_and_no_package_manager(docker, image, step, variant, platform, program):
+    refused = docker("run", "--rm", "--platform", platform, image(step, variant, platform), program, "--version")
+    assert refused.returncode == 127
+    assert re.search(r"executable file not found|no such file or directory", refused.stderr)
+
+
+def test_what_can_be_executed_is_python_and_what_pip_made_for_it(said):
+    programs = said(PROGRAMS).split()
+    assert "/usr/local/bin/python3.14" in programs
+    python = ("/opt/venv/bin/", "/usr/local/bin/python3.14")
+    of_the_engine = "/.dockerenv"  # an empty file that the engine puts into each container
+    others = [path for path in programs if not path.startswith(python) and path != of_the_engine]
+    assert others == []
+
+
+def test_pip_is_not_there_as_a_module_either(said):
+    script = "import importlib.util as u; print([u.find_spec(name) for name in ('pip', 'ensurepip')])"
+    assert said(script) == "[None, None]"
+
+
+def test_every_compiled_module_finds_its_libraries(said):
+    assert int(said(EVERY_MODULE)) > 40
+
+
+def test_names_users_certificates_and_temporary_files(said):
+    script = """if True:
+        import json, os, pwd, socket, ssl, sys, tempfile
+        tempfile.TemporaryFile().close()
+        print(json.dumps([
+            pwd.getpwuid(os.getuid()).pw_name,
+            socket.getaddrinfo("localhost", 80, socket.AF_INET)[0][4][0],
+            ssl.create_default_context().cert_store_stats()["x509_ca"] > 100,
+            sys.getfilesystemencoding(),
+            ssl.create_default_context().security_level,
+            os.path.exists(ssl.get_default_verify_paths().openssl_cafile.replace("cert.pem", "openssl.cnf")),
+            open("/etc/os-release").read().startswith("PRETTY_NAME"),
+        ]))
+    """
+    assert json.loads(said(script)) == ["app", "127.0.0.1", True, "utf-8", 2, True, True]
+
+
+def test_a_name_is_looked_up_with_the_resolver(engine, docker, said):
+    """By glibc's own resolver, at the engine's name server: it needs nothing in the image that ldd would not tell."""
+    assert docker("network", "create", "distroless-names").returncode == 0
+    try:
+        options = {"networks": ["distroless-names"], "hostname": "me", "network_aliases": ["an-alias"]}
+        script = "import socket; print(socket.gethostbyname('an-alias'))"
+        assert re.fullmatch(r"\d+\.\d+\.\d+\.\d+", said(script, **options))
+        script = "import socket\ntry: socket.gethostbyname('nobody.invalid')\nexcept socket.gaierror: print('unknown')"
+        assert said(script, **options) == "unknown"
+    finally:
+        docker("network", "rm", "distroless-names")
+
+
+def test_it_gets_healthy_and_stops_on_a_read_only_disk_without_rights(engine, image, step, variant, platform):
+    with running(engine, image(step, variant, platform), variant, platform, **HARDENED) as (container, url):
+        assert wait_for(url, 120).json()["variant"] == "distroless"
+        assert container.execute(["python", "-c", "import os; print(os.getuid())"]) == "10001"
+        health = container.config.healthcheck.test
+        assert health[0] == "CMD"
+        container.execute(health[1:])
+        engine.docker.stop(container, time=60)
+        container.reload()
+        assert container.state.exit_code == 0
+
+
+def test_a_scanner_reads_which_debian_packages_its_libraries_are_from(step, variant, platform):
+    contents = load(record_path(LAB_ENVIRONMENT, step.name, variant.name, platform)).contents
+    names = {package.name for package in contents.os_packages}
+    assert {"libc6", "libgcc-s1", "libssl3t64", "zlib1g"} <= names
+    assert not names & {"dash", "bash", "dpkg", "apt", "coreutils"}
+    assert (contents.has_shell, contents.has_pip, contents.has_compiler) == (False, False, False)
+    assert contents.setuid_files == []

@@ -1,0 +1,61 @@
+"""The floor is found by running, and proved by running: what was looked at is needed, and nothing else is.
+
+Every run of the tests finds and proves floors: the commands of docs/guide/floor.md do. What stands here is for a run
+that may take long.
+"""
+
+import os
+
+import pytest
+
+from measure import floor
+from measure.errors import Problem
+from measure.run import provide_bases
+from measure.steps import all_steps, find_step
+
+pytestmark = pytest.mark.skipif(os.environ.get("TESTS") != "all", reason="minutes; docs/guide/floor.md finds some")
+CASES = [
+    pytest.param(step, variant, id=f"{step.name}-{variant.name}")
+    for step in all_steps()
+    for variant in floor.chosen(step)
+]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def bases_are_there(engine):
+    if engine.chosen:
+        pytest.skip("floors are found on the engine's own builder")
+    provide_bases(engine, [(case.values[1], "linux/amd64") for case in CASES])
+    engine.provide([floor.TRACER_BASE], ["linux/amd64"])
+
+
+@pytest.mark.parametrize(("step", "variant"), CASES)
+def test_the_floor_is_as_recorded_and_does_all_that_the_image_does(engine, step, variant):
+    found = floor.find(engine, step, variant, lambda _: None)
+    recorded = floor.load("lab-amd64").get(step.name, variant.name, "linux/amd64")
+    assert found.answered == recorded.answered
+    assert (found.healthy, found.exit_code) == (recorded.healthy, 0)
+    for kind in ("transfer_bytes", "unpacked_tar_bytes", "file_bytes"):
+        assert getattr(found.floor, kind) == pytest.approx(getattr(recorded.floor, kind), rel=0.02)
+    routes = {one.question.split(" ")[1].partition(",")[0] for one in found.answered if one.status == 200}
+    assert {"/", "/health"} <= routes
+    assert not engine.docker.volume.list(filters=[("name", floor.TRACER_IMAGE)])
+    assert floor.made(engine.docker) == []
+
+
+@pytest.fixture(scope="module")
+def traced(engine):
+    """One image that was traced, for several proofs."""
+    step = find_step("step-4")
+    with floor.traced(engine, step, step.variant("distroless"), lambda _: None) as found:
+        yield step, step.variant("distroless"), found
+
+
+@pytest.mark.parametrize("needed", ["libscipy_openblas", "/usr/local/lib/python3.14/json/decoder.py", "ld-linux-"])
+def test_without_one_file_of_the_floor_it_does_not_run(engine, monkeypatch, traced, needed):
+    step, variant, of = traced
+    left = {name for name in of.touched.names if needed not in name}
+    assert left < of.touched.names
+    monkeypatch.setattr(floor, "PATIENCE", 5)
+    with pytest.raises(Problem, match=r"does not (start|answer|get healthy)|more files than"):
+        floor.compare(step, variant, of.run, floor.prove(engine, variant, of, left, lambda _: None)[1])

@@ -1,0 +1,59 @@
+"""The extra about speed: its list is its lock, its variants differ in what they teach, and its goals are met."""
+
+import re
+import tomllib
+
+import pytest
+
+from measure.records import LAB_ENVIRONMENT, load, record_path
+from measure.steps import find_step
+
+STEP = find_step("extra-need-for-speed")
+PLAIN = STEP.variant("plain")
+
+
+def test_the_list_is_an_export_of_the_lock():
+    packages = tomllib.loads((STEP.folder / "poetry.lock").read_text())["package"]
+    locked = {
+        f"{package['name']}=={package['version']}": {file["hash"] for file in package["files"]}
+        for package in packages
+        if {"main", "production"} & set(package["groups"]) and "Windows" not in str(package.get("markers"))
+    }
+    listed: dict[str, set[str]] = {}
+    for line in (STEP.folder / "requirements.txt").read_text().splitlines():
+        if name := re.match(r"[\w.-]+==[^ ;]+", line):
+            hashes = listed.setdefault(name[0], set())
+        hashes |= set(re.findall(r"--hash=(sha256:\w+)", line))
+    assert listed == locked
+
+
+def instructions(name: str) -> list[str]:
+    """A variant's instructions, without comments, each on one line."""
+    text = re.sub(r"^#.*\n", "", STEP.variant(name).dockerfile.read_text(), flags=re.MULTILINE)
+    return [line for line in re.sub(r"\\\n\s*", "", text).splitlines() if line]
+
+
+#: How many of plain's instructions each variant changes or leaves out, and how many it has that plain has not.
+DIFFERENCES = {
+    "cache-mounts": (3, 3),
+    "bind-mounts": (2, 1),
+    "links": (3, 3),
+    "compiled": (0, 2),
+    "no-pyc": (1, 1),
+    "uv": (1, 2),
+}
+
+
+@pytest.mark.parametrize("name", DIFFERENCES)
+def test_a_variant_adds_one_idea_to_the_plain_one(name):
+    plain, other = instructions("plain"), instructions(name)
+    gone = [line for line in plain if line not in other]
+    new = [line for line in other if line not in plain]
+    assert (len(gone), len(new)) == DIFFERENCES[name]
+
+
+@pytest.mark.parametrize("kind, seconds", [("edit_to_answer_s", 3), ("watch_to_answer_s", 1.5)])
+def test_a_changed_line_is_answered_with_in_time(kind, seconds):
+    """What the page promises, on the two cores that it was recorded with."""
+    record = load(record_path(LAB_ENVIRONMENT, STEP.name, "recommended", "linux/amd64"))
+    assert getattr(record.time, kind).median < seconds

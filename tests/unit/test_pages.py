@@ -1,0 +1,64 @@
+"""How pages show times: each number with its spread, the parts of a whole, and nothing that was not timed."""
+
+from datetime import UTC, datetime
+from pathlib import PurePosixPath
+from types import SimpleNamespace
+
+import pytest
+
+from measure.errors import Problem
+from measure.pages import Page
+from measure.records import Samples, Times, load, record_path
+
+LONG = (
+    "[builder 2/5] RUN apt-get update     && apt-get install -y --no-install-recommends gcc libc6-dev libpq-dev | tee"
+)
+
+
+@pytest.fixture
+def page():
+    times = Times(
+        edit_to_answer_s=Samples.of([2.0, 3.0, 4.0]),
+        steps_s={"answer": {LONG: Samples.of([1.0, 1.5]), "seldom": Samples.of([0.5]), "often": Samples.of([1, 1])}},
+        load_before=0.1,
+        measured_at=datetime(2026, 1, 1, tzinfo=UTC),
+    )
+    record = load(record_path("lab-amd64", "step-4-slim-vs-alpine", "slim", "linux/amd64"))
+    timed = record.model_copy(update={"time": times})
+    records = SimpleNamespace(get=lambda name: timed)
+    return Page(records, PurePosixPath("steps/x.md"), {})
+
+
+def test_parts_are_shown_where_most_samples_have_them_and_the_whole_in_the_end(page):
+    rows = page._parts("step-4/slim", "answer").splitlines()[2:]
+    assert len(rows) == 3
+    assert rows[0].startswith("| `[builder 2/5] RUN apt-get update")
+    assert "…`" in rows[0]
+    assert "0.5" not in "".join(rows)
+    assert rows[-1].startswith("| **all of it** | [3.0&nbsp;s]")
+    assert "2.0 s to 4.0 s in 3 samples" in rows[-1]
+
+
+def test_a_sitting_on_a_busy_machine_is_marked(page):
+    assert "busy" not in page._timings("step-4", "answer: to the answer", only=("slim",))
+    page.records.get("").time.load_before = 1.0
+    assert "load 1.0 before" in page._seconds("step-4/slim", "answer")
+    assert page._timings("step-4", "answer: to the answer", only=("slim",)).count("busy machine**") == 1
+
+
+def test_memory_is_shown_in_megabytes(page):
+    with pytest.raises(Problem, match="no times of memory-idle"):
+        page._memory("step-4/slim", "memory-idle")
+    page.records.get("").time.resident_idle_bytes = Samples.of([30_000_000, 31_000_000, 35_000_000])
+    table = page._timings("step-4", "answer: to the answer", "memory-idle: memory", only=("slim",))
+    assert "[31.0&nbsp;MB]" in table
+    assert "30.0 MB to 35.0 MB in 3 samples" in table
+
+
+def test_only_some_variants_are_shown_and_what_was_not_timed_is_refused(page):
+    table = page._timings("step-4", "answer: to the answer", only=("slim", "full"))
+    assert [row.split(" | ")[0] for row in table.splitlines()[2:]] == ["| full", "| slim"]
+    with pytest.raises(Problem, match="no times of watch"):
+        page._timings("step-4", "watch: under watch", only=("slim",))
+    with pytest.raises(Problem, match="no times of base"):
+        page._parts("step-4/slim", "base")

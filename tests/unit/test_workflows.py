@@ -1,0 +1,207 @@
+"""The workflows of GitHub Actions: what they say of this repository is so, and they may do no more than they need."""
+
+import os
+import re
+import shutil
+
+import pytest
+import yaml
+
+from measure.engine import Engine
+from measure.steps import PLATFORMS, ROOT
+from tests.__main__ import PHASES, actionlint
+from tests.conftest import run
+
+WORKFLOWS = {path.name: path for path in sorted((ROOT / ".github/workflows").iterdir())}
+#: Who may write, and what. All others only read the repository.
+WRITERS = {
+    ("measure.yml", "propose"): {"contents": "write", "pull-requests": "write"},
+    ("docs.yml", "publish"): {"pages": "write", "id-token": "write"},
+}
+
+
+def loaded(name: str) -> dict:
+    # BaseLoader leaves every value a text: YAML takes `on` for a truth otherwise.
+    return yaml.load(WORKFLOWS[name].read_text(), yaml.BaseLoader)
+
+
+JOBS = [pytest.param(name, job, id=f"{name}-{job}") for name in WORKFLOWS for job in loaded(name)["jobs"]]
+
+
+def commands(name: str) -> list[str]:
+    """What a workflow's steps run."""
+    return [step["run"] for job in loaded(name)["jobs"].values() for step in job["steps"] if "run" in step]
+
+
+def is_target(word: str) -> bool:
+    """Is there a rule for it in the Makefile?"""
+    rules = re.findall(r"^([a-z][a-z%-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    return any(re.fullmatch(re.escape(rule).replace("%", ".+"), word) for rule in rules)
+
+
+def test_there_are_three():
+    assert set(WORKFLOWS) == {"ci.yml", "docs.yml", "measure.yml"}
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_each_target_that_is_made_is_in_the_makefile(name):
+    words = re.findall(r"^ *make (\S+)", "\n".join(commands(name)), re.MULTILINE)
+    assert words
+    assert [word for word in words if not is_target(word)] == []
+
+
+def test_a_target_that_is_not_in_the_makefile_is_found():
+    assert is_target("record")
+    assert is_target("step-1")
+    assert not is_target("recrod")
+    assert not is_target("results")  # a folder is no target
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_each_script_that_is_run_is_there_and_may_be_run(name):
+    for script in re.findall(r"^ *(\.github/\S+)", "\n".join(commands(name)), re.MULTILINE):
+        assert run("git", "ls-files", "--stage", script).stdout.startswith("100755"), script
+
+
+def test_ci_runs_the_readmes_test_command_as_it_is():
+    assert (ROOT / ".ci/run").read_text().splitlines()[-1] == "exec make test"
+    assert commands("ci.yml").count("make test") == 1
+
+
+@pytest.mark.parametrize(("name", "job"), [("ci.yml", "images"), ("measure.yml", "record")])
+def test_each_platform_has_a_runner_of_its_own_kind(name, job):
+    found = loaded(name)["jobs"][job]
+    rows = found["strategy"]["matrix"]["include"]
+    assert [row["platform"] for row in rows] == list(PLATFORMS)
+    for row in rows:
+        assert row["runner"].endswith("-arm") == (row["platform"] == "linux/arm64")
+    assert found["runs-on"] == "${{ matrix.runner }}"
+    assert found["env"]["PLATFORMS"] == "${{ matrix.platform }}"
+
+
+def test_each_platforms_records_have_an_environment_of_their_own():
+    job = loaded("measure.yml")["jobs"]["record"]
+    for row in job["strategy"]["matrix"]["include"]:
+        assert row["environment"] == f"github-{row['platform'].removeprefix('linux/')}"
+    assert job["env"]["ENGINE"] == "host"
+    assert job["env"]["ENVIRONMENT"] == "${{ matrix.environment }}"
+    assert "make record" in commands("measure.yml")
+
+
+def test_the_environment_has_the_name_that_is_asked_for(monkeypatch):
+    monkeypatch.setenv("ENVIRONMENT", "github-arm64")
+    engine = Engine(docker=None, kind="host", version="", buildx="", builder=None, driver="", platforms=[])
+    assert engine.environment == "github-arm64"
+
+
+@pytest.mark.parametrize(("name", "job"), JOBS)
+def test_each_job_ends_some_time_and_may_do_no_more_than_it_needs(name, job):
+    workflow = loaded(name)
+    found = workflow["jobs"][job]
+    assert 0 < int(found["timeout-minutes"]) < 360  # what GitHub gives a job at most
+    assert workflow["permissions"] == {"contents": "read"}
+    assert found.get("permissions") == WRITERS.get((name, job))
+    assert set(workflow["concurrency"]) == {"group", "cancel-in-progress"}
+    for step in found["steps"]:
+        if step.get("uses", "").startswith("actions/checkout@"):
+            pushes = "git push" in str(found["steps"])
+            assert step["with"]["persist-credentials"] == str(pushes).lower()
+
+
+def test_actions_are_pinned_to_one_commit_each_with_its_version():
+    pins = set()
+    for path in WORKFLOWS.values():
+        lines = [line for line in path.read_text().splitlines() if re.search(r"\buses:", line)]
+        found = [re.fullmatch(r" +(?:- )?uses: ([\w./-]+)@([0-9a-f]{40}) # v\d+\.\d+\.\d+", line) for line in lines]
+        assert all(found), [line for line, match in zip(lines, found, strict=True) if not match]
+        pins |= {match.groups() for match in found}
+    actions = [action for action, _ in pins]
+    assert sorted(actions) == sorted(set(actions))
+
+
+def test_lint_checks_every_workflow():
+    tracked = run("git", "ls-files", ".github/workflows").stdout.split()
+    assert actionlint(*tracked) in PHASES["lint"]()
+    assert {f".github/workflows/{name}" for name in WORKFLOWS} == set(tracked)
+
+
+def test_actionlint_finds_nothing():
+    result = run(*actionlint(*map(str, WORKFLOWS.values())))
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "complaint"),
+    [
+        ("ci.yml", "runs-on: ubuntu-24.04", "runs-on: ubuntu-24.4", 'label "ubuntu-24.4" is unknown'),
+        ("ci.yml", "timeout-minutes:", "timeout-minuets:", "timeout-minuets"),
+        ("ci.yml", "matrix.platform", "matrix.plattform", '"plattform" is not defined'),
+        ("docs.yml", "needs: build", "needs: bild", '"bild"'),
+        ("docs.yml", "pages: write", "pages: wirte", '"wirte"'),
+        ("measure.yml", "23 4 * * 1", "23 24 * * 1", "23 24 * * 1"),
+        # What a step runs is checked by shellcheck, through actionlint.
+        ("measure.yml", '--force origin "$BRANCH"', "--force origin $BRANCH", "SC2086"),
+    ],
+)
+def test_actionlint_finds_what_is_wrong(tmp_path, name, old, new, complaint):
+    text = WORKFLOWS[name].read_text()
+    assert old in text
+    (tmp_path / name).write_text(text.replace(old, new))
+    result = run(*actionlint(name), cwd=tmp_path)
+    assert result.returncode == 1, result.stderr
+    assert complaint in result.stdout
+
+
+GH = """#!/bin/bash
+echo "$@" >> "$(dirname "$0")/calls"
+if [ "$2" = list ]; then cat "$(dirname "$0")/open"; fi
+"""
+
+
+@pytest.fixture
+def propose(tmp_path):
+    """Runs the last step of `measure.yml` in a clone, with a gh that only notes what it is called with.
+
+    Takes how many pull requests are open; returns what gh was called with, and the commits on the branch.
+    """
+    (script,) = [words for words in commands("measure.yml") if "gh pr create" in words]
+    for name in ("origin", "bin"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "bin/gh").write_text(GH)
+    (tmp_path / "bin/gh").chmod(0o755)
+    git = ("git", "-c", "user.name=a", "-c", "user.email=a@b")
+    for words in (["init", "--quiet", "--initial-branch=main"], ["commit", "--quiet", "--allow-empty", "-m", "first"]):
+        run(*git, *words, cwd=tmp_path / "origin").check_returncode()
+    environment = {
+        **os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "BRANCH": "records/main",
+        "GITHUB_REF_NAME": "main", "RUN": "https://run.example",
+    }  # fmt: skip
+
+    def call(opened: int, records: dict[str, str]) -> tuple[list[str], list[str]]:
+        (tmp_path / "bin/open").write_text(f"{opened}\n")
+        (tmp_path / "bin/calls").write_text("")
+        shutil.rmtree(tmp_path / "clone", ignore_errors=True)
+        run("git", "clone", "--quiet", tmp_path / "origin", "clone", cwd=tmp_path).check_returncode()
+        for name, text in records.items():
+            (tmp_path / "clone/results").mkdir(exist_ok=True)
+            (tmp_path / "clone/results" / name).write_text(text)
+        (tmp_path / "clone/results").mkdir(exist_ok=True)
+        # As GitHub runs it.
+        shell = ("bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", script)
+        result = run(*shell, cwd=tmp_path / "clone", env=environment)
+        assert result.returncode == 0, result.stderr
+        log = run("git", "log", "--format=%s", "records/main", cwd=tmp_path / "origin").stdout.splitlines()
+        return (tmp_path / "bin/calls").read_text().splitlines(), log
+
+    return call
+
+
+def test_new_records_are_proposed_and_later_ones_replace_them(propose):
+    assert propose(0, {}) == ([], [])
+    (listed, created), log = propose(0, {"new.json": "1"})
+    assert listed.startswith("pr list --head records/main")
+    assert created.startswith("pr create --base main --head records/main")
+    assert "https://run.example" in created
+    assert log == ["Records from GitHub's runners", "first"]
+    (listed,), log = propose(1, {"new.json": "2"})
+    assert log == ["Records from GitHub's runners", "first"]
