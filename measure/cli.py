@@ -88,12 +88,13 @@ def record_all() -> None:
 def time_rebuilds(
     name: StepName,
     once: Annotated[bool, typer.Option("--once", help="One sample of each, and nothing is recorded")] = False,
+    variant: Annotated[str | None, typer.Option("--variant", help="Time this one alone")] = None,
 ) -> None:
     """Time the rebuilds of a step's variants after a change of code and of a dependency, and record them."""
     found = find_step(name)
     engine = choose()
     provide_bases(engine, [(variant, native_platform()) for variant in found.variants])
-    time_step(engine, found, once=once)
+    time_step(engine, found, once=once, only=variant)
 
 
 @app.command()

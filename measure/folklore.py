@@ -174,11 +174,15 @@ class Facts:
     def seconds(self, name: str, kind: str) -> float:
         """The median of what was timed: cold, edit, lock, start, or what the application reports."""
         record, found = self.page._samples(name, kind)
-        self.commands[_timing(record)] = None
+        self.commands[find_step(record.step).timing_command] = None
         return found.median
 
     def ratio(self, slow: str, fast: str, kind: str, of: str | None = None) -> float:
-        """How many times as long one thing takes as another; `of` is the second one's kind of time, if it differs."""
+        """How many times as long one thing takes as another; `of` is the second one's kind of time, if it differs.
+
+        Raises Problem, as for a missing record, when the two were not timed in one sitting.
+        """
+        self.page._of_one_sitting(self.page.records.get(slow), self.page.records.get(fast))
         return self.seconds(slow, kind) / self.seconds(fast, of or kind)
 
     def has_wheel(self, package: str, libc: Libc, machine: Machine = "x86_64") -> bool:
@@ -232,11 +236,6 @@ class Facts:
         """Bytes of an old image, as somebody told them (measure/then.toml)."""
         (found,) = {image.bytes for source in then.sources() for image in source.image if image.title == title}
         return found
-
-
-def _timing(record: Record) -> str:
-    """The command that takes a record's times."""
-    return f"make time-{find_step(record.step).command.removeprefix('make ')}"
 
 
 def _sandbox() -> ImmutableSandboxedEnvironment:
@@ -311,6 +310,7 @@ def decide(claim: Claim, page: Page) -> Decided:
         commands = [] if problem.next in ("make help", "make steps") else [problem.next]
         return Decided(claim, "undecided", f"{problem.what.rstrip('.')}{because}.{waits}", [], commands)
     records = asking.records.asked.values()
-    measuring = [find_step(record.step).command for record in records if _timing(record) not in facts.commands]
+    steps = [find_step(record.step) for record in records]
+    measuring = [step.command for step in steps if step.timing_command not in facts.commands]
     links = [asking._record_link(record) for record in records]
     return Decided(claim, verdict, words, [*links, *facts.files], list(dict.fromkeys([*measuring, *facts.commands])))

@@ -15,6 +15,7 @@ import statistics
 import textwrap
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -60,6 +61,8 @@ MEASURED = "{ .measured }"
 MARK, OLDER = "†", "{ .older }"
 #: The same in README, which has no place for a legend.
 OLD = "; measured before the way of measuring changed"
+#: Records of one sitting are saved within this time.
+SAVING = timedelta(minutes=1)
 METHODOLOGY = PurePosixPath("results/methodology.md")
 #: What pages call the sizes of a record, and what stands in a table's head.
 KINDS = {"transfer": "transfer_bytes", "unpacked": "unpacked_tar_bytes"}
@@ -199,9 +202,19 @@ class Page:
             fields = TIMES | MEMORY
             found = getattr(times, fields[kind]) if kind in fields else (times.reported_s or {}).get(kind)
         if found is None:
-            step = find_step(name.partition("/")[0])
-            raise Problem(f"{name} has no times of {kind}.", next=f"make time-{step.command.removeprefix('make ')}")
+            raise Problem(f"{name} has no times of {kind}.", next=find_step(name.partition("/")[0]).timing_command)
         return record, found
+
+    def _of_one_sitting(self, *records: Record) -> None:
+        """Raises Problem when records were not timed in one sitting: then their times are not to be compared."""
+        sittings = {record.time.measured_at: record for record in records if record.time}
+        if sittings and max(sittings) - min(sittings) > SAVING:
+            first, last = (f"{one.step}/{one.variant}" for one in (sittings[min(sittings)], sittings[max(sittings)]))
+            raise Problem(
+                f"{first} and {last} were not timed in one sitting.",
+                why="The same machine is faster at one hour than at another.",
+                next=find_step(sittings[max(sittings)].step).timing_command,
+            )
 
     def _seconds(self, name: str, kind: str) -> str:
         """The median of what was timed, natively: see `_samples` for the kinds."""
@@ -230,6 +243,7 @@ class Page:
     def _ratio(self, slow: tuple[str, str], fast: tuple[str, str]) -> str:
         """How many times as long one thing takes as another; each is a name and a kind of time, of one sitting."""
         (other, a), (record, b) = self._samples(*slow), self._samples(*fast)
+        self._of_one_sitting(other, record)
         value = a.median / b.median
         text = f"{value:.0f} times" if value >= 10 else f"{value:.1f} times"
         shown_as = megabytes if slow[1] in MEMORY else duration
@@ -250,6 +264,7 @@ class Page:
             cells = [self._memory(name, kind) if kind in MEMORY else self._seconds(name, kind) for kind in kinds]
             rows.append([f"**{variant.name}**" if variant.name == RECOMMENDED else variant.name, *cells])
             timed.append(record)
+        self._of_one_sitting(*timed)
         table = markdown_table(["variant", *kinds.values()], rows, "l" + "r" * len(kinds))
         return "\n\n".join(part for part in (table, _flag(timed)) if part)
 

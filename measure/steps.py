@@ -118,6 +118,11 @@ class Step:
         return f"make {re.match(r'step-[0-9]+|.*', self.name)[0]}"
 
     @property
+    def timing_command(self) -> str:
+        """What a reader types to time it."""
+        return f"make time-{self.command.removeprefix('make ')}"
+
+    @property
     def _shown(self) -> str:
         return f"{'folklore/' if self.experiment else ''}{self.folder.name}/compose.yaml"
 

@@ -109,8 +109,6 @@ class Plan(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    #: Variants that are not timed.
-    leave_out: list[str] = []
     cold: bool = False
     unchanged: bool = False
     base: bool = False
@@ -221,7 +219,7 @@ def _build(engine: Engine, step: Step, variant: Variant, **settings: str) -> Tim
         raise Problem(
             f"{variant.name} does not build, so nothing of {step.name} was recorded.",
             why="\n".join(error.tail),
-            next=f"{step.command}, then make time-{step.command.removeprefix('make ')}",
+            next=f"{step.command}, then {step.timing_command}",
         ) from None
     return time.monotonic() - begun, builder.step_seconds(log)
 
@@ -378,25 +376,28 @@ def _records(engine: Engine, step: Step, variants: list[Variant]) -> dict[str, R
             raise Problem(
                 f"{variant.name} has no record of what is in the folder now.",
                 why="Times belong into the record of the image that they were taken with.",
-                next=f"{step.command} && make time-{step.name}",
+                next=f"{step.command} && {step.timing_command}",
             )
         found[variant.name] = record
     return found
 
 
-def time_step(engine: Engine, step: Step, *, once: bool = False) -> None:
+def time_step(engine: Engine, step: Step, *, once: bool = False, only: str | None = None) -> None:
     """Time each variant that builds, as the step's plan says, and put the samples into the records that are there.
 
-    `once` takes one sample of each and records nothing: to see whether a plan works. Raises Problem when a variant has
-    no record of what is in the folder now, or when a build fails.
+    `once` takes one sample of each and records nothing: to see whether a plan works. `only` is the one variant that is
+    timed, in a sitting of its own: its times can be compared with no other's then. Raises Problem when a variant has no
+    record of what is in the folder now, or when a build fails.
     """
     plan = plan_of(step)
+    if only:
+        step.variant(only)
     if plan.fresh and not engine.fresh:
         say("leaving out fresh machines with a cache in a registry: only the lab can make another engine")
         plan.fresh.clear()
     variants = [
         v for v in step.variants
-        if not v.teaching.fails_with and v.platforms([native_platform()]) and v.name not in plan.leave_out
+        if not v.teaching.fails_with and v.platforms([native_platform()]) and only in (None, v.name)
     ]  # fmt: skip
     records = {} if once else _records(engine, step, variants)
     turns, starts = (1, 1) if once else (SAMPLES, STARTS)
@@ -437,10 +438,11 @@ def time_step(engine: Engine, step: Step, *, once: bool = False) -> None:
                 samples[variant.name][kind].append(size)
             shown_size = megabytes(found["memory-loaded"])
             say(f"{number + 1} of {turns} · {variant.name} · {shown_size} after {REQUESTS} requests")
-    if plan.watch:
+    if plan.watch and RECOMMENDED in samples:
         samples[RECOMMENDED]["watch"] = watch(engine, step, turns)
     kinds = list(dict.fromkeys(kind for variant in variants for kind in samples[variant.name]))
     table = Table("variant", *kinds, title=f"{step.name}: medians")
+    ended = datetime.now(UTC).replace(microsecond=0)
     for variant in variants:
         taken = {kind: Samples.of(found) for kind, found in samples[variant.name].items()}
         times = Times(
@@ -448,7 +450,7 @@ def time_step(engine: Engine, step: Step, *, once: bool = False) -> None:
             steps_s={kind: _parts(found) for kind, found in parts[variant.name].items() if found} or None,
             reported_s={name: taken[name] for name in plan.ask.seconds} if plan.ask else None,
             load_before=round(load_before, 2),
-            measured_at=datetime.now(UTC).replace(microsecond=0),
+            measured_at=ended,
         )
         if not once:
             save(records[variant.name].model_copy(update={"time": times}))

@@ -185,6 +185,14 @@ def test_without_its_times_a_claim_is_undecided(results):
     assert (one.verdict, one.commands) == ("undecided", ["make time-step-2"])
 
 
+def test_times_of_two_sittings_decide_nothing(results):
+    path = results / "lab-amd64/step-2-poetry/naive.linux-amd64.json"
+    rewrite(path, lambda record: record["time"].update(measured_at="2020-01-01T00:00:00Z"))
+    one = verdict_of("order-matters")
+    assert (one.verdict, one.commands) == ("undecided", ["make time-step-2"])
+    assert "not timed in one sitting" in one.words
+
+
 def test_a_build_that_should_fail_and_does_not_decides_nothing(results, decided):
     assert decided["slim-cannot-compile"].verdict == "it depends"
     fine = json.loads((results / "lab-amd64/extra-compiling-deps/recommended.linux-amd64.json").read_text())

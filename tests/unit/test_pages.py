@@ -1,6 +1,6 @@
 """How pages show times: each number with its spread, the parts of a whole, and nothing that was not timed."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from types import SimpleNamespace
 
@@ -62,3 +62,18 @@ def test_only_some_variants_are_shown_and_what_was_not_timed_is_refused(page):
         page._timings("step-4", "watch: under watch", only=("slim",))
     with pytest.raises(Problem, match="no times of base"):
         page._parts("step-4/slim", "base")
+
+
+def test_times_of_two_sittings_are_not_compared(page):
+    """The same machine is faster at one hour than at another."""
+    one = page.records.get("")
+    later = one.time.model_copy(update={"measured_at": one.time.measured_at + timedelta(hours=1)})
+    other = one.model_copy(update={"variant": "alpine", "time": later})
+    names = ("step-4/slim", "answer"), ("step-4/alpine", "answer")
+    assert "[1.0&nbsp;times]" in page._ratio(*names)
+    page.records.get = lambda name: other if "alpine" in name else one
+    with pytest.raises(Problem, match="slim and step-4-slim-vs-alpine/alpine were not timed in one sitting") as problem:
+        page._ratio(*names)
+    assert problem.value.next == "make time-step-4"
+    with pytest.raises(Problem, match="not timed in one sitting"):
+        page._timings("step-4", "answer: to the answer", only=("slim", "alpine"))

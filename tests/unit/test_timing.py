@@ -6,7 +6,7 @@ import pytest
 from measure import timing
 from measure.build import step_seconds
 from measure.errors import Problem
-from measure.records import TIMES, Samples, Times
+from measure.records import TIMES, Samples, Times, load, record_path
 from measure.steps import Step, find_step
 
 TIMED = [find_step(path.stem) for path in sorted(timing.PLANS.glob("*.toml"))]
@@ -67,7 +67,7 @@ def test_a_plans_kinds_are_fields_of_a_record():
     for step in TIMED:
         plan = timing.plan_of(step)
         names = {variant.name for variant in step.variants}
-        assert {*plan.leave_out, *plan.fresh, *(one for some in plan.only.values() for one in some)} <= names
+        assert {*plan.fresh, *(one for some in plan.only.values() for one in some)} <= names
         assert plan.only.keys() <= {*plan.builds, "answer"}
         for name in names:
             assert set(plan.kinds(name)) <= set(TIMES)
@@ -115,6 +115,31 @@ def test_times_are_not_put_into_the_record_of_something_else(monkeypatch):
     monkeypatch.setattr(timing, "_build", lambda *_: pytest.fail("nothing may be built"))
     with pytest.raises(Problem, match="no record of what is in the folder now"):
         timing.time_step(engine, find_step("step-2"))
+
+
+def test_one_variant_alone_is_timed_and_another_one_is_left_as_it_is(monkeypatch, tmp_path):
+    step, asked, saved = find_step("step-2"), [], []
+    engine = SimpleNamespace(environment="lab-amd64", fresh=None, cache_registry="")
+    made = load(record_path("lab-amd64", step.name, "naive", "linux/amd64"))
+
+    def build(_engine, _step, variant, *_, **__):
+        asked.append(variant.name)
+        return 1.0, {}
+
+    monkeypatch.setattr(timing, "native_platform", lambda: "linux/amd64")
+    monkeypatch.setattr(timing, "_records", lambda *_: {"naive": made})
+    monkeypatch.setattr(timing, "_build", build)
+    monkeypatch.setattr(timing, "_build_after", lambda *one, **_: build(*one))
+    monkeypatch.setattr(timing, "_start", lambda *_: {"start": 0.5})
+    monkeypatch.setattr(timing, "_memory", lambda *_: {"memory-idle": 1.0, "memory-loaded": 2.0})
+    monkeypatch.setattr(timing, "save", saved.append)
+    timing.time_step(engine, step, only="naive")
+    assert set(asked) == {"naive"}
+    (record,) = saved
+    assert record.variant == "naive"
+    assert record.time.rebuild_after_edit_s.samples == [1.0] * timing.SAMPLES
+    with pytest.raises(Problem, match="no variant called nobody"):
+        timing.time_step(engine, step, only="nobody")
 
 
 def test_a_build_that_fails_is_told_with_the_builders_own_words(monkeypatch):
