@@ -153,6 +153,8 @@ class Times(_Model):
 
 #: The one-minute load average from which on a machine is called busy: one processor of it is never free.
 BUSY = 1.0
+#: The one below which a sitting does not wait any more for a machine to become quiet.
+QUIET = 0.6
 
 #: The fields of Times by the kind of time, as plans and pages call it.
 TIMES = {

@@ -38,7 +38,7 @@ from measure.dockerfiles import external_images
 from measure.engine import Engine, native_platform
 from measure.errors import Problem, say
 from measure.inputs import inputs_of
-from measure.records import MEMORY, TIMES, Record, Samples, Times, load, record_path, save, shown
+from measure.records import MEMORY, QUIET, TIMES, Record, Samples, Times, load, record_path, save, shown
 from measure.steps import RECOMMENDED, Step, Variant
 from measure.table import out
 from measure.units import duration, megabytes
@@ -55,6 +55,8 @@ REQUESTS = 1000
 IDLE = 1
 #: Seconds after which `docker compose watch` has dealt with the last change.
 SETTLED = 4
+#: Seconds that a sitting waits at most for what ran before it to fade from the load average.
+FADES = 300
 HERE = Path(__file__)
 
 
@@ -382,6 +384,19 @@ def _records(engine: Engine, step: Step, variants: list[Variant]) -> dict[str, R
     return found
 
 
+def _quiet_load() -> float:
+    """The one-minute load average, waited for until the machine counts as quiet, or for `FADES` seconds at most.
+
+    Building the images that are to be timed is work too, and fades from the average within two minutes. Work that goes
+    on stays in it, and in the records.
+    """
+    until = time.monotonic() + FADES
+    while (load := os.getloadavg()[0]) >= QUIET and time.monotonic() < until:
+        say(f"waiting for a quiet machine: its load is {load:.1f}")
+        time.sleep(5)
+    return load
+
+
 def time_step(engine: Engine, step: Step, *, once: bool = False, only: str | None = None) -> None:
     """Time each variant that builds, as the step's plan says, and put the samples into the records that are there.
 
@@ -405,7 +420,7 @@ def time_step(engine: Engine, step: Step, *, once: bool = False, only: str | Non
     parts: dict[str, dict[str, dict[str, list[float]]]] = {
         variant.name: defaultdict(lambda: defaultdict(list)) for variant in variants
     }
-    load_before = os.getloadavg()[0]
+    load_before = os.getloadavg()[0] if once else _quiet_load()
     for variant in variants:  # everything in the builder's cache, and in the registry's
         cache_to = f"type=registry,mode=max,ref={_cache(engine, step, variant)}"
         builder.AGAIN(_build, engine, step, variant, **({"cache-to": cache_to} if variant.name in plan.fresh else {}))

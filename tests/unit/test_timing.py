@@ -117,6 +117,16 @@ def test_times_are_not_put_into_the_record_of_something_else(monkeypatch):
         timing.time_step(engine, find_step("step-2"))
 
 
+@pytest.mark.parametrize(("loads", "found", "slept"), [([4, 1.5, 0.5], 0.5, 10), ([0.5], 0.5, 0), ([3] * 99, 3, 300)])
+def test_a_sitting_waits_for_a_quiet_machine_but_not_for_ever(monkeypatch, loads, found, slept):
+    clock, left = [0.0], iter(loads)
+    monkeypatch.setattr(timing.os, "getloadavg", lambda: (next(left), 9, 9))
+    monkeypatch.setattr(timing.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(timing.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
+    assert timing._quiet_load() == found
+    assert clock[0] == slept
+
+
 def test_one_variant_alone_is_timed_and_another_one_is_left_as_it_is(monkeypatch, tmp_path):
     step, asked, saved = find_step("step-2"), [], []
     engine = SimpleNamespace(environment="lab-amd64", fresh=None, cache_registry="")
@@ -131,6 +141,7 @@ def test_one_variant_alone_is_timed_and_another_one_is_left_as_it_is(monkeypatch
     monkeypatch.setattr(timing, "_build", build)
     monkeypatch.setattr(timing, "_build_after", lambda *one, **_: build(*one))
     monkeypatch.setattr(timing, "_start", lambda *_: {"start": 0.5})
+    monkeypatch.setattr(timing, "_quiet_load", lambda: 0.1)
     monkeypatch.setattr(timing, "_memory", lambda *_: {"memory-idle": 1.0, "memory-loaded": 2.0})
     monkeypatch.setattr(timing, "save", saved.append)
     timing.time_step(engine, step, only="naive")
