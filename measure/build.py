@@ -205,18 +205,27 @@ def _in_copy(step: Step, variant: Variant, copy: Path) -> tuple[Path, str, dict[
 
 
 def build(
-    engine: Engine, step: Step, variant: Variant, platform: str, progress: Callable[[str], None], **settings: Any
+    engine: Engine,
+    step: Step,
+    variant: Variant,
+    platform: str,
+    progress: Callable[[str], None],
+    *,
+    remember: bool = True,
+    **settings: Any,
 ) -> Image:
     """Build a variant for a platform and weigh it. `progress` is told what the builder is doing.
 
-    `settings` are those of a bake target, like `no-cache`.
+    `settings` are those of a bake target, like `no-cache`. `remember`: it is the variant's latest build, whose layers
+    are kept; else the next `tidy` deletes them.
     Raises BuildError when the build fails, Problem when the exported image is damaged or its base changed meanwhile.
     """
     with layout_in_use():
         with clean_copy(step.folder) as copy:
             file, target, where = _in_copy(step, variant, copy)
             digest = _export(engine, file, target, platform, progress, **where, **settings)
-        _remember(step, variant, platform, digest)
+        if remember:
+            _remember(step, variant, platform, digest)
         progress("weighing")
         base = base_image(variant.dockerfile, variant.target)
         layers = base_layers(engine, base, platform) if base else []

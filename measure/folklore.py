@@ -115,6 +115,7 @@ class Seen:
     def __init__(self, records: Records) -> None:
         self._records = records
         self.environment = records.environment
+        self.native = records.native
         self.asked: dict[tuple[str, str, str], Record] = {}
 
     def get(self, name: str, platform: str = PLATFORMS[0]) -> Record:

@@ -61,6 +61,10 @@ MEASURED = "{ .measured }"
 MARK, OLDER = "†", "{ .older }"
 #: The same in README, which has no place for a legend.
 OLD = "; measured before the way of measuring changed"
+#: What stands at a time that was taken on a busy machine, and how such a mark ends.
+BUSY_MARK, BUSY_END = "‡", "{ .older .busy }"
+#: What only the lab can time, which makes an engine of its own for it and another base image in the engine's store.
+LABS_OWN = ("base", "fresh-edit", "fresh-lock")
 #: Records of one sitting are saved within this time.
 SAVING = timedelta(minutes=1)
 METHODOLOGY = PurePosixPath("results/methodology.md")
@@ -93,6 +97,12 @@ class Records:
         self.environment = environment
         #: What `make step-N` is said to print; tests that build for one platform expect one.
         self.platforms = platforms
+
+    @cached_property
+    def native(self) -> str:
+        """The platform of the environment's own machine: the one that is timed."""
+        described = load_environment(self.environment)
+        return described.platform if described else PLATFORMS[0]
 
     @cached_property
     def findings(self) -> dict[Path, Finding]:
@@ -166,7 +176,16 @@ class Page:
         where = "" if record.environment == LAB_ENVIRONMENT else f" in {record.environment}"
         title = f"{exact}; {record.step}/{record.variant} on {record.platform}{where}"
         link = f'{self._link(RESULTS_PAGE)}#{anchor(record)} "{title}"'
-        return f"[{text.replace(' ', '&nbsp;')}]({link}){MEASURED}{self._mark(field, record, other)}"
+        marks = self._mark(field, record, other) + (self._busy(record, other) if field.startswith("time") else "")
+        return f"[{text.replace(' ', '&nbsp;')}]({link}){MEASURED}{marks}"
+
+    def _busy(self, *records: Record | None) -> str:
+        """A mark at what one of these records timed on a busy machine; else ''."""
+        loads = [record.time.load_before for record in records if record and record.time and record.time.busy]
+        if not loads:
+            return ""
+        title = f"taken on a busy machine: its load was {max(loads)} before"
+        return f'[{BUSY_MARK}]({self._link(METHODOLOGY)}#how-time-is-taken "{title}"){BUSY_END}'
 
     def _mark(self, field: str, *records: Record | None) -> str:
         """A mark that leads to the change in the way of measuring that one of these records is older than; else ''."""
@@ -195,7 +214,7 @@ class Page:
 
     def _samples(self, name: str, kind: str) -> tuple[Record, Samples]:
         """The samples of a kind of time, as `TIMES` calls it, or by a name that the application reports."""
-        record = self.records.get(name)
+        record = self.records.get(name, self.records.native)
         times = record.time
         found = None
         if times:
@@ -217,7 +236,14 @@ class Page:
             )
 
     def _seconds(self, name: str, kind: str) -> str:
-        """The median of what was timed, natively: see `_samples` for the kinds."""
+        """The median of what was timed, natively: see `_samples` for the kinds.
+
+        Where another environment than the lab has not taken what only the lab can take, it says so.
+        """
+        if kind in LABS_OWN and self.records.environment != LAB_ENVIRONMENT:
+            times = self.records.get(name, self.records.native).time
+            if times and getattr(times, TIMES[kind]) is None:
+                return "(not taken here)"
         return self._median(*self._samples(name, kind))
 
     def _median(self, record: Record, found: Samples) -> str:
@@ -256,7 +282,7 @@ class Page:
         for variant in find_step(step).variants:
             if only and variant.name not in only:
                 continue
-            record = self.records.get(f"{step}/{variant.name}")
+            record = self.records.get(f"{step}/{variant.name}", self.records.native)
             if record.outcome == "failed":
                 rows.append([variant.name, "fails", *[""] * (len(kinds) - 1)])
                 continue
@@ -675,10 +701,15 @@ class Page:
         link = f"[{self._environment()}]({self._link(METHODOLOGY)}#environments)"
         return f"Numbers on this page that lead to a record were measured in {link}.\n{{ .environment }}"
 
-    def legend(self) -> str:
-        """What the mark of a number means, in a sentence for the page's end."""
-        link = f"[changed since]({self._link(METHODOLOGY)}#when-the-way-of-measuring-changes)"
-        return f"{MARK} The way to measure this number {link} it was measured.\n{{ .environment }}"
+    def legends(self, text: str) -> list[str]:
+        """What the marks of the numbers in a page's text mean, each in a sentence for the page's end."""
+        changed = f"[changed since]({self._link(METHODOLOGY)}#when-the-way-of-measuring-changes)"
+        busy = f"[a busy machine]({self._link(METHODOLOGY)}#how-time-is-taken)"
+        meanings = {
+            OLDER: f"{MARK} The way to measure this number {changed} it was measured.",
+            BUSY_END: f"{BUSY_MARK} Taken on {busy}. Compare it with times of the same step only.",
+        }
+        return [f"{words}\n{{ .environment }}" for mark, words in meanings.items() if mark in text]
 
     def _bench(self, words: str) -> str:
         """The median of what the bench timed, or weighed, under these words."""
@@ -998,7 +1029,7 @@ def _flag(records: Iterable[Record]) -> str:
     if not busy:
         return ""
     loads = " and ".join(str(load) for load in busy)
-    return f"**Taken on a busy machine**: the load average before was {loads}. Compare within one table only."
+    return f"**Taken on a busy machine**: the load average before was {loads}. Compare within one step only."
 
 
 def _part(words: str) -> str:

@@ -100,7 +100,7 @@ def weighed(
 ) -> Record:
     """Build and weigh one variant on one platform: what there is to record of it, success or failure.
 
-    `settings` are those of a bake target, like `no-cache`.
+    `settings` are those of `build`.
     """
     inputs = inputs_of(step, variant, engine.recipe)
     common = {

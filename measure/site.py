@@ -25,8 +25,8 @@ from watchfiles import watch
 from measure import methods
 from measure.errors import Problem, say
 from measure.files import write_whole
-from measure.pages import MEASURED, OLDER, Page, Readme, Records, records_file
-from measure.records import LAB_ENVIRONMENT, RESULTS, Record, environments, shown
+from measure.pages import MEASURED, Page, Readme, Records, records_file
+from measure.records import LAB_ENVIRONMENT, MEMORY, RESULTS, TIMES, Record, environments, shown
 from measure.steps import ROOT, all_steps
 
 PAGES = ROOT / "docs"
@@ -53,7 +53,7 @@ def render_page(records: Records, path: PurePosixPath, text: str) -> str:
     page = Page(records, path, meta)
     filled = _fill(page, f"docs/{path}", text)
     ends = [page.origin()] if MEASURED in filled else []
-    ends += [page.legend()] if OLDER in filled else []
+    ends += page.legends(filled)
     return "\n\n".join([filled.rstrip(), *ends]) + "\n" if ends else filled
 
 
@@ -79,7 +79,7 @@ def _line_of(error: BaseException) -> int:
 
 
 def _as_csv(records: list[Record]) -> str:
-    """The records' plain figures as a table, one row each, sizes in bytes."""
+    """The records' plain figures as a table, one row each: sizes in bytes, medians of times in seconds."""
     rows = [_flat(record) for record in records]
     text = io.StringIO()
     writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
@@ -103,6 +103,11 @@ def _flat(record: Record) -> dict[str, Any]:
     provenance = record.provenance.model_dump(mode="json", exclude={"bases"})
     row["bases"] = " ".join(base.name for base in record.provenance.bases)
     row["origin"] = " ".join(sorted({base.origin for base in record.provenance.bases}))
+    if record.time:
+        for field in [*TIMES.values(), *MEMORY.values()]:
+            found = getattr(record.time, field)
+            row[f"median_{field}"] = found.median if found else None
+        row |= {"load_before": record.time.load_before, "timed_at": record.time.measured_at.isoformat()}
     row["older_than"] = " ".join(change.id for change in methods.since(record))
     return row | provenance
 

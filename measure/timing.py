@@ -407,9 +407,14 @@ def time_step(engine: Engine, step: Step, *, once: bool = False, only: str | Non
     plan = plan_of(step)
     if only:
         step.variant(only)
-    if plan.fresh and not engine.fresh:
-        say("leaving out fresh machines with a cache in a registry: only the lab can make another engine")
+    if plan.fresh and (not engine.fresh or engine.chosen):
+        say(
+            "leaving out fresh machines with a cache in a registry: only the lab's own builder can be had a second time"
+        )
         plan.fresh.clear()
+    if plan.base and engine.driver != "docker":
+        say("leaving out a changed base image: this builder does not see the images in the engine's store")
+        plan.base = False
     variants = [
         v for v in step.variants
         if not v.teaching.fails_with and v.platforms([native_platform()]) and only in (None, v.name)

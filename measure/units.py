@@ -9,7 +9,9 @@ def megabytes(size: float) -> str:
 
 
 def signed(size: int) -> str:
-    """A change in size for people: decimal megabytes with their sign, or kilobytes where that would say 0.0 MB."""
+    """A change in size for people, with its sign: decimal megabytes; kilobytes or bytes where that would say 0.0."""
+    if abs(size) < 50:
+        return f"{size:+d} bytes" if abs(size) != 1 else f"{size:+d} byte"
     return f"{size / 1e6:+.1f} MB" if abs(size) >= 50_000 else f"{size / 1e3:+.1f} kB"
 
 

@@ -101,9 +101,9 @@ def verify(name: str) -> None:
         out.print(escape(line), soft_wrap=True)
     check_disk(cache_folder())
     provide_bases(engine, [(variant, record.platform)])
-    now = _built(engine, step, variant, record.platform)
     try:
-        tell(record, now, step, path)
+        with builder.layout_in_use():  # until it is told: what differs is read from the layers
+            tell(record, _built(engine, step, variant, record.platform), step, path)
     finally:
         builder.tidy()
 
@@ -111,7 +111,8 @@ def verify(name: str) -> None:
 def _built(engine: Engine, step: Step, variant: Variant, platform: str) -> Record:
     say(f"building {variant.name} for {platform} with nothing but its base image in the cache")
     with console.status("") as status:
-        settings = {"no-cache": "true"}
+        # The record's own layers stay: they can tell what is in other files now, this time and the next.
+        settings = {"no-cache": "true", "remember": False}
         return weighed(
             engine, step, variant, platform, lambda line: status.update(f"[dim]{escape(line)}[/]"), **settings
         )

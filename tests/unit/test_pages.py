@@ -25,7 +25,7 @@ def page():
     )
     record = load(record_path("lab-amd64", "step-4-slim-vs-alpine", "slim", "linux/amd64"))
     timed = record.model_copy(update={"time": times})
-    records = SimpleNamespace(get=lambda name: timed)
+    records = SimpleNamespace(get=lambda *_: timed, native="linux/amd64", environment="lab-amd64")
     return Page(records, PurePosixPath("steps/x.md"), {})
 
 
@@ -44,6 +44,35 @@ def test_a_sitting_on_a_busy_machine_is_marked(page):
     page.records.get("").time.load_before = 1.0
     assert "load 1.0 before" in page._seconds("step-4/slim", "answer")
     assert page._timings("step-4", "answer: to the answer", only=("slim",)).count("busy machine**") == 1
+    for text in (
+        page._seconds("step-4/slim", "answer"),
+        page._parts("step-4/slim", "answer"),
+        page._ratio(("step-4/slim", "answer"), ("step-4/full", "answer")),
+    ):
+        assert "[‡](../results/methodology.md#how-time-is-taken" in text
+        assert any("‡ Taken on [a busy machine]" in words for words in page.legends(text))
+    page.records.get("").time.load_before = 0.99
+    assert "‡" not in page._seconds("step-4/slim", "answer")
+
+
+def test_what_only_the_lab_can_time_is_missing_elsewhere(page):
+    """A page of another environment's numbers can be made all the same."""
+    with pytest.raises(Problem, match="no times of fresh-edit"):
+        page._seconds("step-4/slim", "fresh-edit")
+    page.records.environment = "dockerhub-arm64"
+    assert page._seconds("step-4/slim", "fresh-edit") == "(not taken here)"
+    with pytest.raises(Problem, match="no times of cold"):
+        page._seconds("step-4/slim", "cold")
+
+
+def test_times_are_those_of_the_environments_own_platform(page):
+    page.records.native = "linux/arm64"
+    asked = []
+    timed = page.records.get("")
+    page.records.get = lambda *names: asked.append(names) or timed
+    page._seconds("step-4/slim", "answer")
+    page._timings("step-4", "answer: to the answer", only=("slim",))
+    assert {platform for _, platform in asked} == {"linux/arm64"}
 
 
 def test_memory_is_shown_in_megabytes(page):
@@ -71,7 +100,7 @@ def test_times_of_two_sittings_are_not_compared(page):
     other = one.model_copy(update={"variant": "alpine", "time": later})
     names = ("step-4/slim", "answer"), ("step-4/alpine", "answer")
     assert "[1.0&nbsp;times]" in page._ratio(*names)
-    page.records.get = lambda name: other if "alpine" in name else one
+    page.records.get = lambda name, _: other if "alpine" in name else one
     with pytest.raises(Problem, match="slim and step-4-slim-vs-alpine/alpine were not timed in one sitting") as problem:
         page._ratio(*names)
     assert problem.value.next == "make time-step-4"

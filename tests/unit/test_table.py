@@ -61,7 +61,8 @@ def test_the_layers_fit_80_columns_and_long_instructions_are_cut():
 @pytest.mark.parametrize(
     ("size", "shown", "as_change"),
     [
-        (0, "0.0 MB", "+0.0 kB"),
+        (0, "0.0 MB", "+0 bytes"),
+        (19, "0.0 kB", "+19 bytes"),
         (999, "1.0 kB", "+1.0 kB"),
         (1_250_000, "1.2 MB", "+1.2 MB"),
         (1_163_900_000, "1163.9 MB", "+1163.9 MB"),
