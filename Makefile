@@ -101,6 +101,10 @@ test-all: .venv/.ready ## every test, however long
 bench: .venv/.ready ## time the lab and make step-1, and record it; deletes the lab's cache first and builds it anew
 	@$(RUN) lab bench
 
+.PHONY: bench-ladder
+bench-ladder: .venv/.ready ## time make all, from an empty builder's cache and unchanged, and record it; an hour
+	@$(RUN) lab bench --ladder
+
 .PHONY: lab-up
 lab-up: .venv/.ready ## bring up the lab: engine, registry, package-index cache (Debian, root)
 	@$(RUN) lab up

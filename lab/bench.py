@@ -1,4 +1,4 @@
-"""How long the lab and `make step-1` take, and how much memory the idle lab needs; recorded in results/."""
+"""How long the lab, `make step-1` and `make all` take, and what memory the idle lab needs; recorded in results/."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ from measure.dockerfiles import external_images
 from measure.errors import Problem, say
 from measure.files import write_whole
 from measure.records import LAB_ENVIRONMENT, RESULTS
-from measure.steps import ROOT, find_step
+from measure.steps import ROOT, all_measured, find_step
 
 SAMPLES = 5
+#: Of the whole ladder with nothing changed.
+UNCHANGED = 3
 #: The reason for a missed goal that nobody has looked into: a cause is never made up.
 UNKNOWN = "not looked into yet"
 
@@ -82,11 +84,15 @@ def _cpu() -> str:
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
+def _measure(*words: str) -> None:
+    """Run `python -m measure` in the lab, and show what it prints. Raises Problem when it fails."""
+    command = [sys.executable, "-m", "measure", *words]
+    if subprocess.run(command, cwd=ROOT, env={**os.environ, "ENGINE": "lab"}).returncode:
+        raise Problem(f"make {words[-1]} failed.", why="What it printed is above.", next=f"make {words[-1]}")
+
+
 def _step_1() -> None:
-    command = [sys.executable, "-m", "measure", "step", "step-1"]
-    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "ENGINE": "lab"})
-    if result.returncode:
-        raise Problem("make step-1 failed.", why=result.stderr[-2000:], next="make step-1")
+    _measure("step", "step-1")
 
 
 def _start_and_stop() -> tuple[list[float], list[float]]:
@@ -143,6 +149,33 @@ def run(lab: Lab) -> Bench:
     started, stopped = _start_and_stop()
     timings.append(_timing("step 1, recommended: docker run to first answer", "s", started, 2))
     timings.append(_timing("step 1, recommended: SIGTERM to end", "s", stopped, 1))
+    return _recorded("bench", timings, load)
+
+
+def run_ladder(lab: Lab) -> Bench:
+    """Time `make all` with the bases there and nothing built, and again with nothing changed; record and print it.
+
+    Takes about an hour. What earlier runs built is deleted from the builder's cache, the engine and the exports.
+    """
+    os.environ["ENGINE"] = "lab"
+    lifecycle.up(lab)
+    chosen = engine.choose()
+    variants = [variant for step in all_measured() for variant in step.variants]
+    bases.provide(lab, sorted({image for variant in variants for image in external_images(variant.dockerfile)}))
+    say("deleting what was built before")
+    _measure("clean")
+    chosen.docker.buildx.prune(all=True)
+    load = round(psutil.getloadavg()[0], 2)
+    cold = [_seconds(lambda: _measure("all"))]
+    slow = "some builds are emulated or compile NumPy, and two cores share them all; which part costs most: " + UNKNOWN
+    timings = [_timing("make all, both platforms, bases there, nothing built", "s", cold, 1800, slow)]
+    unchanged = [_seconds(lambda: _measure("all")) for _ in range(UNCHANGED)]
+    timings.append(_timing("make all, both platforms, nothing changed", "s", unchanged, 60))
+    return _recorded("ladder", timings, load)
+
+
+def _recorded(name: str, timings: list[Timing], load: float) -> Bench:
+    """The timings with the machine that they were taken on, written to results/ and printed."""
     bench = Bench(
         cpu=_cpu(),
         cores=os.cpu_count() or 1,
@@ -152,7 +185,7 @@ def run(lab: Lab) -> Bench:
         timings=timings,
         measured_at=datetime.now(UTC).replace(microsecond=0),
     )
-    path = RESULTS / LAB_ENVIRONMENT / "bench.json"
+    path = RESULTS / LAB_ENVIRONMENT / f"{name}.json"
     write_whole(path, bench.model_dump_json(indent=2, exclude_none=True) + "\n")
     show(bench)
     Console().print(f"Recorded in {path.relative_to(ROOT)}")

@@ -104,8 +104,10 @@ def fidelity() -> None:
 
 @app.command()
 @friendly
-def bench() -> None:
+def bench(
+    ladder: Annotated[bool, typer.Option("--ladder", help="Time `make all` in place of that; the bases stay")] = False,
+) -> None:
     """Time the lab from nothing, its start, and `make step-1`, and record it. Deletes the lab's cache first."""
     from lab import bench as benchmark
 
-    benchmark.run(Lab.from_environment())
+    (benchmark.run_ladder if ladder else benchmark.run)(Lab.from_environment())

@@ -93,7 +93,7 @@ def time_rebuilds(
     """Time the rebuilds of a step's variants after a change of code and of a dependency, and record them."""
     found = find_step(name)
     engine = choose()
-    provide_bases(engine, [(variant, native_platform()) for variant in found.variants])
+    provide_bases(engine, [(one, native_platform()) for one in found.variants])
     time_step(engine, found, once=once, only=variant)
 
 

@@ -53,11 +53,13 @@ class Claim(_Model):
     #: The anchor that people link to: it stays as it is.
     id: str = Field(pattern=r"^[a-z][a-z0-9-]+$")
     theme: str
-    #: The advice, in the words it was given in, or is usually given in.
+    #: The advice, in the words it was given in (… where some are left out), or else as one usually hears it.
     says: str
-    #: Who said it, and where.
+    #: Is it somebody's words, letter by letter?
+    quoted: bool = True
+    #: Who said it, and where; or that it is as one usually hears it.
     who: str
-    #: A date as precise as it is known, like 2021-07; or `undated`.
+    #: A date as precise as it is known, like 2021-07; or `undated`, where the source shows none or there is no source.
     when: str = Field(pattern=r"^(undated|\d{4}(-\d\d(-\d\d)?)?)$")
     url: str | None = Field(default=None, pattern=r"^https://")
     #: The claim holds if this expression is true;
@@ -70,6 +72,8 @@ class Claim(_Model):
 
     @model_validator(mode="after")
     def _in_step(self) -> Self:
+        if self.quoted and not self.url:
+            raise ValueError("what is quoted has a `url`; what is not says `quoted = false`")
         if (self.depends is None) != (self.means.depends is None):
             raise ValueError("`depends` and `means.depends` come together")
         return self

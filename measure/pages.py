@@ -712,8 +712,8 @@ class Page:
         return [f"{words}\n{{ .environment }}" for mark, words in meanings.items() if mark in text]
 
     def _bench(self, words: str) -> str:
-        """The median of what the bench timed, or weighed, under these words."""
-        path = RESULTS / LAB_ENVIRONMENT / "bench.json"
+        """The median of what a bench timed, or weighed, under these words."""
+        path = RESULTS / LAB_ENVIRONMENT / f"{'ladder' if 'make all' in words else 'bench'}.json"
         found = [timing for timing in json.loads(path.read_text())["timings"] if words in timing["what"]]
         if len(found) != 1:
             raise Problem(f"{len(found)} entries of {shown(path)} have the words {words!r}.", next="make bench")
@@ -927,7 +927,7 @@ class Page:
                 parts.append(f"## {theme}")
             who = f"[{claim.who}]({claim.url})" if claim.url else claim.who
             parts += [
-                f"### “{claim.says}” {{ #{claim.id} }}",
+                f"### {f'“{claim.says}”' if claim.quoted else claim.says} {{ #{claim.id} }}",
                 f"{_badge(one.verdict)} {who}, {claim.when}\n{{ .said }}",
                 one.words,
                 *([f"{rests_on}\n{{ .rests-on }}"] if (rests_on := _rests_on(one)) else []),

@@ -28,7 +28,8 @@ unchanged = functools.cache(page)
 
 
 def claim(holds: str, depends: str | None = None, **changes) -> Claim:
-    usual = {"id": "a-claim", "theme": "Theme", "says": "Say it", "who": "heard everywhere", "when": "undated"}
+    usual = {"id": "a-claim", "theme": "Theme", "says": "Say it", "who": "as one usually hears it", "when": "undated"}
+    usual |= {"quoted": False}
     means = MEANS if depends else Means(holds="yes", no_longer="no")
     return Claim(**{**usual, "holds": holds, "depends": depends, "means": means, **changes})
 
@@ -61,6 +62,7 @@ def rewrite(path, change) -> None:
 
 def test_there_are_enough_claims_and_most_are_decided(decided):
     assert len(CLAIMS) >= 30
+    assert sum(bool(one.url) and one.when != "undated" for one in CLAIMS) >= 30, "where and when it was said"
     assert sum(one.verdict != "undecided" for one in decided.values()) >= 25
     assert {one.verdict for one in decided.values()} >= {"holds", "it depends", "no longer"}
 
@@ -267,7 +269,9 @@ def test_what_a_claim_waits_for_is_said():
     assert one.words == "step-1-kiss has no variant called nothing. It waits for a variant."
 
 
-@pytest.mark.parametrize("wrong", [{"when": "last year"}, {"id": "Not An Anchor"}, {"url": "http://example.com"}])
+@pytest.mark.parametrize(
+    "wrong", [{"when": "last year"}, {"id": "Not An Anchor"}, {"url": "http://example.com"}, {"quoted": True}]
+)
 def test_a_claim_that_is_not_complete_is_refused(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         claim("1 > 0", **wrong)

@@ -129,7 +129,7 @@ def test_numbers_on_pages_are_marked_by_the_fields_that_they_show(changed, shown
 def test_times_are_marked_by_their_own_date(changed, monkeypatch):
     changed("time.cold_build_s")
     for timed, is_marked in ((BEFORE, True), (AFTER, False)):
-        monkeypatch.setattr(Records, "get", lambda self, name, timed=timed: measured(BEFORE, timed=timed))
+        monkeypatch.setattr(Records, "get", lambda *_, timed=timed: measured(BEFORE, timed=timed))
         text = Page(Records(), PurePosixPath("x.md"), {})._seconds("step-1/slim", "cold")
         assert ("†" in text) == is_marked
 
