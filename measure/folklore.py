@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import tomllib
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -303,6 +304,7 @@ def decide(claim: Claim, page: Page) -> Decided:
     """Compute the verdict on a claim for a page. Raises Problem, which names the claim, when it is written wrongly."""
     asking = copy.copy(page)
     asking.records = Seen(page.records)
+    asking.timed = defaultdict(list)  # a claim is decided by what it asks for itself
     facts = Facts(asking)
     try:
         verdict = outcome(claim, facts)

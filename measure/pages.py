@@ -13,6 +13,7 @@ import os
 import re
 import statistics
 import textwrap
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
@@ -150,6 +151,8 @@ class Page:
 
     def __init__(self, records: Records, path: PurePosixPath, meta: dict[str, Any]) -> None:
         self.records, self.path, self.meta = records, path, meta
+        #: Records whose times are shown or counted, by step.
+        self.timed: defaultdict[str, list[Record]] = defaultdict(list)
 
     def functions(self) -> dict[str, Callable[..., str]]:
         """What the page's expressions may call, by name."""
@@ -213,7 +216,11 @@ class Page:
         return self._of(*self._get(name, platform, kind), _place(kind))
 
     def _samples(self, name: str, kind: str) -> tuple[Record, Samples]:
-        """The samples of a kind of time, as `TIMES` calls it, or by a name that the application reports."""
+        """The samples of a kind of time, as `TIMES` calls it, or by a name that the application reports.
+
+        Raises Problem when there are none, or when the page has times of this step from another sitting already:
+        whoever reads two numbers compares them.
+        """
         record = self.records.get(name, self.records.native)
         times = record.time
         found = None
@@ -222,6 +229,8 @@ class Page:
             found = getattr(times, fields[kind]) if kind in fields else (times.reported_s or {}).get(kind)
         if found is None:
             raise Problem(f"{name} has no times of {kind}.", next=find_step(name.partition("/")[0]).timing_command)
+        self.timed[record.step].append(record)
+        self._of_one_sitting(*self.timed[record.step])
         return record, found
 
     def _of_one_sitting(self, *records: Record) -> None:
@@ -290,7 +299,6 @@ class Page:
             cells = [self._memory(name, kind) if kind in MEMORY else self._seconds(name, kind) for kind in kinds]
             rows.append([f"**{variant.name}**" if variant.name == RECOMMENDED else variant.name, *cells])
             timed.append(record)
-        self._of_one_sitting(*timed)
         table = markdown_table(["variant", *kinds.values()], rows, "l" + "r" * len(kinds))
         return "\n\n".join(part for part in (table, _flag(timed)) if part)
 

@@ -104,5 +104,10 @@ def test_times_of_two_sittings_are_not_compared(page):
     with pytest.raises(Problem, match="slim and step-4-slim-vs-alpine/alpine were not timed in one sitting") as problem:
         page._ratio(*names)
     assert problem.value.next == "make time-step-4"
+    page.timed.clear()
     with pytest.raises(Problem, match="not timed in one sitting"):
         page._timings("step-4", "answer: to the answer", only=("slim", "alpine"))
+    page.timed.clear()
+    page._seconds("step-4/slim", "answer")
+    with pytest.raises(Problem, match="not timed in one sitting"):  # in a sentence, not in a table
+        page._seconds("step-4/alpine", "answer")
