@@ -261,7 +261,7 @@ def choose(platforms: Collection[str] = (), *, create_builder: bool = True) -> E
     return _lab_engine(platforms)
 
 
-def _cpu() -> str:
+def cpu() -> str:
     """Name of this machine's processor, as /proc/cpuinfo has it, or its kind."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -277,7 +277,7 @@ def describe(engine: Engine) -> Environment:
     return Environment(
         name=engine.environment,
         platform=native_platform(),
-        cpu=_cpu(),
+        cpu=cpu(),
         cores=os.cpu_count() or 1,
         memory_bytes=psutil.virtual_memory().total,
         system=f"{machine.system()} {machine.release()}",

@@ -159,7 +159,7 @@ class Page:
         names = (
             "bars", "bench", "change", "claims", "claims_table", "contents", "diff", "elsewhere", "environment",
             "environments", "failure", "fidelity", "floor", "floors", "grown", "instruction", "intro", "ladder",
-            "layer", "layers", "lines", "looked_for", "machine", "memory", "methods", "packages", "parts", "ratio",
+            "layer", "layers", "lines", "looked_for", "memory", "methods", "packages", "parts", "processor", "ratio",
             "recipe_dockerfile", "recipe_errors", "recipes", "results", "saved", "seconds", "size", "sizes", "stages",
             "terminal", "then_and_now", "times_floor", "timings", "untouched", "untouched_bytes", "variants",
             "vendored", "wheel_groups", "wheel_size", "wheels",
@@ -635,9 +635,10 @@ class Page:
             rows.append([*cells, record.provenance.execution, ", ".join(origins), self._file(record.path, "JSON")])
         return markdown_table(head, rows, "lllrrrrrrrllll")
 
-    def _machine(self) -> str:
-        """The machine and the engine of the records, in a sentence."""
-        return _described(load_environment(self.records.environment))
+    def _processor(self, step: str) -> str:
+        """The processor that a step was timed on, with a comma before it; '' where its records do not say."""
+        times = self.records.get(step, self.records.native).time
+        return f", on a machine with {times.cpu}" if times and times.cpu else ""
 
     def _methods(self) -> str:
         """The changes in the way of measuring, the latest first, and how many records are older than each."""

@@ -142,6 +142,8 @@ class Times(_Model):
     resident_loaded_bytes: Samples | None = None
     #: The one-minute load average before the sitting: a busy machine spoils timings.
     load_before: float
+    #: Name of the processor that they were taken on; None in records from before 2026-11-26.
+    cpu: str | None = None
     #: UTC
     measured_at: datetime
 

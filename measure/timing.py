@@ -35,7 +35,7 @@ from rich.table import Table
 from measure import build as builder
 from measure import probe
 from measure.dockerfiles import external_images
-from measure.engine import Engine, native_platform
+from measure.engine import Engine, cpu, native_platform
 from measure.errors import Problem, say
 from measure.inputs import inputs_of
 from measure.records import MEMORY, QUIET, TIMES, Record, Samples, Times, load, record_path, save, shown
@@ -470,6 +470,7 @@ def time_step(engine: Engine, step: Step, *, once: bool = False, only: str | Non
             steps_s={kind: _parts(found) for kind, found in parts[variant.name].items() if found} or None,
             reported_s={name: taken[name] for name in plan.ask.seconds} if plan.ask else None,
             load_before=round(load_before, 2),
+            cpu=cpu(),
             measured_at=ended,
         )
         if not once:
