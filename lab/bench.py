@@ -12,7 +12,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import psutil
-from pydantic import BaseModel, ConfigDict
 from rich.console import Console
 from rich.table import Table
 
@@ -22,8 +21,10 @@ from measure import build, engine, probe
 from measure.dockerfiles import external_images
 from measure.errors import Problem, say
 from measure.files import write_whole
+from measure.model import Strict
 from measure.records import LAB_ENVIRONMENT, RESULTS
 from measure.steps import ROOT, all_measured, find_step
+from measure.timing import quiet_load
 
 SAMPLES = 5
 #: Of the whole ladder with nothing changed.
@@ -32,10 +33,8 @@ UNCHANGED = 3
 UNKNOWN = "not looked into yet"
 
 
-class Timing(BaseModel):
+class Timing(Strict):
     """One thing that was timed: raw samples (seconds, or bytes for memory), and what was aimed at."""
-
-    model_config = ConfigDict(extra="forbid")
 
     what: str
     unit: str
@@ -50,10 +49,8 @@ class Timing(BaseModel):
         return statistics.median(self.samples)
 
 
-class Bench(BaseModel):
+class Bench(Strict):
     """All timings of one sitting, with the machine they were taken on."""
-
-    model_config = ConfigDict(extra="forbid")
 
     schema_version: int = 1
     cpu: str
@@ -112,7 +109,7 @@ def run(lab: Lab) -> Bench:
     names = sorted({image for variant in step.variants for image in external_images(variant.dockerfile)})
     say(f"deleting the lab's cache in {lab.home} and building it anew")
     lifecycle.clean(lab)
-    load = round(psutil.getloadavg()[0], 2)
+    load = round(quiet_load(), 2)
 
     def from_nothing() -> None:
         lifecycle.up(lab)
@@ -159,7 +156,7 @@ def run_ladder(lab: Lab) -> Bench:
     say("deleting what was built before")
     _measure("clean")
     chosen.docker.buildx.prune(all=True)
-    load = round(psutil.getloadavg()[0], 2)
+    load = round(quiet_load(), 2)
     cold = [_seconds(lambda: _measure("all"))]
     slow = (
         "psycopg2 is compiled for arm64 under emulation, by nine variants of extra-need-for-speed and five of "

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
-from pydantic import BaseModel, ConfigDict
 from rich.table import Table
 
 from lab import bases
@@ -18,6 +17,7 @@ from measure.errors import console
 from measure.files import write_whole
 from measure.filesystem import FileSystem
 from measure.layers import read_layer
+from measure.model import Strict
 from measure.oci import MANIFEST_TYPES
 from measure.records import LAB_ENVIRONMENT, RESULTS
 from measure.steps import PLATFORMS
@@ -28,18 +28,14 @@ from measure.units import change
 TOLERANCE = 0.10
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Sizes(_Model):
+class Sizes(Strict):
     """Transfer and unpacked size in bytes; unpacked counts the regular files, as Docker's own figure does."""
 
     transfer_bytes: int
     unpacked_bytes: int | None = None
 
 
-class Comparison(_Model):
+class Comparison(Strict):
     """One base image on one platform against the official one."""
 
     image: str
@@ -53,7 +49,7 @@ class Comparison(_Model):
     packages_extra: list[str] | None = None
 
 
-class Fidelity(_Model):
+class Fidelity(Strict):
     """The whole comparison, as recorded."""
 
     schema_version: int = 1

@@ -14,9 +14,8 @@ from collections.abc import Iterable, Iterator
 from email.parser import HeaderParser
 from pathlib import PurePosixPath
 
-from pydantic import BaseModel, ConfigDict
-
 from measure.filesystem import FileSystem, Inode, Node
+from measure.model import Strict
 
 _COMPILER = re.compile(r"^(.+-)?(gcc|g\+\+|cc|c\+\+|clang|clang\+\+|tcc)(-[\d.]+)?$")
 _SHELL = re.compile(r"^(sh|ash|bash|dash|ksh|zsh|busybox)$")
@@ -27,11 +26,7 @@ _LOGS = "/var/log/"
 DIRECTORY_DEPTH = 3
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class OsPackage(_Model):
+class OsPackage(Strict):
     """An installed package of the distribution, and the bytes of those of its files that are in the image."""
 
     name: str
@@ -39,7 +34,7 @@ class OsPackage(_Model):
     bytes: int | None = None
 
 
-class PythonPackage(_Model):
+class PythonPackage(Strict):
     """An installed Python package, where it is, and the bytes of the files that its RECORD lists."""
 
     name: str
@@ -50,7 +45,7 @@ class PythonPackage(_Model):
     vendored: dict[str, int] | None = None
 
 
-class Contents(_Model):
+class Contents(Strict):
     """What can be seen in the running image; hidden files do not count. Sizes in bytes."""
 
     #: The user that the image runs as, as its configuration says it; root where that says nothing.

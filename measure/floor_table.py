@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from measure.model import Strict
 from measure.records import Provenance
 
 SCHEMA_VERSION = 1
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Weight(_Model):
+class Weight(Strict):
     """How large an image is; sizes in bytes."""
 
     #: What crosses the network: the sum of the manifest's layer sizes (compressed).
@@ -27,7 +24,7 @@ class Weight(_Model):
     files: int
 
 
-class Untouched(_Model):
+class Untouched(Strict):
     """Files that ship and that nothing looked at, as far as they belong together: to a package, or a directory."""
 
     name: str
@@ -35,14 +32,14 @@ class Untouched(_Model):
     files: int
 
 
-class Answered(_Model):
+class Answered(Strict):
     """What the running application was asked, and the status of its answer; the floor's image gives the same."""
 
     question: str
     status: int
 
 
-class Floor(_Model):
+class Floor(Strict):
     """The floor of one image: the files that it opens or looks at from its start to its end."""
 
     step: str
@@ -79,7 +76,7 @@ class Floor(_Model):
         return getattr(self.image, kind) / getattr(self.floor, kind)
 
 
-class FloorTable(_Model):
+class FloorTable(Strict):
     """All floors that were found in an environment."""
 
     schema_version: Literal[1] = SCHEMA_VERSION

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from jinja2 import StrictUndefined, TemplateError, meta
 from jinja2.sandbox import ImmutableSandboxedEnvironment
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from lab import fidelity
 from measure import recipes, then, wheels
 from measure.errors import Problem
+from measure.model import Strict
 from measure.records import Record, shown
 from measure.steps import PLATFORMS, ROOT, find_step
 from measure.units import megabytes
@@ -36,11 +37,7 @@ _WRONG = (TemplateError, TypeError, ValueError, LookupError, AttributeError, Ari
 VERDICTS: tuple[Verdict, ...] = ("holds", "it depends", "no longer", "undecided")
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Means(_Model):
+class Means(Strict):
     """What each outcome means, in Markdown; numbers are expressions, as on a page."""
 
     holds: str
@@ -48,7 +45,7 @@ class Means(_Model):
     depends: str | None = None
 
 
-class Claim(_Model):
+class Claim(Strict):
     """A piece of advice, as people state it."""
 
     #: The anchor that people link to: it stays as it is.
@@ -188,8 +185,10 @@ class Facts:
 
         Raises Problem, as for a missing record, when the two were not timed in one sitting.
         """
-        self.page._of_one_sitting(self.page.records.get(slow), self.page.records.get(fast))
-        return self.seconds(slow, kind) / self.seconds(fast, of or kind)
+        asked = ((slow, kind), (fast, of or kind))
+        self.page._of_one_sitting(*(self.page._samples(*one)[0] for one in asked))
+        above, below = (self.seconds(*one) for one in asked)
+        return above / below
 
     def has_wheel(self, package: str, libc: Libc, machine: Machine = "x86_64") -> bool:
         """Has the latest version of a package a wheel?"""

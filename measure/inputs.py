@@ -15,17 +15,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pathspec import PathSpec
-from pydantic import BaseModel, ConfigDict
 
 from measure.dockerfiles import external_images
 from measure.errors import Problem
+from measure.model import Strict
 from measure.steps import Step, Variant
 
 
-class Inputs(BaseModel):
+class Inputs(Strict):
     """Hashes (SHA-256) of all that a build depends on."""
-
-    model_config = ConfigDict(extra="forbid")
 
     dockerfile_sha256: str
     options_sha256: str

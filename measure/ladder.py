@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock, Timeout
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 from rich.markup import escape
 from rich.table import Table
 
@@ -27,6 +27,7 @@ from measure.engine import Engine, native_platform
 from measure.errors import Problem, as_problem, say
 from measure.files import cache_folder, write_whole
 from measure.inputs import inputs_of
+from measure.model import Strict
 from measure.records import load, record_path
 from measure.run import Outcome, measure_step
 from measure.steps import PLATFORMS, ROOT, Step
@@ -40,10 +41,8 @@ IMAGES, TIMES = "images", "times"
 RESUME = timedelta(hours=24)
 
 
-class Counts(BaseModel):
+class Counts(Strict):
     """What came of a step: how many of its builds, variants and platforms counted each, went which way."""
-
-    model_config = ConfigDict(extra="forbid")
 
     built: int = 0
     #: Builds that are meant to fail, and did.
@@ -58,10 +57,8 @@ class Counts(BaseModel):
         self.recorded += outcome.expected
 
 
-class Done(BaseModel):
+class Done(Strict):
     """What a run finished of a step, what it was made from, and what became of it, as hashes (SHA-256)."""
-
-    model_config = ConfigDict(extra="forbid")
 
     phases: list[str]
     counts: Counts
@@ -69,14 +66,12 @@ class Done(BaseModel):
     records_sha256: str
 
 
-class Journal(BaseModel):
+class Journal(Strict):
     """What a run that has not ended yet has finished, by the names of steps."""
-
-    model_config = ConfigDict(extra="forbid")
 
     #: UTC
     begun_at: datetime = Field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
-    done: dict[str, Done] = {}
+    done: dict[str, Done] = Field(default_factory=dict)
 
 
 @dataclass

@@ -7,9 +7,10 @@ import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, Field, ValidationError
 
 from measure.errors import Problem
+from measure.model import Strict
 
 if TYPE_CHECKING:
     from measure.records import Record
@@ -17,10 +18,8 @@ if TYPE_CHECKING:
 PATH = Path(__file__).with_suffix(".toml")
 
 
-class Change(BaseModel):
+class Change(Strict):
     """One change in the way of measuring."""
-
-    model_config = ConfigDict(extra="forbid")
 
     id: str = Field(pattern=r"^[a-z0-9-]+$")
     #: What is measured from then on is measured in the new way; UTC.

@@ -12,13 +12,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from measure.contents import Contents, read_contents
 from measure.errors import Problem
 from measure.files import cache_folder, write_whole
 from measure.filesystem import FileSystem
 from measure.layers import layer_facts, reader_version
+from measure.model import Strict
 
 #: Labels that a stand-in base image carries: how it came to be, and the hash of its recipe. Official images have none.
 ORIGIN_LABEL = "org.python-images-measured.base.origin"
@@ -35,10 +36,8 @@ MANIFEST_TYPES = ", ".join(
 )
 
 
-class Layer(BaseModel):
+class Layer(Strict):
     """One layer of an image; sizes in bytes."""
-
-    model_config = ConfigDict(extra="forbid")
 
     digest: str
     #: The instruction that made it, as the image's history tells it.
@@ -54,10 +53,8 @@ class Layer(BaseModel):
     files: int
 
 
-class Image(BaseModel):
+class Image(Strict):
     """What an OCI image layout says about one image for one platform; sizes in bytes."""
-
-    model_config = ConfigDict(extra="forbid")
 
     digest: str
     labels: dict[str, str]

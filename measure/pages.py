@@ -33,6 +33,7 @@ from measure.errors import Problem
 from measure.floor_table import Floor
 from measure.recipe_table import IMAGE, Cost, RecipeRecord
 from measure.records import (
+    BUSY,
     LAB_ENVIRONMENT,
     MEMORY,
     RESULTS,
@@ -184,10 +185,14 @@ class Page:
 
     def _busy(self, *records: Record | None) -> str:
         """A mark at what one of these records timed on a busy machine; else ''."""
-        loads = [record.time.load_before for record in records if record and record.time and record.time.busy]
-        if not loads:
+        loads = [record.time.load_before for record in records if record and record.time]
+        return self._of_load(max(loads, default=0))
+
+    def _of_load(self, load: float) -> str:
+        """A mark at what was timed on a machine with this load average before, where that is a busy one; else ''."""
+        if load < BUSY:
             return ""
-        title = f"taken on a busy machine: its load was {max(loads)} before"
+        title = f"taken on a busy machine: its load was {load} before"
         return f'[{BUSY_MARK}]({self._link(METHODOLOGY)}#how-time-is-taken "{title}"){BUSY_END}'
 
     def _mark(self, field: str, *records: Record | None) -> str:
@@ -500,6 +505,7 @@ class Page:
         """A chart and a table of what was timed of some variants; an empty cell where nothing was."""
         kinds = {"cold": "cold build", "edit": "one line of code", "lock": "one dependency", "start": "first answer"}
         rows, drawn, days = [], [], set()
+        named = [(name, self.records.get(name, self.records.native)) for name, _ in named]
         for name, record in named:
             row = [f"[{name}]({self._step_page(record.step)})"]
             for kind, words in kinds.items():
@@ -723,12 +729,14 @@ class Page:
     def _bench(self, words: str) -> str:
         """The median of what a bench timed, or weighed, under these words."""
         path = RESULTS / LAB_ENVIRONMENT / f"{'ladder' if 'make all' in words else 'bench'}.json"
-        found = [timing for timing in json.loads(path.read_text())["timings"] if words in timing["what"]]
+        bench = json.loads(path.read_text())
+        found = [timing for timing in bench["timings"] if words in timing["what"]]
         if len(found) != 1:
             raise Problem(f"{len(found)} entries of {shown(path)} have the words {words!r}.", next="make bench")
         value = statistics.median(found[0]["samples"])
-        text = megabytes(round(value)) if found[0]["unit"] == "bytes" else duration(value)
-        return self._file(path, text.replace(" ", "&nbsp;"))
+        of_bytes = found[0]["unit"] == "bytes"
+        text = megabytes(round(value)) if of_bytes else duration(value)
+        return self._file(path, text.replace(" ", "&nbsp;")) + ("" if of_bytes else self._of_load(bench["load_before"]))
 
     def _fidelity(self) -> str:
         """The lab's base images against the official ones."""

@@ -7,8 +7,9 @@ import json
 import shlex
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from measure.model import Strict
 from measure.records import Failure, Provenance
 
 SCHEMA_VERSION = 1
@@ -18,11 +19,7 @@ Kind = Literal["build", "run"]
 KINDS: tuple[Kind, ...] = ("build", "run")
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Recipe(_Model):
+class Recipe(Strict):
     """A row of measure/recipes.toml: how a package is built from its source distribution, and what it then needs."""
 
     package: str
@@ -94,7 +91,7 @@ def _install(packages: list[str]) -> list[str]:
     ]
 
 
-class Cost(_Model):
+class Cost(Strict):
     """What apt packages add to an image, in bytes: all that apt-get installs for them, dependencies included."""
 
     #: What crosses the network: the compressed layer.
@@ -103,7 +100,7 @@ class Cost(_Model):
     unpacked_tar_bytes: int = 0
 
 
-class Built(_Model):
+class Built(Strict):
     """The wheel that was built, and what it took."""
 
     file: str
@@ -117,7 +114,7 @@ class Built(_Model):
     run_cost: Cost
 
 
-class LeftOut(_Model):
+class LeftOut(Strict):
     """What happened when a listed package was left out: the line of the output that tells."""
 
     kind: Kind
@@ -125,7 +122,7 @@ class LeftOut(_Model):
     line: str
 
 
-class RecipeRecord(_Model):
+class RecipeRecord(Strict):
     """What came of proving one recipe."""
 
     #: With minimal lists: a package that changed nothing when it was left out is not on them.
@@ -147,7 +144,7 @@ class RecipeRecord(_Model):
         return self
 
 
-class RecipeTable(_Model):
+class RecipeTable(Strict):
     """All recipes that were proved in an environment."""
 
     schema_version: Literal[1] = SCHEMA_VERSION

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Literal
 
 from filelock import FileLock
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from measure import methods
 from measure.contents import Contents
 from measure.errors import Problem, say
 from measure.files import cache_folder, write_whole
 from measure.inputs import Inputs
+from measure.model import Strict
 from measure.oci import Layer
 from measure.steps import ROOT
 from measure.wheel_table import WheelTable
@@ -30,11 +31,7 @@ SCHEMA_VERSION = 2
 LAB_ENVIRONMENT = "lab-amd64"
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Wasted(_Model):
+class Wasted(Strict):
     """Bytes of regular files that are shipped though nothing shows them: a later layer deleted or replaced them."""
 
     #: In layers that come with the base image, by whichever layer they are hidden.
@@ -43,7 +40,7 @@ class Wasted(_Model):
     own_bytes: int
 
 
-class Size(_Model):
+class Size(Strict):
     """How large an image is; all in bytes."""
 
     #: What crosses the network: the sum of the manifest's layer sizes (compressed).
@@ -58,14 +55,14 @@ class Size(_Model):
     layers: list[Layer]
 
 
-class Failure(_Model):
+class Failure(Strict):
     """A build that failed: its exit code, and the line that tells why."""
 
     exit_code: int
     line: str
 
 
-class BaseImage(_Model):
+class BaseImage(Strict):
     """A base image and how it came to be: pulled from docker.io, or built by the lab from a recipe of its own."""
 
     name: str
@@ -75,7 +72,7 @@ class BaseImage(_Model):
     recipe_sha256: str | None = None
 
 
-class Provenance(_Model):
+class Provenance(Strict):
     """Where the numbers come from."""
 
     bases: list[BaseImage]
@@ -91,7 +88,7 @@ class Provenance(_Model):
     measured_at: datetime
 
 
-class Samples(_Model):
+class Samples(Strict):
     """A duration in seconds, or an amount of memory in bytes, as the field's name says, taken several times."""
 
     samples: list[float] = Field(min_length=1)
@@ -104,7 +101,7 @@ class Samples(_Model):
         return cls(samples=rounded, median=float(f"{statistics.median(rounded):.4g}"))
 
 
-class Times(_Model):
+class Times(Strict):
     """What takes how long, natively: each taken several times in one sitting, in turns. See measure/timing.py."""
 
     #: With no layer of its own in the builder's cache, and cache mounts empty; base images and package index are there.
@@ -177,7 +174,7 @@ TIMES = {
 MEMORY = {"memory-idle": "resident_idle_bytes", "memory-loaded": "resident_loaded_bytes"}
 
 
-class Record(_Model):
+class Record(Strict):
     """What was found out about one variant of a step on one platform."""
 
     schema_version: Literal[2] = SCHEMA_VERSION
@@ -208,7 +205,7 @@ class Record(_Model):
         return self.model_dump(exclude=apart) == other.model_dump(exclude=apart)
 
 
-class Environment(_Model):
+class Environment(Strict):
     """The machine and the engine that the records of an environment were measured with."""
 
     schema_version: Literal[2] = SCHEMA_VERSION

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ValidationError
 
 from measure.errors import Problem
+from measure.model import Strict
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -24,10 +25,8 @@ RECOMMENDED = "recommended"
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class Teaching(BaseModel):
+class Teaching(Strict):
     """The `x-measure` section of a service: what its variant teaches."""
-
-    model_config = ConfigDict(extra="forbid")
 
     title: str
     teaches: str

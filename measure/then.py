@@ -5,16 +5,14 @@ from __future__ import annotations
 import tomllib
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from measure.model import Strict
 
 PATH = Path(__file__).with_suffix(".toml")
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class OldImage(_Model):
+class OldImage(Strict):
     """One image that somebody weighed."""
 
     title: str
@@ -26,7 +24,7 @@ class OldImage(_Model):
     whole: bool = False
 
 
-class Source(_Model):
+class Source(Strict):
     """Who measured, when, and what kind of application."""
 
     name: str

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Annotated
 
 import httpx
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 from rich.table import Table
 
 from measure import build as builder
@@ -38,6 +38,7 @@ from measure.dockerfiles import external_images
 from measure.engine import Engine, cpu, native_platform
 from measure.errors import Problem, say
 from measure.inputs import inputs_of
+from measure.model import Strict
 from measure.records import MEMORY, QUIET, TIMES, Record, Samples, Times, load, record_path, save, shown
 from measure.steps import RECOMMENDED, Step, Variant
 from measure.table import out
@@ -60,14 +61,12 @@ FADES = 300
 HERE = Path(__file__)
 
 
-class Dependency(BaseModel):
+class Dependency(Strict):
     """The change of one dependency's version: a text in a file, and what it becomes.
 
     NONCE in what it becomes stands for 64 hexadecimal digits that were never there before: a hash that fits no file.
     Where a build makes a list of the lock, that list is then another each time too.
     """
-
-    model_config = ConfigDict(extra="forbid")
 
     file: str
     before: str
@@ -87,29 +86,23 @@ def _named(value: object) -> list[object]:
 Changes = Annotated[list[Dependency], BeforeValidator(_named)]
 
 
-class Question(BaseModel):
+class Question(Strict):
     """What the running application is asked, and the fields of its answer that are seconds."""
-
-    model_config = ConfigDict(extra="forbid")
 
     path: str
     seconds: list[str]
 
 
-class Answer(BaseModel):
+class Answer(Strict):
     """The line of code that is changed, and where the running application shows it: NEW stands for a new value."""
-
-    model_config = ConfigDict(extra="forbid")
 
     path: str
     before: str
     after: str
 
 
-class Plan(BaseModel):
+class Plan(Strict):
     """What is timed of a step."""
-
-    model_config = ConfigDict(extra="forbid")
 
     cold: bool = False
     unchanged: bool = False
@@ -125,12 +118,12 @@ class Plan(BaseModel):
     watch: str | None = None
     #: A package of Python alone, and one that is compiled: in each file that has it, the lock and the exported list.
     #: Each is written out, or is a name in changes.toml.
-    dependency: Changes = []
-    compiled: Changes = []
+    dependency: Changes = Field(default_factory=list)
+    compiled: Changes = Field(default_factory=list)
     #: Variants that are built on a fresh machine too.
-    fresh: list[str] = []
+    fresh: list[str] = Field(default_factory=list)
     #: Of these kinds, only these variants are timed; of all others, each.
-    only: dict[str, list[str]] = {}
+    only: dict[str, list[str]] = Field(default_factory=dict)
     ask: Question | None = None
 
     @property
@@ -384,7 +377,7 @@ def _records(engine: Engine, step: Step, variants: list[Variant]) -> dict[str, R
     return found
 
 
-def _quiet_load() -> float:
+def quiet_load() -> float:
     """The one-minute load average, waited for until the machine counts as quiet, or for `FADES` seconds at most.
 
     Building the images that are to be timed is work too, and fades from the average within two minutes. Work that goes
@@ -419,13 +412,19 @@ def time_step(engine: Engine, step: Step, *, once: bool = False, only: str | Non
         v for v in step.variants
         if not v.teaching.fails_with and v.platforms([native_platform()]) and only in (None, v.name)
     ]  # fmt: skip
+    if not variants:
+        raise Problem(
+            f"There is nothing to time of {step.name}{f'/{only}' if only else ''}.",
+            why="A build that is meant to fail is not timed, nor one that is not for this machine's own platform.",
+            next=f"make steps, then {step.timing_command}",
+        )
     records = {} if once else _records(engine, step, variants)
     turns, starts = (1, 1) if once else (SAMPLES, STARTS)
     samples: dict[str, dict[str, list[float]]] = {variant.name: defaultdict(list) for variant in variants}
     parts: dict[str, dict[str, dict[str, list[float]]]] = {
         variant.name: defaultdict(lambda: defaultdict(list)) for variant in variants
     }
-    load_before = os.getloadavg()[0] if once else _quiet_load()
+    load_before = os.getloadavg()[0] if once else quiet_load()
     for variant in variants:  # everything in the builder's cache, and in the registry's
         cache_to = f"type=registry,mode=max,ref={_cache(engine, step, variant)}"
         builder.AGAIN(_build, engine, step, variant, **({"cache-to": cache_to} if variant.name in plan.fresh else {}))

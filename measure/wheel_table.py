@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
+
+from measure.model import Strict
 
 SCHEMA_VERSION = 1
 Libc = Literal["manylinux", "musllinux"]
@@ -20,11 +22,7 @@ TARGETS: tuple[tuple[Libc, Machine], ...] = (
 )
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class Wheel(_Model):
+class Wheel(Strict):
     """A wheel that pip chose. Its file's name ends in the tags for Python, ABI and platform (PEP 427)."""
 
     file: str
@@ -43,7 +41,7 @@ class Wheel(_Model):
         return self.tag.split("-")[1]
 
 
-class Answer(_Model):
+class Answer(Strict):
     """What pip answers for one libc and processor: a wheel, or, in its own words, that there is none."""
 
     libc: Libc
@@ -58,7 +56,7 @@ class Answer(_Model):
         return self
 
 
-class Asked(_Model):
+class Asked(Strict):
     """When and with what a row was asked for: UTC, versions, and the newest glibc and musl that wheels may want."""
 
     at: datetime
@@ -68,7 +66,7 @@ class Asked(_Model):
     musl: str
 
 
-class Package(_Model):
+class Package(Strict):
     """A row of the table."""
 
     name: str
@@ -100,7 +98,7 @@ class Package(_Model):
         return "all" if complete else "some" if yes else "none"
 
 
-class WheelTable(_Model):
+class WheelTable(Strict):
     """The whole table, as recorded."""
 
     schema_version: Literal[1] = SCHEMA_VERSION

@@ -1,11 +1,13 @@
 """How pages show times: each number with its spread, the parts of a whole, and nothing that was not timed."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from types import SimpleNamespace
 
 import pytest
 
+from measure import pages
 from measure.errors import Problem
 from measure.pages import Page
 from measure.records import Samples, Times, load, record_path
@@ -53,6 +55,24 @@ def test_a_sitting_on_a_busy_machine_is_marked(page):
         assert any("‡ Taken on [a busy machine]" in words for words in page.legends(text))
     page.records.get("").time.load_before = 0.99
     assert "‡" not in page._seconds("step-4/slim", "answer")
+
+
+def test_a_bench_on_a_busy_machine_is_marked_too(page, tmp_path, monkeypatch):
+    monkeypatch.setattr(pages, "RESULTS", tmp_path)
+    monkeypatch.setattr(pages, "shown", lambda path: path.name)
+    taken = [{"what": "some work", "unit": "s", "samples": [3.0]}, {"what": "room", "unit": "bytes", "samples": [5e6]}]
+    (tmp_path / "lab-amd64").mkdir()
+    for before, marks in ((0.3, 0), (1.0, 1)):
+        text = json.dumps({"load_before": before, "timings": taken})
+        (tmp_path / "lab-amd64/bench.json").write_text(text)
+        assert page._bench("some work").count("‡") == marks
+        assert "‡" not in page._bench("room")
+
+
+def test_the_processor_of_times_is_told_where_it_is_known(page):
+    assert page._processor("step-4") == ""
+    page.records.get("").time.cpu = "Some Processor"
+    assert page._processor("step-4") == ", on a machine with Some Processor"
 
 
 def test_what_only_the_lab_can_time_is_missing_elsewhere(page):

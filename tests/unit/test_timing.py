@@ -123,7 +123,7 @@ def test_a_sitting_waits_for_a_quiet_machine_but_not_for_ever(monkeypatch, loads
     monkeypatch.setattr(timing.os, "getloadavg", lambda: (next(left), 9, 9))
     monkeypatch.setattr(timing.time, "monotonic", lambda: clock[0])
     monkeypatch.setattr(timing.time, "sleep", lambda seconds: clock.__setitem__(0, clock[0] + seconds))
-    assert timing._quiet_load() == found
+    assert timing.quiet_load() == found
     assert clock[0] == slept
 
 
@@ -141,7 +141,7 @@ def test_one_variant_alone_is_timed_and_another_one_is_left_as_it_is(monkeypatch
     monkeypatch.setattr(timing, "_build", build)
     monkeypatch.setattr(timing, "_build_after", lambda *one, **_: build(*one))
     monkeypatch.setattr(timing, "_start", lambda *_: {"start": 0.5})
-    monkeypatch.setattr(timing, "_quiet_load", lambda: 0.1)
+    monkeypatch.setattr(timing, "quiet_load", lambda: 0.1)
     monkeypatch.setattr(timing, "_memory", lambda *_: {"memory-idle": 1.0, "memory-loaded": 2.0})
     monkeypatch.setattr(timing, "save", saved.append)
     timing.time_step(engine, step, only="naive")
@@ -151,6 +151,8 @@ def test_one_variant_alone_is_timed_and_another_one_is_left_as_it_is(monkeypatch
     assert record.time.rebuild_after_edit_s.samples == [1.0] * timing.SAMPLES
     with pytest.raises(Problem, match="no variant called nobody"):
         timing.time_step(engine, step, only="nobody")
+    with pytest.raises(Problem, match="nothing to time of extra-compiling-deps/broken"):
+        timing.time_step(engine, find_step("extra-compiling-deps"), only="broken")
 
 
 def test_a_build_that_fails_is_told_with_the_builders_own_words(monkeypatch):
