@@ -32,6 +32,8 @@ class Problem(Exception):  # noqa: N818 - it is shown to a person, who has a pro
     def __init__(self, what: str, *, why: str = "", next: str = "") -> None:
         super().__init__(what)
         self.what, self.why, self.next = what, why, next
+        if why:
+            self.add_note(why)  # a traceback, as of a failed test, is of no use without the evidence
 
     def show(self) -> None:
         """Print the problem on standard error."""

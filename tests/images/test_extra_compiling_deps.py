@@ -2,6 +2,7 @@
 
 import collections
 import json
+import os
 import re
 import secrets
 import subprocess
@@ -52,9 +53,9 @@ class Project:
     def __call__(self, *words: str, check: bool = True) -> str:
         """Run `docker compose`; returns what it prints."""
         files = ("--file", str(self.folder / "compose.yaml"), "--file", str(self.override))
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("DB_PASSWORD_FILE", str(self.password_file))
-            result = self.docker("compose", "--project-name", self.name, *files, *words)
+        # For the command alone: threads call this too, and one process has one environment.
+        environment = {**os.environ, "DB_PASSWORD_FILE": str(self.password_file)}
+        result = self.docker("compose", "--project-name", self.name, *files, *words, env=environment)
         assert not check or result.returncode == 0, result.stderr
         return result.stdout
 
