@@ -37,7 +37,7 @@ from measure.records import (
     schemas,
     shown,
 )
-from measure.run import measure_step, provide_bases
+from measure.run import failures, measure_step, provide_bases
 from measure.steps import PLATFORMS, RECOMMENDED, ROOT, all_measured, find_step
 from measure.table import contents_table, difference_table, layers_table, out, table
 from measure.timing import time_step
@@ -316,7 +316,12 @@ def clean() -> None:
     with layout_in_use(alone=True) as alone:
         if not alone:
             raise Problem("A run is building here just now.", next="make clean, once it has ended")
-        for folder in (layout(), *(cache_folder() / name for name in ("layers", "contexts", "step-venvs")), journals()):
+        for folder in (
+            layout(),
+            *(cache_folder() / name for name in ("layers", "contexts", "step-venvs")),
+            journals(),
+            failures(),
+        ):
             shutil.rmtree(folder, ignore_errors=True)
     say("exported layers removed")
     try:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
 from rich.markup import escape
 
 from lab.lifecycle import check_disk
@@ -21,7 +25,7 @@ from measure.compare import since_recorded
 from measure.dockerfiles import external_images
 from measure.engine import Engine, describe, native_platform
 from measure.errors import Problem, console, say
-from measure.files import cache_folder
+from measure.files import cache_folder, write_whole
 from measure.inputs import inputs_of
 from measure.oci import ORIGIN_LABEL, Image
 from measure.records import (
@@ -32,12 +36,17 @@ from measure.records import (
     Record,
     Size,
     Wasted,
+    as_json,
     save,
     save_environment,
     shown,
 )
 from measure.steps import RECOMMENDED, Step, Variant
 from measure.table import out, table
+
+#: For so long a build that failed as it was meant to counts as failed. A builder keeps layers, and no failures, so it
+#: would be the one thing that takes as long again when nothing has changed.
+FAILED_FOR = timedelta(hours=24)
 
 
 @dataclass
@@ -47,6 +56,8 @@ class Outcome:
     variant: Variant
     platform: str
     record: Record
+    #: It failed as it was meant to before, of the same files, and was not built again.
+    remembered: bool = False
     #: What was recorded before; None where nothing was.
     before: Record | None = None
 
@@ -135,10 +146,39 @@ def weighed(
     )
 
 
+def failures() -> Path:
+    """The folder of the records of builds that failed as they were meant to."""
+    return cache_folder() / "failures"
+
+
+def _failure_path(engine: Engine, step: Step, variant: Variant, platform: str) -> Path:
+    """Where a failure is kept: by all that the build is made from, and by what builds it."""
+    bases = [engine.digest(name) for name in external_images(variant.dockerfile)]
+    builder_is = [engine.environment, engine.kind, engine.builder, engine.version, platform]
+    made_from = [*builder_is, inputs_of(step, variant, engine.recipe).sha256, *bases]
+    return failures() / f"{hashlib.sha256(json.dumps(made_from).encode()).hexdigest()}.json"
+
+
+def _failed(path: Path) -> Record | None:
+    """What is kept of a failure; None when that is nothing, or too old."""
+    try:
+        record = Record.model_validate_json(path.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+    return record if datetime.now(UTC) - record.provenance.measured_at < FAILED_FOR else None
+
+
 def _measure(engine: Engine, step: Step, variant: Variant, platform: str, progress: Callable[[str], None]) -> Outcome:
-    """Build and weigh one variant on one platform, and record what came of it, success or failure."""
-    record = weighed(engine, step, variant, platform, progress)
-    outcome = Outcome(variant, platform, record)
+    """Build and weigh one variant on one platform, and record what came of it, success or failure.
+
+    What failed as it was meant to, less than `FAILED_FOR` ago, of the same files, is not built again.
+    """
+    kept = _failure_path(engine, step, variant, platform) if variant.teaching.fails_with else None
+    before = _failed(kept) if kept else None
+    record = before or weighed(engine, step, variant, platform, progress)
+    outcome = Outcome(variant, platform, record, remembered=before is not None)
+    if kept and not before and outcome.expected and not probe.ending.is_set():
+        write_whole(kept, as_json(record))
     # A failure that is the lesson is a result. Any other is a mishap, and does not replace a result; neither does what
     # became of a build that was interrupted.
     if (outcome.expected or not record.path.exists()) and not probe.ending.is_set():
@@ -238,7 +278,9 @@ def _measure_all(
         outcome = _measure(engine, step, variant, platform, lambda line: doing.update({key: line}))
         doing.pop(key, None)
         if not probe.ending.is_set():
-            say(f"{variant.name} · {platform}: {outcome.record.outcome}, in {time.monotonic() - begun:.1f} s")
+            when = f"as at {outcome.record.provenance.measured_at:%H:%M} UTC, of the same files (make clean forgets it)"
+            took = when if outcome.remembered else f"in {time.monotonic() - begun:.1f} s"
+            say(f"{variant.name} · {platform}: {outcome.record.outcome}, {took}")
         return outcome
 
     workers = 2 * (os.cpu_count() or 1)

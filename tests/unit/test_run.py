@@ -1,0 +1,109 @@
+"""What is not built again: a build that failed as it was meant to, of the same files, by the same builder, today."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from measure import build as builder
+from measure import probe, records, run
+from measure.build import BuildError
+from measure.check import recipes
+from measure.steps import find_step
+
+STEP = find_step("extra-compiling-deps")
+BROKEN = STEP.variant("broken")
+PLATFORM = "linux/amd64"
+
+
+@pytest.fixture
+def engine(tmp_path, monkeypatch):
+    """An engine whose base image has the digest that a test gives it; records and cache are its own."""
+    monkeypatch.setattr(records, "RESULTS", tmp_path / "results")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    found = SimpleNamespace(
+        environment="lab-amd64", kind="lab", builder="default", version="1", buildx="1", driver="docker", chosen=False,
+        recipe=recipes("lab-amd64"), base="sha256:1", diagnose=lambda: None,
+    )  # fmt: skip
+    found.digest = lambda name: found.base
+    return found
+
+
+@pytest.fixture
+def builds(monkeypatch):
+    """What was built. Each build prints `says`, and fails."""
+    calls = []
+
+    def build(engine, step, variant, platform, progress, **settings):
+        calls.append((variant.name, platform))
+        raise BuildError(1, [builds.says])
+
+    builds = SimpleNamespace(calls=calls, says=f"E: {BROKEN.teaching.fails_with}")
+    monkeypatch.setattr(builder, "build", build)
+    return builds
+
+
+def measure(engine, variant=BROKEN, platform: str = PLATFORM) -> run.Outcome:
+    return run._measure(engine, STEP, variant, platform, lambda line: None)
+
+
+def test_what_failed_as_it_was_meant_to_is_not_built_again(engine, builds):
+    first, again = measure(engine), measure(engine)
+    assert builds.calls == [("broken", PLATFORM)]
+    assert (first.remembered, again.remembered) == (False, True)
+    assert again.expected and again.record == first.record
+    assert records.load(again.record.path) == first.record
+
+
+def test_it_is_recorded_where_its_record_is_gone(engine, builds):
+    measure(engine).record.path.unlink()
+    assert records.load(measure(engine).record.path)
+    assert len(builds.calls) == 1
+
+
+@pytest.mark.parametrize("what", ["base", "builder", "version", "platform", "files", "day"])
+def test_what_has_changed_is_built_again(engine, builds, monkeypatch, what):
+    measure(engine)
+    platform = PLATFORM
+    match what:
+        case "base":
+            engine.base = "sha256:2"
+        case "builder" | "version":
+            setattr(engine, what, "another")
+        case "platform":
+            platform = "linux/arm64"
+        case "files":
+            inputs = run.inputs_of(STEP, BROKEN, engine.recipe).model_copy(update={"context_sha256": "0" * 64})
+            monkeypatch.setattr(run, "inputs_of", lambda *_: inputs)
+        case "day":
+            (kept,) = run.failures().iterdir()
+            old = records.Record.model_validate_json(kept.read_bytes())
+            of = old.provenance.model_copy(update={"measured_at": datetime.now(UTC) - timedelta(hours=25)})
+            kept.write_text(records.as_json(old.model_copy(update={"provenance": of})))
+    assert not measure(engine, platform=platform).remembered
+    assert len(builds.calls) == 2
+
+
+def test_a_mishap_is_built_again(engine, builds):
+    """What fails by another error than the one that it teaches, and what was meant to be built."""
+    builds.says = "no space left on device"
+    measure(engine), measure(engine)
+    measure(engine, STEP.recommended), measure(engine, STEP.recommended)
+    assert len(builds.calls) == 4
+    assert not run.failures().exists()
+
+
+def test_what_ended_the_run_is_not_kept(engine, builds):
+    probe.ending.set()
+    try:
+        measure(engine)
+    finally:
+        probe.ending.clear()
+    assert not measure(engine).remembered
+
+
+def test_a_damaged_memory_is_none(engine, builds):
+    measure(engine)
+    (kept,) = run.failures().iterdir()
+    kept.write_text("{")
+    assert not measure(engine).remembered
