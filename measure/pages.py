@@ -326,7 +326,7 @@ class Page:
         record, new = self._get(after, platform, kind)
         return self._number(signed(new - old), record, f"{new:,} bytes less {old:,} bytes", _place(kind), other)
 
-    def _layer(self, name: str, words: str, platform: str = PLATFORMS[0], field: str = "unpacked_file_bytes") -> str:
+    def _layer(self, name: str, words: str, platform: str = PLATFORMS[0], field: str = "unpacked_tar_bytes") -> str:
         """A size of the one layer of an image whose instruction has these words."""
         record = self.records.get(name, platform)
         found = [layer for layer in record.size.layers if words in layer.created_by and not layer.of_base]
@@ -576,7 +576,7 @@ class Page:
             who = f"[{source.who}]({source.url})" if source.url else source.who
             head = ["image", f"then, {source.when}", "of its full one", "now", "of its full one"]
             tables += [f"**{source.name}**: {who}; {source.about}.", markdown_table(head, rows, "lrrrr")]
-        caption = "Then and now, unpacked; the base images of now are the lab's stand-ins for the official ones"
+        caption = "Then and now, the files of all layers; the base images of now are stand-ins for the official ones"
         return "\n\n".join([bars(drawn, caption), *tables])
 
     def _today(self, name: str) -> tuple[int | None, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -151,21 +152,28 @@ def failures() -> Path:
     return cache_folder() / "failures"
 
 
-def _failure_path(engine: Engine, step: Step, variant: Variant, platform: str) -> Path:
-    """Where a failure is kept: by all that the build is made from, and by what builds it."""
+def _failure_path(engine: Engine, variant: Variant, platform: str, inputs_sha256: str) -> Path | None:
+    """Where a failure is kept: by all that the build is made from, and by what builds it.
+
+    None where that is not known, because a registry does not say which base image it has.
+    """
     bases = [engine.digest(name) for name in external_images(variant.dockerfile)]
-    builder_is = [engine.environment, engine.kind, engine.builder, engine.version, platform]
-    made_from = [*builder_is, inputs_of(step, variant, engine.recipe).sha256, *bases]
-    return failures() / f"{hashlib.sha256(json.dumps(made_from).encode()).hexdigest()}.json"
+    if None in bases:
+        return None
+    by = [engine.environment, engine.kind, engine.builder, engine.driver, engine.version, engine.buildx]
+    key = json.dumps([*by, variant.step, variant.name, platform, inputs_sha256, *bases])
+    return failures() / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
 
 
-def _failed(path: Path) -> Record | None:
-    """What is kept of a failure; None when that is nothing, or too old."""
+def _failed(path: Path, variant: Variant, inputs_sha256: str) -> Record | None:
+    """What is kept of a failure; None when that is nothing, or too old, or not what the variant teaches any more."""
     try:
         record = Record.model_validate_json(path.read_bytes())
-    except (FileNotFoundError, ValidationError):
+    except (OSError, ValidationError):
         return None
-    return record if datetime.now(UTC) - record.provenance.measured_at < FAILED_FOR else None
+    age = datetime.now(UTC) - record.provenance.measured_at
+    holds = as_intended(record, variant) and record.inputs_sha256 == inputs_sha256
+    return record if holds and timedelta(0) <= age < FAILED_FOR else None
 
 
 def _measure(engine: Engine, step: Step, variant: Variant, platform: str, progress: Callable[[str], None]) -> Outcome:
@@ -173,16 +181,18 @@ def _measure(engine: Engine, step: Step, variant: Variant, platform: str, progre
 
     What failed as it was meant to, less than `FAILED_FOR` ago, of the same files, is not built again.
     """
-    kept = _failure_path(engine, step, variant, platform) if variant.teaching.fails_with else None
-    before = _failed(kept) if kept else None
+    made_from = inputs_of(step, variant, engine.recipe).sha256
+    kept = _failure_path(engine, variant, platform, made_from) if variant.teaching.fails_with else None
+    before = _failed(kept, variant, made_from) if kept else None
     record = before or weighed(engine, step, variant, platform, progress)
     outcome = Outcome(variant, platform, record, remembered=before is not None)
-    if kept and not before and outcome.expected and not probe.ending.is_set():
-        write_whole(kept, as_json(record))
     # A failure that is the lesson is a result. Any other is a mishap, and does not replace a result; neither does what
     # became of a build that was interrupted.
     if (outcome.expected or not record.path.exists()) and not probe.ending.is_set():
         outcome.before = save(record)
+        if kept and not before and outcome.expected and record.inputs_sha256 == made_from:
+            with contextlib.suppress(OSError):  # it is built again then
+                write_whole(kept, as_json(record))
     return outcome
 
 
@@ -278,8 +288,8 @@ def _measure_all(
         outcome = _measure(engine, step, variant, platform, lambda line: doing.update({key: line}))
         doing.pop(key, None)
         if not probe.ending.is_set():
-            when = f"as at {outcome.record.provenance.measured_at:%H:%M} UTC, of the same files (make clean forgets it)"
-            took = when if outcome.remembered else f"in {time.monotonic() - begun:.1f} s"
+            since = f"since {outcome.record.provenance.measured_at:%Y-%m-%d %H:%M} UTC, and not built again"
+            took = since if outcome.remembered else f"in {time.monotonic() - begun:.1f} s"
             say(f"{variant.name} · {platform}: {outcome.record.outcome}, {took}")
         return outcome
 

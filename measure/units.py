@@ -21,9 +21,9 @@ def change(size: int, first: int | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A duration for people: minutes from two of them on, else seconds, with a decimal below ten; milliseconds."""
+    """A duration for people: minutes from two of them on, else seconds, both with a decimal below ten; milliseconds."""
     if seconds >= 120:
-        return f"{seconds / 60:.0f} min"
+        return f"{seconds / 60:.1f} min" if seconds < 600 else f"{seconds / 60:.0f} min"
     if seconds < 0.1:
         return f"{seconds * 1000:.1f} ms"
     return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"

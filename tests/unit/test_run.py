@@ -1,5 +1,6 @@
 """What is not built again: a build that failed as it was meant to, of the same files, by the same builder, today."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -61,7 +62,7 @@ def test_it_is_recorded_where_its_record_is_gone(engine, builds):
     assert len(builds.calls) == 1
 
 
-@pytest.mark.parametrize("what", ["base", "builder", "version", "platform", "files", "day"])
+@pytest.mark.parametrize("what", ["base", "builder", "version", "platform", "files", "day", "clock"])
 def test_what_has_changed_is_built_again(engine, builds, monkeypatch, what):
     measure(engine)
     platform = PLATFORM
@@ -75,10 +76,11 @@ def test_what_has_changed_is_built_again(engine, builds, monkeypatch, what):
         case "files":
             inputs = run.inputs_of(STEP, BROKEN, engine.recipe).model_copy(update={"context_sha256": "0" * 64})
             monkeypatch.setattr(run, "inputs_of", lambda *_: inputs)
-        case "day":
+        case "day" | "clock":
+            hours = {"day": 25, "clock": -1}[what]
             (kept,) = run.failures().iterdir()
             old = records.Record.model_validate_json(kept.read_bytes())
-            of = old.provenance.model_copy(update={"measured_at": datetime.now(UTC) - timedelta(hours=25)})
+            of = old.provenance.model_copy(update={"measured_at": datetime.now(UTC) - timedelta(hours=hours)})
             kept.write_text(records.as_json(old.model_copy(update={"provenance": of})))
     assert not measure(engine, platform=platform).remembered
     assert len(builds.calls) == 2
@@ -107,3 +109,23 @@ def test_a_damaged_memory_is_none(engine, builds):
     (kept,) = run.failures().iterdir()
     kept.write_text("{")
     assert not measure(engine).remembered
+
+
+def test_what_teaches_another_lesson_now_is_built_again(engine, builds):
+    """The words that it should fail with are no part of the build, and are asked for all the same."""
+    measure(engine)
+    other = replace(BROKEN, teaching=BROKEN.teaching.model_copy(update={"fails_with": "another error"}))
+    builds.says = "E: another error"
+    outcome = measure(engine, other)
+    assert outcome.expected and not outcome.remembered
+
+
+def test_where_the_base_image_is_not_known_nothing_is_kept(engine, builds):
+    engine.base = None
+    measure(engine), measure(engine)
+    assert len(builds.calls) == 2
+
+
+def test_where_nothing_can_be_kept_it_is_recorded_all_the_same(engine, builds, tmp_path):
+    run.failures().write_text("no folder")
+    assert records.load(measure(engine).record.path)
