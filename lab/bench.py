@@ -162,7 +162,10 @@ def run_ladder(lab: Lab) -> Bench:
         "psycopg2 is compiled for arm64 under emulation, by nine variants of extra-need-for-speed and five of "
         "extra-compiling-deps, in minutes each; step 4 compiles NumPy twice"
     )
-    again = "each build is looked up in the builder's cache, exported and weighed: half of a second and more for each of a hundred"
+    again = (
+        "each build is looked up in the builder's cache, exported and weighed: half of a second and more for each of a "
+        "hundred"
+    )
     timings = [_timing("make all, both platforms, bases there, nothing built", "s", cold, 1800, slow)]
     unchanged = [_seconds(lambda: _measure("all")) for _ in range(UNCHANGED)]
     timings.append(_timing("make all, both platforms, nothing changed", "s", unchanged, 60, again))
