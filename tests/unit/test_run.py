@@ -62,14 +62,16 @@ def test_it_is_recorded_where_its_record_is_gone(engine, builds):
     assert len(builds.calls) == 1
 
 
-@pytest.mark.parametrize("what", ["base", "builder", "version", "platform", "files", "day", "clock"])
+@pytest.mark.parametrize(
+    "what", ["base", "builder", "driver", "version", "buildx", "platform", "files", "day", "clock"]
+)
 def test_what_has_changed_is_built_again(engine, builds, monkeypatch, what):
     measure(engine)
     platform = PLATFORM
     match what:
         case "base":
             engine.base = "sha256:2"
-        case "builder" | "version":
+        case "builder" | "driver" | "version" | "buildx":
             setattr(engine, what, "another")
         case "platform":
             platform = "linux/arm64"
