@@ -46,8 +46,9 @@ from measure.units import duration, megabytes
 
 PLANS = Path(__file__).parent / "timings"
 SAMPLES = 5
-#: Of a build that takes many minutes.
+#: Of a build that takes longer than `LONG` seconds.
 FEW = 3
+LONG = 180
 #: Starts are short, and there may be more of them.
 STARTS = 9
 #: Requests between a container's memory when it is idle, and when it is not any more.
@@ -431,7 +432,7 @@ def time_step(engine: Engine, step: Step, *, once: bool = False, only: str | Non
     for number in range(turns):
         for variant in variants:
             for kind in plan.kinds(variant.name):
-                if number >= FEW and kind == "cold" and not variant.teaching.quick:
+                if number >= FEW and Samples.of(samples[variant.name][kind]).median > LONG:
                     continue
                 # `_build` does not build again within a sample: what the engine spoiled is taken again as a whole.
                 take = _answer if kind == "answer" else functools.partial(_build_after, kind=kind)

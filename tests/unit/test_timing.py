@@ -6,7 +6,7 @@ import pytest
 from measure import timing
 from measure.build import step_seconds
 from measure.errors import Problem
-from measure.records import TIMES, Samples, Times, load, record_path
+from measure.records import RESULTS, TIMES, Samples, Times, load, record_path
 from measure.steps import Step, find_step
 
 TIMED = [find_step(path.stem) for path in sorted(timing.PLANS.glob("*.toml"))]
@@ -44,11 +44,11 @@ def test_a_change_changes_its_files_alone_and_is_another_each_time(step, kind):
 
 
 def test_a_change_that_fits_no_more_is_told(tmp_path, monkeypatch):
-    step = find_step("step-1")
-    text = (timing.PLANS / f"{step.name}.toml").read_text().replace('before = "', 'before = "no such line ')
+    step = find_step("extra-need-for-speed")
+    text = (timing.PLANS / f"{step.name}.toml").read_text().replace("before = '''", "before = '''no such line")
     (tmp_path / f"{step.name}.toml").write_text(text)
     monkeypatch.setattr(timing, "PLANS", tmp_path)
-    with pytest.raises(Problem, match="no such line"), timing.changed(step, "lock"):
+    with pytest.raises(Problem, match="no such line"), timing.changed(step, "compiled"):
         pass
 
 
@@ -153,6 +153,51 @@ def test_one_variant_alone_is_timed_and_another_one_is_left_as_it_is(monkeypatch
         timing.time_step(engine, step, only="nobody")
     with pytest.raises(Problem, match="nothing to time of extra-compiling-deps/broken"):
         timing.time_step(engine, find_step("extra-compiling-deps"), only="broken")
+
+
+def timed_once(monkeypatch, step: str, variant: str, seconds: dict[str, float]) -> Times:
+    """What a sitting of one variant records when each kind of build takes these seconds."""
+    saved = []
+    made = load(record_path("lab-amd64", step, variant, "linux/amd64"))
+    monkeypatch.setattr(timing, "native_platform", lambda: "linux/amd64")
+    monkeypatch.setattr(timing, "_records", lambda *_: {variant: made})
+    monkeypatch.setattr(timing, "_build", lambda *_, **__: (1.0, {}))
+    monkeypatch.setattr(timing, "_build_after", lambda *_, kind: (seconds[kind], {}))
+    monkeypatch.setattr(timing, "_start", lambda *_: {"start": 0.5, "python_seconds": 1.0, "numpy_seconds": 1.0})
+    monkeypatch.setattr(timing, "quiet_load", lambda: 0.1)
+    monkeypatch.setattr(timing, "_memory", lambda *_: {"memory-idle": 1.0, "memory-loaded": 2.0})
+    monkeypatch.setattr(timing, "save", saved.append)
+    engine = SimpleNamespace(environment="lab-amd64", fresh=None, cache_registry="")
+    timing.time_step(engine, find_step(step), only=variant)
+    return saved[0].time
+
+
+def test_a_build_of_over_three_minutes_is_timed_three_times_and_any_other_five_times(monkeypatch):
+    slow = timing.LONG + 1.0
+    times = timed_once(
+        monkeypatch, "step-4-slim-vs-alpine", "slim-source", {"cold": slow, "lock": timing.LONG, "edit": 1.0}
+    )
+    assert times.cold_build_s.samples == [slow] * 3
+    assert times.rebuild_after_lock_s.samples == [timing.LONG] * 5
+    assert times.rebuild_after_edit_s.samples == [1.0] * 5
+
+
+def test_every_recorded_time_has_its_samples():
+    """Five or more, three of what takes over three minutes; and each native record of an application has them all."""
+    found = 0
+    for path in sorted(RESULTS.glob("*/*/*.json")):
+        record = load(path)
+        if record is None or record.time is None:
+            continue
+        found += 1
+        name = f"{record.step}/{record.variant}"
+        for field, value in record.time:
+            if isinstance(value, Samples):
+                assert len(value.samples) >= (3 if value.median > timing.LONG else 5), f"{name}: {field}"
+        plan = timing.plan_of(find_step(record.step)) if (timing.PLANS / f"{record.step}.toml").exists() else None
+        for kind in plan.kinds(record.variant) if plan else []:
+            assert getattr(record.time, TIMES[kind]), f"{name} has no {kind}: {find_step(record.step).timing_command}"
+    assert found > 50
 
 
 def test_a_build_that_fails_is_told_with_the_builders_own_words(monkeypatch):
