@@ -24,6 +24,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -195,7 +196,7 @@ def changed(step: Step, kind: str) -> Iterator[tuple[Step, str]]:
     """
     with builder.clean_copy(step.folder) as folder:
         new = _change(step, folder, kind)
-        yield Step(step.name, folder), new
+        yield replace(step, folder=folder), new
 
 
 #: What was timed of a kind: seconds, and those of its parts, by the words that name them.

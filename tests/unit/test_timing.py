@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -23,7 +24,8 @@ def test_a_change_changes_its_files_alone_and_is_another_each_time(step, kind):
     for _ in range(2):
         with timing.changed(step, kind) as (copy, _):
             seen.append(texts(copy.folder))
-            assert copy.name == step.name
+            assert copy == replace(step, folder=copy.folder)
+            assert [variant.name for variant in copy.variants] == [variant.name for variant in step.variants]
     plan = timing.plan_of(step)
     changes = plan.compiled if kind == "compiled" else plan.dependency
     files = [plan.code] if kind == "edit" else [change.file for change in changes]
