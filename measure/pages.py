@@ -505,6 +505,7 @@ class Page:
         """A chart and a table of what was timed of some variants; an empty cell where nothing was."""
         kinds = {"cold": "cold build", "edit": "one line of code", "lock": "one dependency", "start": "first answer"}
         rows, drawn, days = [], [], set()
+        machines: dict[str, dict[str, None]] = {}  # steps by processor, each once and in order
         named = [(name, self.records.get(name, self.records.native)) for name, _ in named]
         for name, record in named:
             row = [f"[{name}]({self._step_page(record.step)})"]
@@ -514,6 +515,7 @@ class Page:
                 if found:
                     drawn.append(Bar(name, words, found.median, duration(found.median)))
                     days.add(f"{record.time.measured_at:%Y-%m-%d}")
+                    machines.setdefault(record.time.cpu or "one that is not recorded", {})[name.split("/")[0]] = None
             rows.append(row)
         if not drawn:
             return ""
@@ -524,6 +526,9 @@ class Page:
             f"answer. Taken on {' and '.join(sorted(days))} (UTC), each step in a sitting of its own; what is empty "
             "was not timed."
         )
+        if len(machines) > 1:
+            on = "; ".join(f"{' and '.join(steps)} on {machine}" for machine, steps in machines.items())
+            said += f" Compare within a step, not across, because processors differ: {on}."
         table = markdown_table(["variant", *kinds.values()], rows, "l" + "r" * len(kinds))
         flag = _flag(record for _, record in named)
         return "\n\n".join(part for part in (self._drawn(drawn, caption, kinds.values()), said, table, flag) if part)

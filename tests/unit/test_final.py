@@ -130,6 +130,10 @@ def test_the_ladder_shows_a_time_where_there_is_one_and_nothing_elsewhere(monkey
         "step-2": ["", "", "", duration(0.5)],
         "step-4": ["", "", "", ""],
     }
+    assert "processors differ" not in text
+    taken["step-4"] = {"start_to_first_response_s": Samples.of([0.6]), "cpu": "Abacus 9"}
+    text = Page(records, PurePosixPath("index.md"), {})._ladder(*NAMES)
+    assert "processors differ: step-1 and step-2 on one that is not recorded; step-4 on Abacus 9." in text
     taken.update({name: {} for name in NAMES})
     text = Page(records, PurePosixPath("index.md"), {})._ladder(*NAMES)
     assert all(len(rows) == 1 for rows in cells(text).values()), "no table without a single time"
