@@ -7,8 +7,8 @@ import pytest
 from measure import timing
 from measure.build import step_seconds
 from measure.errors import Problem
-from measure.records import RESULTS, TIMES, Samples, Times, load, record_path
-from measure.steps import Step, find_step
+from measure.records import LAB_ENVIRONMENT, MEMORY, TIMES, Samples, Times, load, record_path
+from measure.steps import Step, all_steps, find_step
 
 TIMED = [find_step(path.stem) for path in sorted(timing.PLANS.glob("*.toml"))]
 CHANGES = [(step, kind) for step in TIMED for kind in timing.plan_of(step).changes]
@@ -129,77 +129,71 @@ def test_a_sitting_waits_for_a_quiet_machine_but_not_for_ever(monkeypatch, loads
     assert clock[0] == slept
 
 
-def test_one_variant_alone_is_timed_and_another_one_is_left_as_it_is(monkeypatch, tmp_path):
-    step, asked, saved = find_step("step-2"), [], []
-    engine = SimpleNamespace(environment="lab-amd64", fresh=None, cache_registry="")
-    made = load(record_path("lab-amd64", step.name, "naive", "linux/amd64"))
+@pytest.fixture
+def sitting(monkeypatch):
+    """Stands in for engine and clock: a sitting of one variant in which a kind of build takes so many seconds, or 1.
 
-    def build(_engine, _step, variant, *_, **__):
-        asked.append(variant.name)
-        return 1.0, {}
+    Calling it returns what was built and what was recorded.
+    """
 
-    monkeypatch.setattr(timing, "native_platform", lambda: "linux/amd64")
-    monkeypatch.setattr(timing, "_records", lambda *_: {"naive": made})
-    monkeypatch.setattr(timing, "_build", build)
-    monkeypatch.setattr(timing, "_build_after", lambda *one, **_: build(*one))
-    monkeypatch.setattr(timing, "_start", lambda *_: {"start": 0.5})
-    monkeypatch.setattr(timing, "quiet_load", lambda: 0.1)
-    monkeypatch.setattr(timing, "_memory", lambda *_: {"memory-idle": 1.0, "memory-loaded": 2.0})
-    monkeypatch.setattr(timing, "save", saved.append)
-    timing.time_step(engine, step, only="naive")
-    assert set(asked) == {"naive"}
-    (record,) = saved
+    def sit(step: str, only: str, seconds: dict[str, float] | None = None) -> tuple[list[str], list]:
+        built, saved = [], []
+
+        def build(_engine, _step, variant, *_, kind="", **__):
+            built.append(variant.name)
+            return (seconds or {}).get(kind, 1.0), {}
+
+        made = load(record_path("lab-amd64", find_step(step).name, only, "linux/amd64"))
+        monkeypatch.setattr(timing, "native_platform", lambda: "linux/amd64")
+        monkeypatch.setattr(timing, "_records", lambda *_: {only: made})
+        monkeypatch.setattr(timing, "_build", build)
+        monkeypatch.setattr(timing, "_build_after", build)
+        monkeypatch.setattr(timing, "_start", lambda *_: {"start": 0.5, "python_seconds": 1.0, "numpy_seconds": 1.0})
+        monkeypatch.setattr(timing, "quiet_load", lambda: 0.1)
+        monkeypatch.setattr(timing, "_memory", lambda *_: {"memory-idle": 1.0, "memory-loaded": 2.0})
+        monkeypatch.setattr(timing, "save", saved.append)
+        engine = SimpleNamespace(environment="lab-amd64", fresh=None, cache_registry="")
+        timing.time_step(engine, find_step(step), only=only)
+        return built, saved
+
+    return sit
+
+
+def test_one_variant_alone_is_timed_and_another_one_is_left_as_it_is(sitting):
+    built, (record,) = sitting("step-2", "naive")
+    assert set(built) == {"naive"}
     assert record.variant == "naive"
     assert record.time.rebuild_after_edit_s.samples == [1.0] * timing.SAMPLES
     with pytest.raises(Problem, match="no variant called nobody"):
-        timing.time_step(engine, step, only="nobody")
+        sitting("step-2", "nobody")
     with pytest.raises(Problem, match="nothing to time of extra-compiling-deps/broken"):
-        timing.time_step(engine, find_step("extra-compiling-deps"), only="broken")
+        sitting("extra-compiling-deps", "broken")
 
 
-def timed_once(monkeypatch, step: str, variant: str, seconds: dict[str, float]) -> Times:
-    """What a sitting of one variant records when each kind of build takes these seconds."""
-    saved = []
-    made = load(record_path("lab-amd64", step, variant, "linux/amd64"))
-    monkeypatch.setattr(timing, "native_platform", lambda: "linux/amd64")
-    monkeypatch.setattr(timing, "_records", lambda *_: {variant: made})
-    monkeypatch.setattr(timing, "_build", lambda *_, **__: (1.0, {}))
-    monkeypatch.setattr(timing, "_build_after", lambda *_, kind: (seconds[kind], {}))
-    monkeypatch.setattr(timing, "_start", lambda *_: {"start": 0.5, "python_seconds": 1.0, "numpy_seconds": 1.0})
-    monkeypatch.setattr(timing, "quiet_load", lambda: 0.1)
-    monkeypatch.setattr(timing, "_memory", lambda *_: {"memory-idle": 1.0, "memory-loaded": 2.0})
-    monkeypatch.setattr(timing, "save", saved.append)
-    engine = SimpleNamespace(environment="lab-amd64", fresh=None, cache_registry="")
-    timing.time_step(engine, find_step(step), only=variant)
-    return saved[0].time
-
-
-def test_a_build_of_over_three_minutes_is_timed_three_times_and_any_other_five_times(monkeypatch):
+def test_a_build_of_over_three_minutes_is_timed_three_times_and_any_other_five_times(sitting):
     slow = timing.LONG + 1.0
-    times = timed_once(
-        monkeypatch, "step-4-slim-vs-alpine", "slim-source", {"cold": slow, "lock": timing.LONG, "edit": 1.0}
-    )
-    assert times.cold_build_s.samples == [slow] * 3
-    assert times.rebuild_after_lock_s.samples == [timing.LONG] * 5
-    assert times.rebuild_after_edit_s.samples == [1.0] * 5
+    _, (record,) = sitting("step-4", "slim-source", {"cold": slow, "lock": timing.LONG})
+    assert record.time.cold_build_s.samples == [slow] * 3
+    assert record.time.rebuild_after_lock_s.samples == [timing.LONG] * 5
+    assert record.time.rebuild_after_edit_s.samples == [1.0] * 5
 
 
-def test_every_recorded_time_has_its_samples():
-    """Five or more, three of what takes over three minutes; and each native record of an application has them all."""
-    found = 0
-    for path in sorted(RESULTS.glob("*/*/*.json")):
-        record = load(path)
-        if record is None or record.time is None:
+@pytest.mark.parametrize("step", TIMED, ids=lambda step: step.name)
+def test_each_native_record_of_the_lab_has_the_times_of_its_plan(step):
+    """Five samples or more, three of what takes over three minutes; an application's with all that there is to time."""
+    plan = timing.plan_of(step)
+    for variant in step.variants:
+        record = load(record_path(LAB_ENVIRONMENT, step.name, variant.name, "linux/amd64"))
+        if record.outcome == "failed":
             continue
-        found += 1
-        name = f"{record.step}/{record.variant}"
-        for field, value in record.time:
-            if isinstance(value, Samples):
-                assert len(value.samples) >= (3 if value.median > timing.LONG else 5), f"{name}: {field}"
-        plan = timing.plan_of(find_step(record.step)) if (timing.PLANS / f"{record.step}.toml").exists() else None
-        for kind in plan.kinds(record.variant) if plan else []:
-            assert getattr(record.time, TIMES[kind]), f"{name} has no {kind}: {find_step(record.step).timing_command}"
-    assert found > 50
+        times = dict(record.time)
+        taken = [*plan.kinds(variant.name), *(["start"] if plan.start else []), *(MEMORY if plan.memory else [])]
+        if step in all_steps():
+            assert {"cold", "edit", "lock", "start", *MEMORY} <= {*taken}, variant.name
+        for kind in taken:
+            found = times[(TIMES | MEMORY)[kind]]
+            assert found, f"{variant.name} has no {kind}: {step.timing_command}"
+            assert len(found.samples) >= (3 if kind not in MEMORY and found.median > timing.LONG else 5), kind
 
 
 def test_a_build_that_fails_is_told_with_the_builders_own_words(monkeypatch):
