@@ -13,6 +13,7 @@ from pathlib import Path
 
 from lab.config import Lab
 from measure.pages import Records
+from measure.records import LAB_ENVIRONMENT, load, record_path
 from measure.site import PAGES, render_page
 from measure.steps import PLATFORMS, ROOT, Step, all_steps, find_step
 
@@ -115,14 +116,17 @@ def matches(expected: str, seen: str) -> bool:
 _NEWS = re.compile(
     r"(?<=:\n)((?:^  \S+ · linux/\w+: .*\n)+)(?=^Records: results/[^/]+/(?P<step>[^/]+)/$)", re.MULTILINE
 )
-_NEW_VERSION = re.compile(r"\S+ \d\S*(, \d\S*)* → \d\S*(, \d\S*)*")
+_NEW_VERSION = re.compile(r"(?P<name>\S+) \d\S*(, \d\S*)* → \d\S*(, \d\S*)*")
+#: Where there are many, the last words are these.
+_MORE = re.compile(r"and \d+ more \(`git diff results`\)")
 
 
 def without_new_versions(output: str) -> str:
     """What a command printed, less the lines that tell of nothing but new versions where nobody pinned them.
 
-    Poetry is installed in one version, and what it needs in the newest one: an image that ships Poetry gets other
-    packages any day. A line that tells of anything else too, or of another variant, stays.
+    A base image has the distribution's packages as they are on the day that it is built. Poetry is installed in one
+    version, and what it needs in the newest one: an image that ships Poetry gets other packages any day. A line that
+    tells of anything else too stays, and so does one of a Python package elsewhere: those are pinned.
     """
 
     def kept(match: re.Match[str]) -> str:
@@ -130,10 +134,14 @@ def without_new_versions(output: str) -> str:
         return "".join(line for line in match[1].splitlines(keepends=True) if not expected(step, line))
 
     def expected(step: Step, line: str) -> bool:
-        variant, words = re.fullmatch(r"  (\S+) · \S+: (.*)\n", line).groups()
-        last_stage = step.variant(variant).dockerfile.read_text().rpartition("\nFROM ")[2]
+        name, platform, words = re.fullmatch(r"  (\S+) · (\S+): (.*)\n", line).groups()
+        variant = step.variant(name)
+        last_stage = variant.dockerfile.read_text().rpartition("\nFROM ")[2]
         ships_poetry = re.search(r"pip install .*\bpoetry\b", last_stage)
-        return bool(ships_poetry) and all(_NEW_VERSION.fullmatch(one) for one in words.split("; "))
+        record = load(record_path(LAB_ENVIRONMENT, step.name, name, platform))
+        of_distribution = {package.name for package in record.contents.os_packages}
+        told = [_NEW_VERSION.fullmatch(one) for one in words.split("; ") if not _MORE.fullmatch(one)]
+        return all(one and (ships_poetry or one["name"] in of_distribution) for one in told)
 
     return _NEWS.sub(kept, output)
 

@@ -85,9 +85,17 @@ Records: results/lab-amd64/step-3-multistage/
 """
 
 
-def test_a_new_version_of_what_nobody_pinned_is_no_difference():
-    """Of Poetry's own dependencies, in an image that ships Poetry."""
-    seen = NEWS.format(line="single · linux/amd64: charset-normalizer 3.5.2 → 3.5.3; filelock 4.2.12 → 4.3.1")
+@pytest.mark.parametrize(
+    "line",
+    [
+        "single · linux/amd64: charset-normalizer 3.5.2 → 3.5.3; filelock 4.2.12 → 4.3.1",
+        "recommended · linux/arm64: libzstd1 1.5.7+dfsg-1 → 1.5.7+dfsg-1+deb13u1; perl-base 5.40.1-6 → 5.40.1-7",
+        "recommended · linux/amd64: libssl3t64 3.5.1-1 → 3.5.4-1; zlib1g 1 → 2; and 4 more (`git diff results`)",
+    ],
+    ids=["what Poetry needs", "Debian's", "many"],
+)
+def test_a_new_version_of_what_nobody_pinned_is_no_difference(line):
+    seen = NEWS.format(line=line)
     assert without_new_versions(seen) == NEWS.replace("  {line}\n", "")
 
 
@@ -100,6 +108,8 @@ def test_a_new_version_of_what_nobody_pinned_is_no_difference():
         "single · linux/amd64: numpy 2.5.1 12.3 MB → 14.5 MB",
         "single · linux/amd64: user app → root",
         "single · linux/amd64: filelock 4.2.12 → -",
+        "recommended · linux/amd64: libzstd1 1.5.7+dfsg-1 → -",
+        "recommended · linux/amd64: libzstd1 1.5.7+dfsg-1 → 1.5.8; flask 3.1.2 → 3.1.3",
     ],
 )
 def test_everything_else_is(line):

@@ -11,7 +11,8 @@ import pytest
 from measure.records import parse
 from measure.steps import ROOT
 
-#: Writes two records in turn, as fast as it can, into the folder it is given. It ends by itself after a while.
+#: Writes two records in turn, as fast as it can, into the folder it is given; from "ready" on, one is there. It ends by
+#: itself after a while.
 WRITER = """
 import sys, time
 from pathlib import Path
@@ -21,6 +22,7 @@ records.RESULTS = Path(sys.argv[1])
 packages = [{"name": f"package-{n}", "version": "1"} for n in range(400)]
 states = [record(size=size(n), contents=contents(os_packages=packages)) for n in (1, 2)]
 end = time.monotonic() + float(sys.argv[2])
+records.save(states[0])
 print("ready", flush=True)
 while time.monotonic() < end:
     for state in states:

@@ -330,21 +330,28 @@ LATER = RECORD.provenance.model_copy(update={"measured_at": RECORD.provenance.me
     ids=["older", "newer"],
 )
 def test_a_floor_of_another_image_than_the_recorded_one_is_stale(results, provenance, command):
-    """Of the same inputs, but upon another base, say: one file of it has one byte more."""
+    """Of the same inputs, but upon another base. One that only had a patch is none: it moves less than DRIFT."""
+    image = weight(1).model_copy(update={name: getattr(RECORD.contents, name) for name in ("files", "file_bytes")})
     results.parent.mkdir()
-    results.write_text(records.as_json(FloorTable(floors=[a_floor(provenance=provenance)])))
-    records.save(RECORD)
+    results.write_text(records.as_json(FloorTable(floors=[a_floor(provenance=provenance, image=image)])))
     asked = [find_step("step-4")]
+
+    def grown(**parts: float) -> None:
+        now = {name: round(getattr(RECORD.contents, name) * (1 + part)) for name, part in parts.items()}
+        records.save(RECORD.model_copy(update={"contents": RECORD.contents.model_copy(update=now)}))
 
     def found():
         return [one for one in floor.findings("lab-amd64", asked) if "/recommended " in one.why]
 
+    grown()
     assert found() == []
-    contents = RECORD.contents.model_copy(update={"file_bytes": RECORD.contents.file_bytes + 1})
-    records.save(RECORD.model_copy(update={"contents": contents}))
-    (finding,) = found()
-    assert (finding.state, finding.command) == ("stale", command)
-    assert "the image that was traced" in finding.why
+    grown(file_bytes=floor.DRIFT * 0.9, files=-floor.DRIFT * 0.9)
+    assert found() == []
+    for name in ("files", "file_bytes"):
+        grown(**{name: floor.DRIFT * 1.1})
+        (finding,) = found()
+        assert (finding.state, finding.command) == ("stale", command)
+        assert "the image that was traced" in finding.why
     with pytest.raises(Problem, match=r"floor\.json is"):
         floor.complete("lab-amd64")
     RECORD.path.write_text("{}")  # make check tells of it
