@@ -11,6 +11,9 @@ import psutil
 
 from lab.config import HERE, Lab
 
+#: Names of the programs that ask an engine for a build, as the kernel has them (15 letters at most).
+CLIENTS = {"docker", "docker-buildx", "docker-compose"}
+
 
 def inside(lab: Lab, *command: str) -> list[str]:
     """The command line that runs `command` with the engine's tree as its root, in a mount namespace of its own."""
@@ -74,14 +77,34 @@ def leftovers(lab: Lab) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            cgroups = Path(f"/proc/{process.pid}/cgroup").read_text()
             root = Path(f"/proc/{process.pid}/root").stat()
         except OSError:  # it has ended meanwhile
             continue
-        in_container = any(lab.cgroup in line.split("/") for line in cgroups.splitlines())
+        in_container = any(lab.cgroup in line.split("/") for line in _cgroups(process).splitlines())
         if in_container or (root.st_dev, root.st_ino) in trees:
             found.append(process)
     return found
+
+
+def end_orphaned_builds(lab: Lab) -> list[psutil.Process]:
+    """Kill what builds still run although no Docker client is left to wait for it. Returns what was killed.
+
+    BuildKit kills what a build runs when its client goes, unless it was just starting it: then it runs to its end,
+    however long (seen with Docker Engine 26.1). While any client runs, nothing is killed: it may be waiting for it.
+    """
+    if any(process.info["name"] in CLIENTS for process in psutil.process_iter(["name"])):
+        return []
+    orphans = [process for process in leftovers(lab) if f"/{lab.cgroup}/buildkit/" in _cgroups(process)]
+    kill(orphans)
+    return orphans
+
+
+def _cgroups(process: psutil.Process) -> str:
+    """The cgroups of a process, one in a line; '' when it has ended."""
+    try:
+        return Path(f"/proc/{process.pid}/cgroup").read_text()
+    except OSError:
+        return ""
 
 
 def kill(processes: list[psutil.Process]) -> None:

@@ -22,6 +22,8 @@ from filelock import FileLock
 from python_on_whales.exceptions import DockerException
 from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
+from lab.config import Lab
+from lab.processes import end_orphaned_builds
 from measure.dockerfiles import base_image
 from measure.engine import STILLBORN, Engine, native_platform
 from measure.errors import Problem, say
@@ -142,11 +144,12 @@ def _run(lines: Iterator, progress: Callable[[str], None]) -> list[str]:
 
 
 def stop_clients() -> None:
-    """End the clients of all running builds: the builder drops a build when its client goes."""
+    """End the clients of all running builds: the builder drops a build when its client goes, and the lab sees to it."""
     for child in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
             child.terminate()
     psutil.wait_procs(psutil.Process().children(recursive=True), timeout=10)
+    end_orphaned_builds(Lab.from_environment())
 
 
 def _bake_once(

@@ -317,6 +317,7 @@ def _measure_all(
             while any(future.running() for future in (*building, *starting.values())):
                 builder.stop_clients()  # again and again: one may just be starting
                 time.sleep(0.1)
+            builder.stop_clients()
             probe.remove_own(engine)
             raise
     answers = {platform: starting[platform] for platform in engine.platforms if platform in starting}

@@ -1,6 +1,7 @@
 """The lab from nothing, and killed in every way. The tests build on each other, in this order."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -46,6 +47,28 @@ def test_up_again_changes_nothing(lab):
     pid = processes.find(lab, services.ENGINE).pid
     assert lab_command("up").returncode == 0
     assert processes.find(lab, services.ENGINE).pid == pid
+
+
+def test_what_a_build_runs_is_ended_when_no_client_is_left(lab, tmp_path):
+    """A process in a build's cgroup stands for one that BuildKit forgot, a program named docker for a client."""
+    shutil.copy("/usr/bin/sleep", tmp_path / "docker")
+    orphan, client = (subprocess.Popen([name, "60"]) for name in ("sleep", tmp_path / "docker"))
+    tops = (host.CGROUPS / "cpu", host.CGROUPS)  # of version 1, and of version 2
+    folder = next(top for top in tops if (top / "cgroup.procs").exists()) / lab.cgroup / "buildkit/forgotten"
+    folder.mkdir(parents=True)
+    try:
+        (folder / "cgroup.procs").write_text(str(orphan.pid))
+        assert processes.end_orphaned_builds(lab) == []
+        client.terminate()
+        client.wait(10)
+        assert [process.pid for process in processes.end_orphaned_builds(lab)] == [orphan.pid]
+        assert orphan.poll() is not None
+    finally:
+        for child in (orphan, client):
+            child.kill()
+            child.wait(10)
+        wait_until(lambda: not (folder / "cgroup.procs").read_text())
+        folder.rmdir()
 
 
 def test_it_has_its_own_socket_data_bridge_and_client(lab):
