@@ -379,6 +379,39 @@ def _records(engine: Engine, step: Step, variants: list[Variant]) -> dict[str, R
     return found
 
 
+#: The kinds of builds that make all of an image's own layers anew, or most of them.
+LARGE = ("cold", "lock", "compiled", "base")
+#: How many times an image's own layers a large build leaves in the builder's cache: a first stage that is thrown away
+#: has the same packages, and the compiler. Seen: 38 GB after four turns and three quarters of extra-need-for-speed.
+STAGES = 2.2
+
+
+def room_needed(plan: Plan, records: dict[str, Record], turns: int) -> float:
+    """Bytes, about, that a sitting leaves on the engine's disk: what large builds install, unpacked and compressed.
+
+    It stays in the builder's cache, where the engine's own clean-up leaves most of it: an image was made of it.
+    """
+    own = {
+        name: sum(one.unpacked_tar_bytes + one.transfer_bytes for one in record.size.layers if not one.of_base)
+        for name, record in records.items()
+    }
+    return STAGES * turns * sum(size * len({*plan.kinds(name)} & {*LARGE}) for name, size in own.items())
+
+
+def check_room(engine: Engine, needed: float) -> None:
+    """Raises Problem when fewer bytes than these are free on the engine's disk; where that is elsewhere, nobody knows.
+
+    A sitting is recorded as a whole: one that fills the disk in its second hour is lost.
+    """
+    place = Path(engine.docker.system.info().docker_root_dir)
+    if place.is_dir() and (free := shutil.disk_usage(place).free) < needed:
+        raise Problem(
+            f"Too little disk space for a sitting: {free / 1e9:.0f} GB free, about {needed / 1e9:.0f} GB needed.",
+            why=f"Each timed build stays in the builder's cache, in {place}.",
+            next='docker builder prune --all  # with the lab: eval "$(make -s lab-env)" first',
+        )
+
+
 def quiet_load() -> float:
     """The one-minute load average, waited for until the machine counts as quiet, or for `FADES` seconds at most.
 
@@ -426,6 +459,8 @@ def time_step(engine: Engine, step: Step, *, once: bool = False, only: str | Non
     parts: dict[str, dict[str, dict[str, list[float]]]] = {
         variant.name: defaultdict(lambda: defaultdict(list)) for variant in variants
     }
+    if not once:
+        check_room(engine, room_needed(plan, records, turns))
     load_before = os.getloadavg()[0] if once else quiet_load()
     for variant in variants:  # everything in the builder's cache, and in the registry's
         cache_to = f"type=registry,mode=max,ref={_cache(engine, step, variant)}"

@@ -152,11 +152,31 @@ def sitting(monkeypatch):
         monkeypatch.setattr(timing, "quiet_load", lambda: 0.1)
         monkeypatch.setattr(timing, "_memory", lambda *_: {"memory-idle": 1.0, "memory-loaded": 2.0})
         monkeypatch.setattr(timing, "save", saved.append)
-        engine = SimpleNamespace(environment="lab-amd64", fresh=None, cache_registry="")
+        info = SimpleNamespace(docker_root_dir="/no/such/place")
+        docker = SimpleNamespace(system=SimpleNamespace(info=lambda: info))
+        engine = SimpleNamespace(environment="lab-amd64", fresh=None, cache_registry="", docker=docker)
         timing.time_step(engine, find_step(step), only=only)
         return built, saved
 
     return sit
+
+
+def test_a_sitting_that_would_fill_the_disk_does_not_begin(monkeypatch, tmp_path):
+    """Step 2's naive variant is built cold and after a changed package, five times each: ten times its own layers."""
+    step = find_step("step-2")
+    record = load(record_path(LAB_ENVIRONMENT, step.name, "naive", "linux/amd64"))
+    needed = timing.room_needed(timing.plan_of(step), {"naive": record}, 5)
+    own = [layer for layer in record.size.layers if not layer.of_base]
+    assert needed == timing.STAGES * 10 * sum(layer.unpacked_tar_bytes + layer.transfer_bytes for layer in own)
+    info = SimpleNamespace(docker_root_dir=str(tmp_path))
+    engine = SimpleNamespace(docker=SimpleNamespace(system=SimpleNamespace(info=lambda: info)))
+    monkeypatch.setattr(timing.shutil, "disk_usage", lambda _: SimpleNamespace(free=needed))
+    timing.check_room(engine, needed)
+    with pytest.raises(Problem, match="Too little disk space for a sitting") as problem:
+        timing.check_room(engine, needed + 1)
+    assert "docker builder prune" in problem.value.next
+    info.docker_root_dir = "/no/such/place"  # of an engine on another machine
+    timing.check_room(engine, needed + 1)
 
 
 def test_one_variant_alone_is_timed_and_another_one_is_left_as_it_is(sitting):
