@@ -37,6 +37,7 @@ from measure import probe, records
 from measure.build import BuildError
 from measure.check import Finding, demand, recipes
 from measure.check import command as for_environment
+from measure.compare import SAME
 from measure.dockerfiles import external_images
 from measure.engine import Engine, describe, native_platform
 from measure.errors import Problem, console, say
@@ -88,9 +89,6 @@ OF_THE_ENGINE = {"/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}
 PATIENCE = 120
 #: What to type when a container does not do what it should.
 _STATUS = "make lab-status"
-#: A distribution's patches move the files and bytes of an image by less than this part: a base image that was built
-#: again next month is not the same to the byte, and the floor found before is still its floor.
-DRIFT = 0.01
 #: Of an executable file, as much as has the name of its interpreter in it.
 _HEAD = 8192
 
@@ -166,7 +164,7 @@ def why_stale(floor: Floor | None, now: Inputs, record: Record | None) -> str:
     """Why a floor has to be found, in words; '' when it holds, for the image whose record this is.
 
     What an image is built from does not tell all: a base image may be another one by the same name. So what was in the
-    image that was traced is held against what is recorded of it; up to `DRIFT`, it is the same base with patches.
+    image that was traced is held against what is recorded of it; within `SAME`, it is that one, on a base with patches.
     """
     if floor is None:
         return "not measured yet"
@@ -175,7 +173,7 @@ def why_stale(floor: Floor | None, now: Inputs, record: Record | None) -> str:
     if record is None or record.contents is None or record.inputs_sha256 != now.sha256:
         return ""  # then it is the record that is missing or stale
     pairs = [(getattr(floor.image, name), getattr(record.contents, name)) for name in ("files", "file_bytes")]
-    if floor.contents_sha256 != record.contents.sha256 and any(abs(a - b) > DRIFT * b for a, b in pairs):
+    if floor.contents_sha256 != record.contents.sha256 and any(abs(a - b) > SAME * b for a, b in pairs):
         traced, recorded = (f"{one.files:,} files, {one.file_bytes:,} bytes" for one in (floor.image, record.contents))
         return f"the image that was traced ({traced}) is not the one that is recorded ({recorded})"
     return ""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from lab.config import Lab
 from measure.pages import Records
-from measure.records import LAB_ENVIRONMENT, load, record_path
+from measure.records import LAB_ENVIRONMENT, Record, load, record_path
 from measure.site import PAGES, render_page
 from measure.steps import PLATFORMS, ROOT, Step, all_steps, find_step
 
@@ -117,7 +117,7 @@ _NEWS = re.compile(
     r"(?<=:\n)((?:^  \S+ · linux/\w+: .*\n)+)(?=^Records: results/[^/]+/(?P<step>[^/]+)/$)", re.MULTILINE
 )
 _NEW_VERSION = re.compile(r"(?P<name>\S+) \d\S*(, \d\S*)* → \d\S*(, \d\S*)*")
-#: Where there are many, the last words are these.
+#: Where there are many, the last words are these. What they hide is in the records, which are looked at in the end.
 _MORE = re.compile(r"and \d+ more \(`git diff results`\)")
 
 
@@ -134,16 +134,20 @@ def without_new_versions(output: str) -> str:
         return "".join(line for line in match[1].splitlines(keepends=True) if not expected(step, line))
 
     def expected(step: Step, line: str) -> bool:
-        name, platform, words = re.fullmatch(r"  (\S+) · (\S+): (.*)\n", line).groups()
-        variant = step.variant(name)
-        last_stage = variant.dockerfile.read_text().rpartition("\nFROM ")[2]
-        ships_poetry = re.search(r"pip install .*\bpoetry\b", last_stage)
-        record = load(record_path(LAB_ENVIRONMENT, step.name, name, platform))
-        of_distribution = {package.name for package in record.contents.os_packages}
-        told = [_NEW_VERSION.fullmatch(one) for one in words.split("; ") if not _MORE.fullmatch(one)]
-        return all(one and (ships_poetry or one["name"] in of_distribution) for one in told)
+        variant, platform, words = re.fullmatch(r"  (\S+) · (\S+): (.*)\n", line).groups()
+        told = [one for one in words.split("; ") if not _MORE.fullmatch(one)]
+        return pinned_changes(load(record_path(LAB_ENVIRONMENT, step.name, variant, platform)), told) == []
 
     return _NEWS.sub(kept, output)
+
+
+def pinned_changes(record: Record, words: list[str]) -> list[str]:
+    """Of the changes against a record, in words, those that are no new version of something that nobody pinned."""
+    last_stage = find_step(record.step).variant(record.variant).dockerfile.read_text().rpartition("\nFROM ")[2]
+    ships_poetry = re.search(r"pip install .*\bpoetry\b", last_stage)
+    of_distribution = {package.name for package in record.contents.os_packages}
+    found = [(one, _NEW_VERSION.fullmatch(one)) for one in words]
+    return [one for one, new in found if not new or not (ships_poetry or new["name"] in of_distribution)]
 
 
 def lab_environment() -> dict[str, str]:

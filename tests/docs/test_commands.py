@@ -6,9 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from measure.steps import PLATFORMS
+from measure.compare import changes
+from measure.records import LAB_ENVIRONMENT, load, record_files, shown
+from measure.steps import PLATFORMS, ROOT
 from tests.conftest import fresh_clone, run
-from tests.docs.pages import all_pages, blocks, lab_environment, matches, outputs, script, without_new_versions
+from tests.docs.pages import (
+    all_pages,
+    blocks,
+    lab_environment,
+    matches,
+    outputs,
+    pinned_changes,
+    script,
+    without_new_versions,
+)
 
 #: The front page's commands are run for both platforms, as a reader's are. The others natively, unless everything is
 #: asked for: to emulate all variants of all steps takes longer than CI may.
@@ -55,6 +66,14 @@ def test_the_commands_of_a_page_do_what_it_says(clone, engine, name, tmp_path):
         if block.output is not None:
             told = f"{block.commands}\n--- the page says\n{block.output}\n--- and this was seen\n{output}"
             assert matches(block.output, without_new_versions(output)), told
+
+
+def test_nothing_pinned_changed_in_any_record_that_the_pages_made(clone, engine):
+    """All changes, also those that `make` does not tell one by one. Runs after the pages, in the same clone."""
+    for path in record_files(LAB_ENVIRONMENT):
+        before, now = load(path), load(clone / path.relative_to(ROOT))
+        if before.size and now.size:
+            assert pinned_changes(before, changes(before, now)) == [], shown(path)
 
 
 def test_the_pages_leave_nothing_behind_but_records(clone, engine):
