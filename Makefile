@@ -102,7 +102,7 @@ bench: .venv/.ready ## time the lab and make step-1, and record it; deletes the 
 	@$(RUN) lab bench
 
 .PHONY: bench-ladder
-bench-ladder: .venv/.ready ## time make all, from an empty builder's cache and unchanged, and record it; an hour
+bench-ladder: .venv/.ready ## time make all, from an empty builder's cache and unchanged, and record it; an hour or two
 	@$(RUN) lab bench --ladder
 
 .PHONY: lab-up
