@@ -307,8 +307,9 @@ def load(path: Path) -> Record | None:
 def as_json(model: BaseModel) -> str:
     """A model as text: indented, small objects on one line each, so that a change reads well in a diff."""
     text = json.dumps(model.model_dump(mode="json", exclude_none=True), indent=2, ensure_ascii=False)
-    # A line break never stands within a JSON string, so only white space between values is touched.
-    small = re.compile(r"\{\n\s+([^{}\[\]\n]+(?:\n\s+[^{}\[\]\n]+){0,4})\n\s+\}")
+    # A line break never stands within a JSON string, so only white space between values is touched. The pattern says
+    # where a line's indent ends: left open, each way to split it was tried, a quarter of a second long per record.
+    small = re.compile(r"\{\n +([^ {}\[\]\n][^{}\[\]\n]*(?:\n +[^ {}\[\]\n][^{}\[\]\n]*){0,4})\n +\}")
     return small.sub(lambda match: "{" + re.sub(r"\n\s+", " ", match[1]) + "}", text) + "\n"
 
 
