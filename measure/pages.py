@@ -160,9 +160,9 @@ class Page:
         names = (
             "bars", "bench", "change", "claims", "claims_table", "contents", "diff", "elsewhere", "environment",
             "environments", "failure", "fidelity", "floor", "floors", "grown", "instruction", "intro", "ladder",
-            "layer", "layers", "lines", "looked_for", "memory", "methods", "packages", "parts", "processor", "ratio",
-            "recipe_dockerfile", "recipe_errors", "recipes", "results", "saved", "seconds", "size", "sizes", "stages",
-            "terminal", "then_and_now", "times_floor", "timings", "untouched", "untouched_bytes", "variants",
+            "layer", "layers", "lines", "looked_for", "memory", "methods", "package", "packages", "parts", "processor",
+            "ratio", "recipe_dockerfile", "recipe_errors", "recipes", "results", "saved", "seconds", "size", "sizes",
+            "stages", "terminal", "then_and_now", "times_floor", "timings", "untouched", "untouched_bytes", "variants",
             "vendored", "wheel_groups", "wheel_size", "wheels",
         )  # fmt: skip
         return {name: getattr(self, f"_{name}") for name in names}
@@ -249,16 +249,24 @@ class Page:
                 next=find_step(sittings[max(sittings)].step).timing_command,
             )
 
-    def _seconds(self, name: str, kind: str) -> str:
+    def _seconds(self, name: str, kind: str, part: str = "") -> str:
         """The median of what was timed, natively: see `_samples` for the kinds.
 
+        With `part`, of the one part of it alone whose instruction has these words; raises Problem when it is not one.
         Where another environment than the lab has not taken what only the lab can take, it says so.
         """
         if kind in LABS_OWN and self.records.environment != LAB_ENVIRONMENT:
             times = self.records.get(name, self.records.native).time
             if times and getattr(times, TIMES[kind]) is None:
                 return "(not taken here)"
-        return self._median(*self._samples(name, kind))
+        record, whole = self._samples(name, kind)
+        if not part:
+            return self._median(record, whole)
+        parts = (record.time.steps_s or {}).get(kind, {})
+        found = [samples for words, samples in parts.items() if part in words]
+        if len(found) != 1:
+            raise Problem(f"{len(found)} parts of {name}'s {kind} have {part!r} in them.", next="make show-step-N")
+        return self._median(record, found[0])
 
     def _median(self, record: Record, found: Samples) -> str:
         places = (f"time.{name}" for name in TIMES.values() if getattr(record.time, name) is found)
@@ -335,6 +343,14 @@ class Page:
                 f"{len(found)} layers of {name} have {words!r} in their instruction.", next="make show-step-N"
             )
         return self._of(record, getattr(found[0], field), "size.layers")
+
+    def _package(self, name: str, package: str, platform: str = PLATFORMS[0]) -> str:
+        """The size of one Python package in an image, its bytecode included, wherever it lies."""
+        record = self.records.get(name, platform)
+        found = [one.bytes for one in record.contents.python_packages if one.name == package and one.bytes is not None]
+        if not found:
+            raise Problem(f"{name} has no {package} whose size is known.", next="make show-step-N")
+        return self._of(record, sum(found), "contents.python_packages")
 
     def _packages(self, name: str, *, without: tuple[str, ...] = ("pip",), platform: str = PLATFORMS[0]) -> str:
         """The sum of the Python packages that the Dockerfile installs: all but those that the base brings."""

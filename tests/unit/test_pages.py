@@ -41,6 +41,20 @@ def test_parts_are_shown_where_most_samples_have_them_and_the_whole_in_the_end(p
     assert "2.0 s to 4.0 s in 3 samples" in rows[-1]
 
 
+def test_one_part_is_asked_for_by_its_words(page):
+    assert page._seconds("step-4/slim", "answer", "gcc libc6-dev").startswith("[1.2&nbsp;s]")
+    for words in ("nowhere", "e"):
+        with pytest.raises(Problem, match=f"parts of step-4/slim's answer have '{words}'"):
+            page._seconds("step-4/slim", "answer", words)
+
+
+def test_a_package_is_shown_with_its_size(page):
+    (pip,) = (one for one in page.records.get("").contents.python_packages if one.name == "pip")
+    assert f"{pip.bytes:,} bytes" in page._package("step-4/slim", "pip")
+    with pytest.raises(Problem, match="step-4/slim has no poetry"):
+        page._package("step-4/slim", "poetry")
+
+
 def test_a_sitting_on_a_busy_machine_is_marked(page):
     assert "busy" not in page._timings("step-4", "answer: to the answer", only=("slim",))
     page.records.get("").time.load_before = 1.0
