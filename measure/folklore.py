@@ -140,8 +140,8 @@ class Facts:
 
     def functions(self) -> dict[str, Callable[..., Any]]:
         """The functions by name: all that an expression may name."""
-        names = ("adds", "base", "built_with", "count", "failed", "has", "has_wheel", "layer", "ratio", "seconds",
-                 "size", "then", "wheel", "wheels")  # fmt: skip
+        names = ("adds", "base", "built_with", "count", "failed", "folder", "has", "has_wheel", "layer", "ratio",
+                 "seconds", "size", "then", "wheel", "wheels")  # fmt: skip
         return {name: getattr(self, name) for name in names}
 
     def _of_file(self, path: Any, command: str) -> None:
@@ -173,6 +173,10 @@ class Facts:
         record = self.page.records.get(name)
         (found,) = [one for one in record.size.layers if words in one.created_by and not one.of_base]
         return getattr(found, kind)
+
+    def folder(self, name: str, path: str) -> int:
+        """Bytes of the files in one of an image's folders, of those that a record lists."""
+        return self.page.records.get(name).contents.directories[path]
 
     def seconds(self, name: str, kind: str) -> float:
         """The median of what was timed: cold, edit, lock, start, or what the application reports."""

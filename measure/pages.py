@@ -159,11 +159,11 @@ class Page:
         """What the page's expressions may call, by name."""
         names = (
             "bars", "bench", "change", "claims", "claims_table", "contents", "diff", "elsewhere", "environment",
-            "environments", "failure", "fidelity", "floor", "floors", "grown", "instruction", "intro", "ladder",
-            "layer", "layers", "lines", "looked_for", "memory", "methods", "package", "packages", "parts", "processor",
-            "ratio", "recipe_dockerfile", "recipe_errors", "recipes", "results", "saved", "seconds", "size", "sizes",
-            "stages", "terminal", "then_and_now", "times_floor", "timings", "untouched", "untouched_bytes", "variants",
-            "vendored", "wheel_groups", "wheel_size", "wheels",
+            "environments", "failure", "fidelity", "floor", "floors", "folder", "grown", "instruction", "intro",
+            "ladder", "layer", "layers", "lines", "looked_for", "memory", "methods", "package", "packages", "parts",
+            "processor", "ratio", "recipe_dockerfile", "recipe_errors", "recipes", "results", "saved", "seconds",
+            "size", "sizes", "stages", "terminal", "then_and_now", "times_floor", "timings", "untouched",
+            "untouched_bytes", "variants", "vendored", "wheel_groups", "wheel_size", "wheels",
         )  # fmt: skip
         return {name: getattr(self, f"_{name}") for name in names}
 
@@ -351,6 +351,13 @@ class Page:
         if not found:
             raise Problem(f"{name} has no {package} whose size is known.", next="make show-step-N")
         return self._of(record, sum(found), "contents.python_packages")
+
+    def _folder(self, name: str, path: str, platform: str = PLATFORMS[0]) -> str:
+        """The size of the files in one of an image's folders, of those that a record lists."""
+        record = self.records.get(name, platform)
+        if path not in record.contents.directories:
+            raise Problem(f"The record of {name} does not list {path}.", next="make show-step-N")
+        return self._of(record, record.contents.directories[path], "contents.directories")
 
     def _packages(self, name: str, *, without: tuple[str, ...] = ("pip",), platform: str = PLATFORMS[0]) -> str:
         """The sum of the Python packages that the Dockerfile installs: all but those that the base brings."""

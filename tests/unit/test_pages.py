@@ -55,6 +55,13 @@ def test_a_package_is_shown_with_its_size(page):
         page._package("step-4/slim", "poetry")
 
 
+def test_a_folder_is_shown_with_its_size(page):
+    size = page.records.get("").contents.directories["/usr/local/lib"]
+    assert f"{size:,} bytes" in page._folder("step-4/slim", "/usr/local/lib")
+    with pytest.raises(Problem, match="does not list /nowhere"):
+        page._folder("step-4/slim", "/nowhere")
+
+
 def test_a_sitting_on_a_busy_machine_is_marked(page):
     assert "busy" not in page._timings("step-4", "answer: to the answer", only=("slim",))
     page.records.get("").time.load_before = 1.0
