@@ -262,8 +262,7 @@ class Page:
         record, whole = self._samples(name, kind)
         if not part:
             return self._median(record, whole)
-        parts = (record.time.steps_s or {}).get(kind, {})
-        found = [samples for words, samples in parts.items() if part in words]
+        found = [samples for words, samples in self._seen(record, kind, whole).items() if part in words]
         if len(found) != 1:
             raise Problem(f"{len(found)} parts of {name}'s {kind} have {part!r} in them.", next="make show-step-N")
         return self._median(record, found[0])
@@ -277,15 +276,15 @@ class Page:
         record, found = self._samples(name, kind)
         return self._number(megabytes(found.median), record, _spread(record, found, megabytes), f"time.{MEMORY[kind]}")
 
-    def _parts(self, name: str, kind: str) -> str:
-        """Where the time of a kind goes: its parts, each with its median, and the whole.
-
-        Those of a build that are too short to be seen in half of the samples are left out.
-        """
-        record, whole = self._samples(name, kind)
+    def _seen(self, record: Record, kind: str, whole: Samples) -> dict[str, Samples]:
+        """The parts of a kind of time, but for those that are too short to be seen in half of the samples."""
         parts = (record.time.steps_s or {}).get(kind, {})
-        seen = {words: found for words, found in parts.items() if 2 * len(found.samples) > len(whole.samples)}
-        rows = [[_part(words), self._median(record, found)] for words, found in seen.items()]
+        return {words: found for words, found in parts.items() if 2 * len(found.samples) > len(whole.samples)}
+
+    def _parts(self, name: str, kind: str) -> str:
+        """Where the time of a kind goes: its parts, each with its median, and the whole."""
+        record, whole = self._samples(name, kind)
+        rows = [[_part(words), self._median(record, found)] for words, found in self._seen(record, kind, whole).items()]
         return markdown_table(["part", "median"], [*rows, ["**all of it**", self._median(record, whole)]], "lr")
 
     def _ratio(self, slow: tuple[str, str], fast: tuple[str, str]) -> str:
