@@ -72,6 +72,16 @@ def _get(lab: Lab, name: str, reference: str) -> dict:
     return answer.json()
 
 
+def _manifest(lab: Lab, name: str, platform: str) -> dict:
+    """The image manifest for one platform. A base built for one platform alone has no index above it."""
+    manifest = _get(lab, name, name.split(":")[1])
+    if "manifests" not in manifest:
+        return manifest
+    architecture = platform.split("/")[1]
+    digest = next(m["digest"] for m in manifest["manifests"] if m["platform"]["architecture"] == architecture)
+    return _get(lab, name, digest)
+
+
 def _blob(lab: Lab, digest: str) -> Path:
     value = digest.removeprefix("sha256:")
     return lab.home / "registry/docker/registry/v2/blobs/sha256" / value[:2] / value / "data"
@@ -83,9 +93,7 @@ def _official_packages(name: str) -> set[str] | None:
 
 
 def _compare_one(lab: Lab, name: str, platform: str, official: dict) -> Comparison:
-    index = _get(lab, name, name.split(":")[1])
-    digest = next(m["digest"] for m in index["manifests"] if m["platform"]["architecture"] == platform.split("/")[1])
-    layers = _get(lab, name, digest)["layers"]
+    layers = _manifest(lab, name, platform)["layers"]
     facts = [read_layer(_blob(lab, layer["digest"])) for layer in layers]
     comparison = Comparison(
         image=name,
