@@ -15,8 +15,8 @@ RUN apt-get update \
     && apt-get install -y --no-install-recommends libpq5 \
     && rm -rf /var/lib/apt/lists/*
 # pip has byte-compiled the packages. The standard library comes without bytecode, and the user may not write any, so that
-# each start would compile again what it imports.
-RUN python -m compileall -q /usr/local/lib/python3.14
+# each start would compile again what it imports. All but site-packages: in there is the base's own pip.
+RUN python -m compileall -q -x site-packages /usr/local/lib/python3.14
 # A number that is nobody else's, without a home and without a way to log in.
 RUN useradd --system --no-create-home --shell /usr/sbin/nologin --uid 10001 app
 # What the builder installed, at the same place as there: scripts name their interpreter by its full path.

@@ -166,8 +166,8 @@ def ladder_timings(cold: list[float], unchanged: list[float]) -> list[Timing]:
     """The samples of `make all` (seconds), with what was aimed at, and why it was missed."""
     slow = (
         "both cores are busy, most of the time with emulation: compilers are installed for arm64 by many variants, and "
-        "psycopg2 is compiled there by six of extra-need-for-speed and four of extra-compiling-deps (the others share "
-        "their layers, or compile nothing); step 4 compiles NumPy twice"
+        "psycopg2 is compiled there by most of extra-need-for-speed and by four of extra-compiling-deps (the others "
+        "share their layers, or compile nothing); step 4 compiles NumPy twice"
     )
     again = "each of more than a hundred builds is looked up in the builder's cache, exported and weighed"
     return [

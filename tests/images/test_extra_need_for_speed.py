@@ -59,7 +59,7 @@ def test_bytecode_is_there_where_it_is_promised(engine, image, name):
     assert bool(library) == (name in ("plain", "no-pyc"))
 
 
-@pytest.mark.parametrize("name", ["cache-mounts", "recommended"])
+@pytest.mark.parametrize("name", ["cache-mounts", "uv-cache-mount", "recommended"])
 def test_what_is_in_a_cache_mount_is_not_in_the_image(engine, image, name):
     found = engine.docker.run(
         image(STEP, STEP.variant(name), NATIVE),
