@@ -16,7 +16,7 @@ STEP = find_step("extra-need-for-speed")
 NATIVE = "linux/amd64"
 EVERYTHING = os.environ.get("TESTS") == "all"
 LOCKED = {p["name"]: p["version"] for p in tomllib.loads((STEP.folder / "poetry.lock").read_text())["package"]}
-#: Modules of a running worker that have no bytecode on the disk.
+#: Modules that the application and its server import at first, without bytecode. A worker imports some more.
 UNCOMPILED = """
 import importlib, os, sys
 for name in ("flask", "gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "numpy", "psycopg2"):
