@@ -66,6 +66,17 @@ def test_the_one_to_copy_has_what_proved_worth_it_and_takes_it_from_where_it_was
     assert set(new) <= measured
 
 
+@pytest.mark.parametrize(
+    "name, kind", [("cache-mounts", "rebuild_after_lock_s"), ("compiled", "start_to_first_response_s")]
+)
+def test_what_the_one_to_copy_took_over_was_faster_in_each_sample(name, kind):
+    with_it, without = (
+        getattr(load(record_path(LAB_ENVIRONMENT, STEP.name, variant, "linux/amd64")).time, kind).samples
+        for variant in (name, "plain")
+    )
+    assert max(with_it) < min(without)
+
+
 @pytest.mark.parametrize("kind, seconds", [("edit_to_answer_s", 3), ("watch_to_answer_s", 1.5)])
 def test_a_changed_line_is_answered_with_in_time(kind, seconds):
     """What the page promises, on the two cores that it was recorded with."""
