@@ -101,6 +101,10 @@ test-all: .venv/.ready ## every test, however long
 bench: .venv/.ready ## time the lab and make step-1, and record it; deletes the lab's cache first and builds it anew
 	@$(RUN) lab bench
 
+.PHONY: bench-first
+bench-first: .venv/.ready ## time what a new user waits for, make step-1 from nothing, at an older commit and here: AGAINST=983039b
+	@$(RUN) lab bench --against "$(or $(AGAINST),983039b)"
+
 .PHONY: bench-ladder
 bench-ladder: .venv/.ready ## time make all, from an empty builder's cache and unchanged, and record it; an hour or two
 	@$(RUN) lab bench --ladder

@@ -106,8 +106,14 @@ def fidelity() -> None:
 @friendly
 def bench(
     ladder: Annotated[bool, typer.Option("--ladder", help="Time `make all` in place of that; the bases stay")] = False,
+    against: Annotated[str, typer.Option(help="A commit: time a new user's `make step-1` there and here")] = "",
 ) -> None:
     """Time the lab from nothing, its start, and `make step-1`, and record it. Deletes the lab's cache first."""
     from lab import bench as benchmark
+    from lab import first_number
 
-    (benchmark.run_ladder if ladder else benchmark.run)(Lab.from_environment())
+    lab = Lab.from_environment()
+    if against:
+        first_number.compare(lab, against)
+    else:
+        (benchmark.run_ladder if ladder else benchmark.run)(lab)

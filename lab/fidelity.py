@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 from rich.table import Table
 
-from lab import bases
+from lab import bases, sources
 from lab.config import HERE, Lab
 from measure.contents import read_contents
 from measure.engine import narrow
@@ -158,7 +158,7 @@ def compare(lab: Lab) -> Fidelity:
         dates={name: figures["dates"] for name, figures in images.items()},
         known_differences={name: figures["differs"] for name, figures in images.items()},
         recipes_sha256={name: bases.recipe_sha256(name) for name in images},
-        python_version=bases.python_source(lab)[1],
+        python_version=sources.python_source(lab)[1],
         comparisons=comparisons,
         measured_at=datetime.now(UTC).replace(microsecond=0),
     )
