@@ -19,7 +19,7 @@ _TARGET = re.compile(r"^#\d+ \[(?P<target>\S+) internal\] load build definition 
 _STEP = re.compile(r"^#(?P<number>\d+) \[(?P<where>[^\]]*?) ?(?P<step>\d+)/(?P<of>\d+)\] (?P<doing>.*)$")
 _EXPORT = re.compile(r"^#(?P<number>\d+) (?:\[(?P<target>\S+)\] )?exporting to \w+")
 _END = re.compile(r"^#(?P<number>\d+) (?P<how>DONE|CACHED|ERROR|CANCELED)")
-_PLATFORM = re.compile(r"[a-z]\w*/\w+(/\w+)?")
+_UNNAMED = re.compile(r"stage-\d+")
 
 
 @dataclass
@@ -83,10 +83,11 @@ class BuildLog:
     def _begin(self, match: re.Match) -> None:
         words = match["where"].split()
         slug = words.pop(0) if words and words[0] in self._known else ""
-        platform = f"{words[0]} " if words and _PLATFORM.fullmatch(words[0]) else ""
+        # What is left is the platform, and the stage where it was given a name.
+        where = [word for word in words if not _UNNAMED.fullmatch(word)]
         target = self._target(slug)
         target.seen.add(match["number"])
-        target.running[match["number"]] = (f"{platform}step {match['step']} of {match['of']}", match["doing"])
+        target.running[match["number"]] = (" ".join([*where, f"step {match['step']} of {match['of']}"]), match["doing"])
 
     def _end(self, number: str, how: str) -> None:
         for target in self.targets.values():

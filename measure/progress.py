@@ -37,8 +37,9 @@ from measure.files import cache_folder, write_whole
 from measure.records import LAB_ENVIRONMENT, RESULTS, shown
 from measure.units import duration
 
-#: Seconds without a line after which one says what is going on. It is looked for each second, so 30 are never reached.
-BEAT = 25.0
+#: Seconds without a line after which one says what is going on. It is looked for each second, and a busy machine may be
+#: late with that: 30 are never reached.
+BEAT = 20.0
 #: Shorter durations are not worth an estimate, in seconds.
 SHORT = 10.0
 #: Set when the run is to end: nothing is waited for any more, in no thread.

@@ -74,7 +74,7 @@ def test_an_image_is_done_when_it_is_exported():
 def test_one_image_for_one_platform_has_neither_name_nor_platform():
     log = read("#0 building with x\n#4 [2/14] RUN make\n#5 [source 3/6] RUN make install")
     assert list(log.targets) == [""]
-    assert log.targets[""].step == "step 2 of 14, step 3 of 6"
+    assert log.targets[""].step == "step 2 of 14, source step 3 of 6"
 
 
 def test_a_step_that_two_images_share_ends_in_both():

@@ -81,7 +81,7 @@ def test_there_are_never_thirty_seconds_of_silence(board, clock):
     assert max(after - before for before, after in itertools.pairwise(said_at)) <= 30
     assert len(said_at) < 400 / BEAT + 3
     first = lines(board)[1]
-    assert first == "· make step-1: 25 s, about 5 min left | python:3.14: step 3 of 7, 25 s"
+    assert first == "· make step-1: 20 s, about 5 min left | python:3.14: step 3 of 7, 20 s"
     assert "longer than the last time" in lines(board)[-1]
     board.end(base)
     board.end(outer)
