@@ -10,6 +10,7 @@ from rich.table import Table
 
 from lab import lifecycle, processes, services
 from lab.config import Lab
+from measure import progress
 from measure.errors import friendly, say
 from measure.steps import PLATFORMS
 
@@ -87,8 +88,9 @@ def provide(
     from lab import bases
 
     lab = Lab.from_environment()
-    lifecycle.up(lab)
-    bases.provide(lab, names, platforms.split(","))
+    with progress.task("providing base images", told=False, kept=False):
+        lifecycle.up(lab)
+        bases.provide(lab, names, platforms.split(","))
 
 
 @app.command()
