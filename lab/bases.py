@@ -20,6 +20,7 @@ from lab import extras, lifecycle, services, sources
 from lab.config import HERE, Lab
 from lab.sources import BUILD_PLATFORM
 from lab.tree import remove, run_logged
+from measure import progress
 from measure.dockerfiles import external_images
 from measure.errors import Problem, say
 from measure.files import write_whole
@@ -244,6 +245,7 @@ def _build(lab: Lab, platforms: dict[str, list[str]], kept: list[str]) -> None:
         retry=retry_if_exception(lambda error: isinstance(error, Problem) and bool(UNREACHED.search(log.read_text()))),
         stop=stop_after_attempt(2),
         wait=wait_fixed(PATIENCE),
+        sleep=progress.pause,
         before_sleep=lambda _: say(f"a mirror did not answer as it should; trying again in {PATIENCE} s"),
         reraise=True,
     ):
