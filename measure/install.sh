@@ -6,7 +6,7 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
 problem() { # what, why, next
-    printf '✗ %s\n  %s\n  Next: %s\n' "$1" "$2" "$3" >&2
+    printf '✗ %s\n  %s\n  Next: %s\n' "$1" "${2//$'\n'/$'\n  '}" "$3" >&2
     exit 1
 }
 
@@ -32,7 +32,7 @@ fi
 # pip is unpacked from the wheel that Python brings: to install it with all its bytecode takes as long as all of the rest.
 # It writes INSTALLER after a package's files: a package without one was interrupted, and has to be installed again.
 .venv/bin/python - > "$log" 2>&1 << 'END' ||
-import ensurepip, shutil, sys, sysconfig, zipfile
+import shutil, sys, sysconfig, zipfile
 from pathlib import Path
 
 packages = Path(sysconfig.get_path("purelib"))
@@ -40,6 +40,8 @@ for package in packages.glob("*.dist-info"):
     if not (package / "INSTALLER").exists():
         shutil.rmtree(package)
 if not any(packages.glob("pip-*.dist-info")):
+    import ensurepip
+
     folders = (sysconfig.get_config_var("WHEEL_PKG_DIR"), Path(ensurepip.__file__).parent / "_bundled")
     wheels = [wheel for folder in filter(None, folders) for wheel in Path(folder).glob("pip-*.whl")]
     if not wheels:
@@ -51,6 +53,9 @@ END
 echo "· installing what $list lists into .venv (once)" >&2
 if ! .venv/bin/python -m pip install --disable-pip-version-check --require-hashes --no-deps --no-input --no-compile \
     --requirement "$list" > "$log" 2>&1; then
-    problem "What $list lists could not be installed." "$(grep -vi '^warning: location' "$log" | tail -n 6)" \
-        "check that pip reaches its package index, then run the same command again"
+    next="check that pip reaches its package index"
+    ! grep -q 'No space left' "$log" || next="df -h . \"${TMPDIR:-/tmp}\"  # make room"
+    problem "What $list lists could not be installed." \
+        "$(grep -viE '^(warning: location|looking in|ignoring) ' "$log" | tail -n 6)" \
+        "$next, then run the same command again"
 fi
