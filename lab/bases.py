@@ -209,7 +209,9 @@ def _target(lab: Lab, name: str, context: Path, platforms: list[str], kept: bool
         return target
     if name == APK_PACKAGES:
         return target | {"output": [f"type=local,dest={lab.work / 'apk'},platform-split=false"]}
-    return target | {"tags": [f"{lab.registry}/library/{name}"], "output": ["type=registry"]}
+    # Into the registry alone: the builder has its own copy, and the engine needs none.
+    pushed = f"type=image,name={lab.registry}/library/{name},push=true,store=false,unpack=false"
+    return target | {"output": [pushed]}
 
 
 #: What apt says of a mirror that is just being updated, or cannot be reached for a moment.

@@ -8,6 +8,7 @@ import signal
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -15,7 +16,7 @@ from python_on_whales.exceptions import DockerException
 from rich.markup import escape
 
 from measure import floor as floor_records
-from measure import methods, probe, progress, site
+from measure import methods, probe, progress
 from measure import recipes as recipe_records
 from measure.build import layout, layout_in_use
 from measure.check import check
@@ -278,18 +279,28 @@ def _record(name: str, environment: str) -> Record:
     return record
 
 
+def _site() -> ModuleType:
+    """What makes the site. Imported here and nowhere else, because a run does without its packages."""
+    try:
+        from measure import site
+    except ModuleNotFoundError as error:
+        why = f"{error.name} is not installed: a run does without it."
+        raise Problem("The site cannot be made.", why=why, next="make docs  # installs what it needs first") from None
+    return site
+
+
 @app.command()
 @friendly
 def docs(environment: Environment = LAB_ENVIRONMENT) -> None:
     """Build the site into site/, strictly, with every number from a record. Needs neither engine nor network."""
-    site.build(environment=environment)
+    _site().build(environment=environment)
 
 
 @app.command()
 @friendly
 def serve(port: Annotated[int, typer.Option(envvar="PORT")] = 8000, environment: Environment = LAB_ENVIRONMENT) -> None:
     """Serve the site on http://localhost:PORT and reload it whenever a page, a record or a step changes."""
-    site.serve(f"localhost:{port}", environment)
+    _site().serve(f"localhost:{port}", environment)
 
 
 @app.command()
@@ -297,7 +308,7 @@ def serve(port: Annotated[int, typer.Option(envvar="PORT")] = 8000, environment:
 def readme() -> None:
     """Make the results table in README.md anew from the records."""
     path = ROOT / "README.md"
-    write_whole(path, site.readme(path.read_text()))
+    write_whole(path, _site().readme(path.read_text()))
     say("README.md is up to date")
 
 
