@@ -253,11 +253,9 @@ def _build(lab: Lab, platforms: dict[str, list[str]], kept: list[str]) -> None:
     ):
         with attempt:  # what is built already is in the builder's cache
             run_logged(["setpriv", "--pdeathsig", "TERM", *bake], log, what=what, env=environment)
-    # The images live in the registry. The engine's own copies are in the way: under the registry's name they take up
-    # space, and an older one under the official name would be preferred by FROM.
-    copies = [copy for name in kept for copy in (f"{lab.registry}/library/{name}", name)]
+    # The engine's own copy of an older one, under the official name, would be preferred by FROM.
     subprocess.run(
-        [str(lab.docker), "image", "rm", "--force", *copies], env=environment, capture_output=True, timeout=120
+        [str(lab.docker), "image", "rm", "--force", *kept], env=environment, capture_output=True, timeout=120
     )
     if APK_PACKAGES in kept:
         remove(lab.apk)
