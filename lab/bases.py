@@ -287,22 +287,29 @@ def provide(lab: Lab, names: Iterable[str], platforms: Iterable[str] = PLATFORMS
         lifecycle.check_disk(lab.home)
         for folder in (lab.work, lab.sources):
             folder.mkdir(parents=True, exist_ok=True)
-        order = _order(wanted)
+        build = _platforms(lab, wanted, asked)
         images, machines = ", ".join(sorted({*wanted} - INTERNAL)), " and ".join(sorted(asked))
         say(f"building base images for {machines}, once (the cache keeps them): {images}")
         try:
-            _build(lab, {name: _platforms(lab, name, order, asked) for name in order}, wanted)
+            _build(lab, build, wanted)
         finally:
             lifecycle.clear_scratch(lab)
-        built = {name: {"key": _key(lab, name), "platforms": _platforms(lab, name, order, asked)} for name in wanted}
+        built = {name: {"key": _key(lab, name), "platforms": build[name]} for name in wanted}
         write_whole(lab.bases_file, json.dumps(_state(lab) | built, indent=1))
 
 
-def _platforms(lab: Lab, name: str, order: list[str], asked: set[str]) -> list[str]:
-    """The platforms to build a base for: those asked for, those it is there for, and for others to be built from it."""
-    needed = any(name in known()[other].needs for other in order)
-    wanted = asked | set(_holds(lab, name)) | ({BUILD_PLATFORM} if needed else set())
-    return [platform for platform in PLATFORMS if platform in wanted]
+def _platforms(lab: Lab, wanted: list[str], asked: set[str]) -> dict[str, list[str]]:
+    """The bases to build so that these are there for the platforms asked for, each after those it needs; for which.
+
+    What a base is there for already stays. What it is built from has to be there for the same platforms, or else the
+    builder silently takes that of another one; and for the builder's own, on which it is compiled.
+    """
+    order = _order(wanted)
+    found: dict[str, set[str]] = {name: asked | set(_holds(lab, name)) if name in wanted else set() for name in order}
+    for name in reversed(order):
+        for needed in known()[name].needs:
+            found[needed] |= found[name] | {BUILD_PLATFORM}
+    return {name: [platform for platform in PLATFORMS if platform in found[name]] for name in order}
 
 
 def _holds(lab: Lab, name: str) -> list[str]:

@@ -22,7 +22,7 @@ from measure.build import BuildError, scrub
 from measure.check import as_intended
 from measure.compare import since_recorded
 from measure.dockerfiles import external_images
-from measure.engine import Engine, describe, native_platform
+from measure.engine import ARCHITECTURES, Engine, describe, native_platform
 from measure.errors import Problem, console, say
 from measure.files import cache_folder, write_whole
 from measure.inputs import inputs_of
@@ -314,13 +314,24 @@ def _name_bases(engine: Engine, outcome: Outcome) -> None:
 
 
 def _start(engine: Engine, step: Step, variant: Variant, platform: str) -> probe.Answer:
-    """Start an image that is built, and ask it. Raises Problem when it cannot be loaded or does not answer."""
+    """Start an image that is built, and ask it.
+
+    Raises Problem when it cannot be loaded, does not answer, or runs on another processor than it was built for.
+    """
     with progress.task(f"{variant.name} · {platform} answers", told=False):
         try:
             image = builder.load_into_engine(engine, step, variant, platform)
         except BuildError as error:
             raise Problem("The image cannot be loaded into the engine.", why="\n".join(error.tail)) from None
-        return probe.ask(engine, image, variant, platform)
+        answer = probe.ask(engine, image, variant, platform)
+    machine = answer.start.get("machine", "")
+    if machine and f"linux/{ARCHITECTURES.get(machine, machine)}" != platform:
+        raise Problem(
+            f"{step.name}/{variant.name} was built for {platform}, and runs on {machine}.",
+            why=f"One of its base images is another platform's: {', '.join(external_images(variant.dockerfile))}.",
+            next="docker buildx imagetools inspect IMAGE  # which platforms has it?",
+        )
+    return answer
 
 
 def _sitting(engine: Engine, step: Step, done: Callable[[Outcome], None], early: Callable[[Sitting], None]) -> Sitting:

@@ -66,6 +66,17 @@ def test_what_a_base_stands_on_is_built_for_the_builder_too_and_not_kept(lab):
     assert lab.kept.pop() == ["python:3.14-slim"]
 
 
+def test_what_a_base_stands_on_is_built_for_each_of_its_platforms(lab):
+    """The builder would take that of another platform, and say nothing."""
+    bases.provide(lab.lab, ["python:3.14-slim"], [ARM64])
+    bases.provide(lab.lab, ["python:3.14-slim", "python:3.14"], [AMD64])
+    built = lab.built.pop()
+    for name, platforms in built.items():
+        for needed in bases.known()[name].needs:
+            assert set(platforms) | {AMD64} <= set(built[needed])
+    assert built["python:3.14-slim"] == built["debian:trixie"] == [AMD64, ARM64]
+
+
 def test_only_what_is_missing_is_built(lab):
     bases.provide(lab.lab, ["python:3.14-slim"], [AMD64])
     lab.built.clear()
