@@ -86,16 +86,16 @@ engine: .venv/.ready ## which Docker engine and builder would be used here
 	@$(RUN) measure engine
 
 .PHONY: test
-test: .venv/.ready ## what CI runs: lint, unit tests, the lab, the images
-	@$(RUN) tests ci
+test: .venv/.ready ## what protects you, and what CI runs: lint, unit tests, recommended images, site, four pages in a browser
+	@$(RUN) tests test
 
 .PHONY: test-fast
-test-fast: .venv/.ready ## lint and the tests that need no image, in seconds
-	@$(RUN) tests fast
+test-fast: .venv/.ready ## lint and the tests that need no image
+	@$(RUN) tests test-fast
 
 .PHONY: test-all
-test-all: .venv/.ready ## every test, however long
-	@$(RUN) tests all
+test-all: .venv/.ready ## everything, for hours; records what passed, failed and was skipped, and the seconds, in results/
+	@$(RUN) tests test-all
 
 .PHONY: bench
 bench: .venv/.ready ## time the lab and make step-1, and record it; deletes the lab's cache first and builds it anew

@@ -2,8 +2,12 @@
 
 import shutil
 
+import pytest
+
 from tests.conftest import run
 from tests.lab.conftest import firewall, host_state, lab_command, lab_processes
+
+pytestmark = pytest.mark.lab
 
 
 def test_clean_leaves_the_host_as_it_was(lab, before, firewall_before, tmp_path):
