@@ -189,7 +189,7 @@ def main() -> int:
     print(*summary(run, done, seconds), sep="\n", flush=True)
     passed = not any(code for phase in done for code in phase.codes)
     if run == EVERYTHING:
-        wrong = [line.split()[1] for phase in done for line in phase.wrong]
+        wrong = [line.partition(" ")[2].partition(" - ")[0] for phase in done for line in phase.wrong]
         results = [phase.result() for phase in done]
         record = tested.TestRun(environment=environment, begun_at=begun, commit=commit, dirty=dirty, passed=passed,
                                 seconds=seconds, phases=results, wrong=wrong)  # fmt: skip

@@ -134,8 +134,9 @@ def marks(variant: Variant, platform: str = NATIVE) -> list[pytest.MarkDecorator
 
 #: Builds at once: one more than two processors have, because a build also waits for disk and package index.
 BUILDS = 3
-#: Seconds that the first test with an image may take: it waits for the images of all.
-ALL_BUILT = 6000
+#: Seconds that the first test with an image may take, which waits for the images of all, and the first with an engine,
+#: which waits for the lab and a base image: from nothing, emulated, on a machine that is busy with something else.
+ALL_BUILT = 9000
 Case = tuple[Step, Variant, str]
 
 
@@ -151,11 +152,10 @@ def _cases(items: list[pytest.Item]) -> dict[tuple[str, str, str], Case]:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """The first test that needs an image has the time to build those of all."""
-    for item in session.items:
-        if "image" in item.fixturenames:
-            item.add_marker(pytest.mark.timeout(ALL_BUILT))
-            break
+    """The first test that needs an engine, or an image, has the time to make what all need."""
+    for name in ("engine", "image"):
+        if first := next((item for item in session.items if name in getattr(item, "fixturenames", ())), None):
+            first.add_marker(pytest.mark.timeout(ALL_BUILT), append=False)
 
 
 def _build_all(engine: Engine, cases: dict[tuple[str, str, str], Case]) -> dict[tuple[str, str, str], str]:

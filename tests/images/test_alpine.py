@@ -9,7 +9,7 @@ from measure.engine import Engine
 from measure.steps import PLATFORMS
 from tests.conftest import NATIVE, run
 
-pytestmark = pytest.mark.alpine
+pytestmark = [pytest.mark.alpine, pytest.mark.timeout(3000)]  # the base is compiled where there is none
 BASE = "python:3.14-alpine"
 #: One image, so that the compiler is fetched once: compilers in, two extensions built, compilers out, in one RUN.
 DOCKERFILE = f"""FROM {BASE}

@@ -12,7 +12,7 @@ import pytest
 from lab import host, processes, services
 from measure.steps import ROOT
 from tests.conftest import eventually
-from tests.lab.conftest import docker, firewall, host_state, lab_command, lab_processes
+from tests.lab.conftest import as_before, docker, firewall, lab_command, lab_processes
 
 pytestmark = pytest.mark.lab
 BASE = "debian:trixie-slim"
@@ -142,8 +142,7 @@ def test_down_leaves_the_host_as_it_was_and_keeps_the_cache(lab, before, firewal
     assert docker(lab, "run", "--detach", "--publish", "127.0.0.1::80", BASE, "sleep", "600").returncode == 0
     result = lab_command("down")
     assert result.returncode == 0, result.stderr
-    assert host_state(lab) == before
-    assert lab_processes(lab) == []
+    as_before(lab, before)
     assert firewall(lab.tree) == firewall_before
     assert lab.tree.exists()
 
