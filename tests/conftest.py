@@ -7,6 +7,7 @@ import gzip
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -149,6 +150,12 @@ def _cases(items: list[pytest.Item]) -> dict[tuple[str, str, str], Case]:
             step, variant, platform = (parameters[name] for name in ("step", "variant", "platform"))
             found[step.name, variant.name, platform] = step, variant, platform
     return dict(sorted(found.items(), key=lambda case: case[0][2] == engines.native_platform()))
+
+
+def pytest_configure() -> None:
+    """A shell ignores SIGINT for what runs in its background; then all that the tests start, and interrupt, would."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -290,7 +290,11 @@ def serving(clone, port: int):
         yield child
     finally:
         os.killpg(child.pid, signal.SIGINT)
-        output, _ = child.communicate(timeout=120)
+        try:
+            output, _ = child.communicate(timeout=120)
+        except subprocess.TimeoutExpired:
+            os.killpg(child.pid, signal.SIGKILL)
+            raise
         assert "Traceback" not in output
     assert child.returncode == 0
 
