@@ -9,6 +9,7 @@ import codecs
 import os
 import re
 import select
+import shutil
 import subprocess
 import sys
 import time
@@ -42,9 +43,16 @@ def selection(run: str) -> list[str]:
     return [] if run == EVERYTHING else ["-m", f"not ({' or '.join(markers())})"]
 
 
+def shellcheck() -> str:
+    """Where shellcheck is: in .venv, or, on a processor for which no wheel brings it, where the system has it."""
+    if found := shutil.which("shellcheck", path=f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"):
+        return found
+    sys.exit("✗ shellcheck is not there.\n  No wheel brings it for this processor.\n  Next: apt-get install shellcheck")
+
+
 def actionlint(*workflows: str) -> list[str]:
     """The command that checks GitHub Actions workflows, and with shellcheck what their steps run."""
-    return [str(BIN / "actionlint"), "-shellcheck", str(BIN / "shellcheck"), "-pyflakes=", *workflows]
+    return [str(BIN / "actionlint"), "-shellcheck", shellcheck(), "-pyflakes=", *workflows]
 
 
 def lint() -> list[list[str]]:
@@ -60,7 +68,7 @@ def lint() -> list[list[str]]:
         [str(BIN / "hadolint"), *(f for f in dockerfiles if f not in naive)],
         # A naive Dockerfile leaves pip's cache in the image, and pins nothing: that is what it teaches.
         [str(BIN / "hadolint"), "--ignore=DL3042", "--ignore=DL3013", *naive],
-        [str(BIN / "shellcheck"), *shell],
+        [shellcheck(), *shell],
         actionlint(*(f for f in tracked if f.startswith(".github/workflows/"))),
     ]
 
