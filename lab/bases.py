@@ -206,11 +206,11 @@ def _target(lab: Lab, name: str, context: Path, platforms: list[str], kept: bool
         "platforms": platforms,
     }
     if not kept:
-        return target
+        return target | {"output": ["type=cacheonly"]}
     if name == APK_PACKAGES:
         return target | {"output": [f"type=local,dest={lab.work / 'apk'},platform-split=false"]}
-    # Into the registry alone: the builder has its own copy, and the engine needs none.
-    pushed = f"type=image,name={lab.registry}/library/{name},push=true,store=false,unpack=false"
+    # Not unpacked: the builder has a copy of its own, and the engine's is deleted.
+    pushed = f"type=image,name={lab.registry}/library/{name},push=true,unpack=false"
     return target | {"output": [pushed]}
 
 
@@ -253,9 +253,11 @@ def _build(lab: Lab, platforms: dict[str, list[str]], kept: list[str]) -> None:
     ):
         with attempt:  # what is built already is in the builder's cache
             run_logged(["setpriv", "--pdeathsig", "TERM", *bake], log, what=what, env=environment)
-    # The engine's own copy of an older one, under the official name, would be preferred by FROM.
+    # The images live in the registry. The engine's own copies are in the way: under the registry's name they take up
+    # space, and an older one under the official name would be preferred by FROM.
+    copies = [copy for name in kept for copy in (f"{lab.registry}/library/{name}", name)]
     subprocess.run(
-        [str(lab.docker), "image", "rm", "--force", *kept], env=environment, capture_output=True, timeout=120
+        [str(lab.docker), "image", "rm", "--force", *copies], env=environment, capture_output=True, timeout=120
     )
     if APK_PACKAGES in kept:
         remove(lab.apk)

@@ -14,9 +14,11 @@ COPY installer/foreign/ /foreign/
 # dpkg has its processor compiled in, and nothing else in it depends on that: these copies take packages for another one.
 RUN for tool in /usr/bin/dpkg /usr/bin/dpkg-*; do sed "s/amd64/$TARGETARCH/g" "$tool" > "/foreign/${tool##*/}.real"; done \
     && for tool in /foreign/*.real; do [ -e "${tool%.real}" ] || mv "$tool" "${tool%.real}"; done \
-    && sed 's,/usr/bin/python,/native&,' /usr/bin/py3compile > /foreign/py3compile \
-    && echo "APT::Architecture \"$TARGETARCH\";" >> /foreign/apt.conf \
-    && chmod 755 /foreign/dpkg* /foreign/py3compile
+    && echo "APT::Architecture \"$TARGETARCH\";" >> /foreign/apt.conf
+# Scripts that name their interpreter get the builder's.
+RUN for script in $(grep -lE '^#! ?/usr/bin/(perl|python3)' /usr/bin/* /usr/sbin/*); do \
+        sed 's,/usr/bin/perl,/native&,; s,/usr/bin/python,/native&,' "$script" > "/foreign/${script##*/}" || exit; done \
+    && chmod 755 /foreign/*
 
 FROM for-${TARGETARCH}
 COPY installer/install.sh /install

@@ -7,7 +7,6 @@ if [ -d /native/foreign ]; then
     trap 'rm -f /lib64 /usr/lib/x86_64-linux-gnu' EXIT
     ln -s native/usr/lib64 /lib64
     ln -s /native/usr/lib/x86_64-linux-gnu /usr/lib/x86_64-linux-gnu
-    export APT_CONFIG=/native/foreign/apt.conf
     export PATH=/native/foreign:/native/usr/sbin:/native/usr/bin:$PATH
 fi
 apt-get update
