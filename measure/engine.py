@@ -75,15 +75,20 @@ class Engine:
 
         Raises Problem for what is no name of a folder, and for the lab's name on another engine.
         """
-        default = LAB_ENVIRONMENT if self.kind == "lab" else f"dockerhub-{native_platform().split('/')[1]}"
-        name = os.environ.get("ENVIRONMENT") or default
-        if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", name):
-            why = "It becomes a folder of results/: small letters, digits, and - or . between them."
-            raise Problem(f"ENVIRONMENT={name} is no name.", why=why, next=f"ENVIRONMENT={default}, or leave it out")
-        if name == LAB_ENVIRONMENT and self.kind != "lab":
-            why = "Records there are of the lab's base images, and this engine has others."
-            raise Problem(f"ENVIRONMENT={name} is the lab's.", why=why, next=f"ENVIRONMENT={default}, or leave it out")
-        return name
+        return environment_of(self.kind)
+
+
+def environment_of(kind: str) -> str:
+    """Name of the folder in results/ for an engine of this kind, "lab" or "host": see `Engine.environment`."""
+    default = LAB_ENVIRONMENT if kind == "lab" else f"dockerhub-{native_platform().split('/')[1]}"
+    name = os.environ.get("ENVIRONMENT") or default
+    if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", name):
+        why = "It becomes a folder of results/: small letters, digits, and - or . between them."
+        raise Problem(f"ENVIRONMENT={name} is no name.", why=why, next=f"ENVIRONMENT={default}, or leave it out")
+    if name == LAB_ENVIRONMENT and kind != "lab":
+        why = "Records there are of the lab's base images, and this engine has others."
+        raise Problem(f"ENVIRONMENT={name} is the lab's.", why=why, next=f"ENVIRONMENT={default}, or leave it out")
+    return name
 
 
 def _docker_json(command: list[str], seconds: int = 20) -> dict | None:
@@ -240,6 +245,13 @@ def _lab_engine(platforms: Collection[str]) -> Engine:
         cache_registry=f"{lab.registry}/cache",
     )
     return engine
+
+
+def kind_here() -> str:
+    """Of which kind the engine is that `choose` would take, "lab" or "host", where there is one. Starts nothing."""
+    forced, binary = os.environ.get("ENGINE", ""), shutil.which("docker")
+    is_lab = os.environ.get("DOCKER_HOST") == f"unix://{Lab.from_environment().socket}"
+    return forced or ("host" if not is_lab and binary and _server_version(binary) else "lab")
 
 
 def choose(

@@ -24,7 +24,7 @@ from typing import Any
 from rich.console import Console
 
 from lab import fidelity
-from measure import elsewhere, floor, folklore, methods, recipes, then, wheels
+from measure import elsewhere, floor, folklore, methods, recipes, tested, then, wheels
 from measure.charts import Bar, bars
 from measure.check import Finding, check
 from measure.compare import instruction
@@ -93,12 +93,10 @@ class Records:
     Those of other environments are only set beside them.
     """
 
-    def __init__(self, platforms: tuple[str, ...] = PLATFORMS, environment: str = LAB_ENVIRONMENT) -> None:
+    def __init__(self, environment: str = LAB_ENVIRONMENT) -> None:
         #: By the name and the platform that pages ask for: compose files are read once for each.
         self._loaded: dict[tuple[str, str], Record] = {}
         self.environment = environment
-        #: What `make step-N` is said to print; tests that build for one platform expect one.
-        self.platforms = platforms
 
     @cached_property
     def native(self) -> str:
@@ -162,7 +160,7 @@ class Page:
             "environments", "failure", "fidelity", "floor", "floors", "folder", "grown", "instruction", "intro",
             "ladder", "layer", "layers", "lines", "looked_for", "memory", "methods", "package", "packages", "parts",
             "processor", "ratio", "recipe_dockerfile", "recipe_errors", "recipes", "results", "saved", "seconds",
-            "size", "sizes", "stages", "terminal", "then_and_now", "times_floor", "timings", "untouched",
+            "size", "sizes", "stages", "terminal", "tests", "then_and_now", "times_floor", "timings", "untouched",
             "untouched_bytes", "variants", "vendored", "wheel_groups", "wheel_size", "wheels",
         )  # fmt: skip
         return {name: getattr(self, f"_{name}") for name in names}
@@ -627,9 +625,9 @@ class Page:
         found = replace(find_step(step), quick=quick)
         records = self.records.of_step(found.name)
         text = io.StringIO()
-        Console(file=text, width=100).print(table(found, records, list(self.records.platforms)))
+        Console(file=text, width=100).print(table(found, records, list(PLATFORMS)))
         lines = [line.rstrip() for line in text.getvalue().splitlines()]
-        for platform in () if found.experiment else self.records.platforms:
+        for platform in () if found.experiment else PLATFORMS:
             machine = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}[platform]
             answer = f"{{'libc': 'glibc …', 'machine': '{machine}', 'python': '3.14.…', 'step': '{found.name}', "
             lines.append(f"{platform} answers: {answer}'variant': 'recommended'}}")
@@ -698,6 +696,26 @@ class Page:
             cells = [_described(about), bases, str(len(record_files(name)))]
             rows.append([f"**`{name}`**" if name == self.records.environment else f"`{name}`", *cells])
         return markdown_table(["environment", "machine and engine", "base images", "records"], rows, "lllr")
+
+    def _tests(self) -> str:
+        """When `make test-all` was last run where the numbers are from, when it last passed, and what it was."""
+        name = self.records.environment
+        found = tested.load(name)
+        if found is None:
+            return f"No run of `make test-all` is recorded in `{name}` yet."
+        rows = [
+            [one.name, duration(one.seconds), str(one.passed), str(one.failed), str(sum(s.tests for s in one.skipped))]
+            for one in found.phases
+        ]
+        head = ["phase", "time", "passed", "failed", "skipped"]
+        skips = [f"- {skip.tests} skipped in {one.name}: {skip.reason}" for one in found.phases for skip in one.skipped]
+        told = self._file(tested.path(name), f"The run of {found.begun_at:%Y-%m-%d %H:%M} (UTC)")
+        parts = [
+            f"{found.told} {told} took {duration(found.seconds)}:",
+            markdown_table(head, rows, "lrrrr"),
+            "\n".join(skips),
+        ]
+        return "\n\n".join(part for part in parts if part)
 
     def _elsewhere(self) -> str:
         """The sizes that differ by over one percent between environments for equal inputs, and who else has records."""

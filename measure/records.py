@@ -373,6 +373,7 @@ def schemas() -> dict[str, str]:
     """The published JSON Schemas, by file name below `results/`."""
     from measure.floor_table import FloorTable  # these records are made of what stands here
     from measure.recipe_table import RecipeTable
+    from measure.tested import TestRun
 
     models = {
         "record.schema.json": Record,
@@ -380,5 +381,6 @@ def schemas() -> dict[str, str]:
         "wheels.schema.json": WheelTable,
         "recipes.schema.json": RecipeTable,
         "floor.schema.json": FloorTable,
+        "tests.schema.json": TestRun,
     }
     return {name: json.dumps(model.model_json_schema(), indent=2) + "\n" for name, model in models.items()}

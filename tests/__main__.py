@@ -1,19 +1,46 @@
-"""Run the tests in phases, each timed: `fast` (no image), `ci` (what CI runs), `all` (everything)."""
+"""Run the tests in phases, each timed: `test-fast` (no image), `test` (for everybody, and CI), `test-all` (everything).
+
+Tests that carry one of the markers which pyproject.toml lists are run by `test-all` alone.
+"""
 
 from __future__ import annotations
 
+import codecs
 import os
+import re
+import select
 import shutil
 import subprocess
 import sys
 import time
+import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
-from measure.steps import ROOT, all_steps
+from measure import tested
+from measure.engine import environment_of, kind_here
+from measure.errors import Problem
+from measure.records import shown
+from measure.steps import ROOT
 
 BIN = Path(sys.executable).parent
+EVERYTHING = "test-all"
+#: Nothing is silent for longer than these seconds.
+SILENCE = 30
+
+
+def markers() -> list[str]:
+    """The markers of what `make test` leaves out, as pyproject.toml lists them."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]
+    return [line.partition(":")[0] for line in settings["markers"]]
+
+
+def selection(run: str) -> list[str]:
+    """What pytest is told to select, in a run."""
+    return [] if run == EVERYTHING else ["-m", f"not ({' or '.join(markers())})"]
 
 
 def shellcheck() -> str:
@@ -28,7 +55,8 @@ def actionlint(*workflows: str) -> list[str]:
     return [str(BIN / "actionlint"), "-shellcheck", shellcheck(), "-pyflakes=", *workflows]
 
 
-def _lint() -> list[list[str]]:
+def lint() -> list[list[str]]:
+    """The commands that look at files and run none of them."""
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
     dockerfiles = [f for f in tracked if f.endswith("Dockerfile")]
     scripts = (".ci/run", "lab/bases/alpine/sbin/apk", "lab/bases/debian/usr/sbin/policy-rc.d")
@@ -45,68 +73,141 @@ def _lint() -> list[list[str]]:
     ]
 
 
-def _pytest(*arguments: str) -> list[list[str]]:
-    return [[sys.executable, "-m", "pytest", "--durations=25", "--durations-min=5", *arguments]]
-
-
+#: The files of tests of each phase; lint has none.
 PHASES = {
-    "lint": _lint,
-    "unit": lambda: _pytest("tests/unit"),
-    "lab": lambda: _pytest("tests/lab"),
-    "images": lambda: _pytest("tests/images"),
-    "site": lambda: _pytest("tests/docs/test_blocks.py", "tests/docs/test_site.py"),
-    "docs": lambda: _pytest("tests/docs"),
+    "lint": [],
+    "unit": ["tests/unit"],
+    "lab": ["tests/lab"],
+    "images": ["tests/images"],
+    "site": ["tests/docs/test_blocks.py", "tests/docs/test_site.py"],
+    "docs": ["tests/docs"],
 }
 #: Phases one after another; those in a tuple at the same time: the unit tests keep one processor busy, the lab's wait.
 RUNS = {
-    "fast": ("lint", "unit", "site"),
-    "ci": ("lint", ("lab", "unit"), "images", "docs"),
-    "all": ("lint", ("lab", "unit"), "images", "docs"),
+    "test-fast": ("lint", "unit", "site"),
+    "test": ("lint", "unit", "images", "docs"),
+    EVERYTHING: ("lint", ("lab", "unit"), "images", "docs"),
 }
 
 
+def commands(phase: str, run: str) -> list[list[str]]:
+    """The commands of a phase of a run. Those with images tell each test as it begins: one may take minutes."""
+    if not PHASES[phase]:
+        return lint()
+    verbose = ["--verbose"] if phase in ("lab", "images", "docs") else []
+    options = ["--durations=25", "--durations-min=5", *verbose, *selection(run)]
+    return [[sys.executable, "-m", "pytest", *options, *PHASES[phase]]]
+
+
 class Phase:
-    """A phase of a run, and what came of it: seconds, exit codes, and a line for each test that failed."""
+    """A phase of a run, and what came of it."""
 
     def __init__(self, name: str, run: str) -> None:
-        self.name, self.environment = name, {**os.environ, "TESTS": run}
-        self.seconds, self.codes, self.wrong = 0.0, [], []
+        self.name, self.run = name, run
+        self.seconds, self.codes, self.printed = 0.0, [], ""
 
-    def lines(self) -> Iterator[str]:
-        """Run the phase's commands, all of them; yields what they print."""
+    def shown(self) -> Iterator[str]:
+        """Run the phase's commands, all of them; yields what they print, and in a long silence that they go on."""
         begun = time.monotonic()
         yield f"== {self.name}\n"
-        for command in PHASES[self.name]():
-            pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-            with subprocess.Popen(command, cwd=ROOT, env=self.environment, **pipes) as process:
-                for line in process.stdout:
-                    if line.startswith(("FAILED ", "ERROR ")):
-                        self.wrong.append(line.rstrip()[:500])
-                    yield line
+        for command in commands(self.name, self.run):
+            pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+            with subprocess.Popen(command, cwd=ROOT, **pipes) as process:
+                text = codecs.getincrementaldecoder("utf-8")("replace")
+                while True:
+                    if not select.select([process.stdout], [], [], SILENCE)[0]:
+                        yield f"\n… {self.name} goes on: {time.monotonic() - begun:.0f} s so far\n"
+                    elif data := os.read(process.stdout.fileno(), 1 << 16):
+                        told = text.decode(data)
+                        self.printed += told
+                        yield told
+                    else:
+                        break
             self.codes.append(process.returncode)
         self.seconds = time.monotonic() - begun
 
-    def __str__(self) -> str:
-        return f"{self.name:8} {self.seconds:6.0f} s  {'failed' if any(self.codes) else 'ok'}"
+    @property
+    def wrong(self) -> list[str]:
+        """A line for each test that failed."""
+        return [line[:500] for line in self.printed.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+
+    def result(self) -> tested.Phase:
+        """What came of it. What pytest counted is in its last line, and the reasons of skips in lines before."""
+        if not PHASES[self.name]:
+            failed = sum(map(bool, self.codes))
+            counted = Counter(passed=len(self.codes) - failed, failed=failed)
+        else:
+            last = next((line for line in reversed(self.printed.splitlines()) if line.startswith("=")), "")
+            counted = Counter({word: int(number) for number, word in re.findall(r"(\d+) (\w+)", last)})
+        reasons: Counter[str] = Counter()
+        for number, reason in re.findall(r"^SKIPPED \[(\d+)\] \S+: (.+)$", self.printed, re.MULTILINE):
+            reasons[reason] += int(number)
+        return tested.Phase(
+            name=self.name,
+            seconds=round(self.seconds, 1),
+            ok=not any(self.codes),
+            passed=counted["passed"],
+            failed=counted["failed"] + counted["error"] + counted["errors"],
+            skipped=[tested.Skipped(reason=reason, tests=tests) for reason, tests in reasons.items()],
+        )
+
+    @property
+    def left_out(self) -> int:
+        """How many tests of the phase's files were not selected."""
+        found = re.findall(r"^=.* (\d+) deselected", self.printed, re.MULTILINE)
+        return int(found[-1]) if found else 0
+
+
+def summary(run: str, done: list[Phase], seconds: float) -> list[str]:
+    """What is said in the end: what failed, what was skipped and why, and what each phase took."""
+    results = [phase.result() for phase in done]
+    lines = [f"== {run}", *(line for phase in done for line in phase.wrong)]
+    lines += [f"skipped in {one.name}, {skip.tests}: {skip.reason}" for one in results for skip in one.skipped]
+    for phase, one in zip(done, results, strict=True):
+        counts = {"passed": one.passed, "failed": one.failed, "skipped": sum(skip.tests for skip in one.skipped)}
+        counts[f"left to make {EVERYTHING}"] = phase.left_out
+        words = ", ".join(f"{number} {word}" for word, number in counts.items() if number)
+        lines.append(f"{one.name:8} {one.seconds:6.0f} s  {'ok' if one.ok else 'FAILED':6}  {words}")
+    return [*lines, f"{'all':8} {seconds:6.0f} s"]
+
+
+def git(*words: str) -> str:
+    """What git prints."""
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def main() -> int:
     """Run the phases of a run; go on after a failure, so that one run shows every fault. Returns the exit code."""
-    name = sys.argv[1] if len(sys.argv) > 1 else "fast"
+    run = sys.argv[1] if len(sys.argv) > 1 else "test-fast"
+    begun, commit, clock = datetime.now(UTC).replace(microsecond=0), git("rev-parse", "HEAD"), time.monotonic()
+    # That it is recorded is no change of what is tested.
+    dirty = bool(git("status", "--porcelain", "--", ".", ":!results/*/tests.json"))
+    environment = environment_of(kind_here())
     done: list[Phase] = []
-    for group in RUNS[name]:
-        first, *others = [Phase(one, name) for one in ([group] if isinstance(group, str) else group)]
+    for group in RUNS[run]:
+        first, *others = [Phase(one, run) for one in ([group] if isinstance(group, str) else group)]
         with ThreadPoolExecutor() as pool:
-            beside = [pool.submit(lambda phase: list(phase.lines()), phase) for phase in others]
-            for line in first.lines():
-                print(line, end="", flush=True)
+            beside = [pool.submit(lambda phase: list(phase.shown()), phase) for phase in others]
+            for text in first.shown():
+                print(text, end="", flush=True)
             for told in beside:
                 print(*told.result(), sep="", end="", flush=True)
         done += [first, *others]
-    wrong = [line for phase in done for line in phase.wrong]
-    print(f"== {name}: {len(all_steps())} step(s)", *wrong, *done, sep="\n", flush=True)
-    return 1 if any(code for phase in done for code in phase.codes) else 0
+    seconds = round(time.monotonic() - clock, 1)
+    print(*summary(run, done, seconds), sep="\n", flush=True)
+    passed = not any(code for phase in done for code in phase.codes)
+    if run == EVERYTHING:
+        wrong = [line.partition(" ")[2].partition(" - ")[0] for phase in done for line in phase.wrong]
+        results = [phase.result() for phase in done]
+        record = tested.TestRun(environment=environment, begun_at=begun, commit=commit, dirty=dirty, passed=passed,
+                                seconds=seconds, phases=results, wrong=wrong)  # fmt: skip
+        print(f"{tested.save(record).told} Recorded in {shown(tested.path(environment))}.")
+    return 0 if passed else 1
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except Problem as problem:
+        problem.show()
+        sys.exit(1)

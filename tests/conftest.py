@@ -7,22 +7,46 @@ import gzip
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from pathlib import Path
+from typing import TypeVar
 
+import httpx
 import pytest
+from tenacity import (
+    RetryCallState,
+    Retrying,
+    retry_if_exception_type,
+    retry_if_not_result,
+    stop_after_delay,
+    wait_fixed,
+)
 
 from lab import lifecycle
 from lab.config import Lab
 from measure import engine as engines
 from measure.build import load_into_engine, stop_clients
+from measure.dockerfiles import external_images
 from measure.engine import STILLBORN, Engine
 from measure.run import provide_bases
-from measure.steps import ROOT, Step, Variant, all_measured
+from measure.steps import PLATFORMS, RECOMMENDED, ROOT, Step, Variant, all_measured
+
+#: The platform that images are started on by tests that need one alone.
+NATIVE = PLATFORMS[0]
+#: Options for `docker run`: nothing can be written but below /tmp, and there is no right that root has.
+HARDENED = {
+    "read_only": True,
+    "tmpfs": [Path("/tmp")],
+    "cap_drop": ["ALL"],
+    "security_options": ["no-new-privileges"],
+}
+Found = TypeVar("Found")
 
 
 def run(*command: str | Path, cwd: Path = ROOT, seconds: int = 600, **options) -> subprocess.CompletedProcess[str]:
@@ -41,6 +65,24 @@ def run(*command: str | Path, cwd: Path = ROOT, seconds: int = 600, **options) -
 def python_m(module: str, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
     """Run `python -m MODULE ARGUMENT…` as the Makefile does."""
     return run(sys.executable, "-m", module, *arguments, **options)
+
+
+def eventually(asked: Callable[[], Found], seconds: float = 120, told: Callable[[], str] = lambda: "") -> Found:
+    """What `asked` returns, as soon as that is true: it is asked again until then, `seconds` at most.
+
+    For all that another process writes, starts or ends in its own time: a busy machine may take its time for it, and
+    only what never comes is a fault. Then the test fails, with what was returned last and what `told` says.
+    An answer that does not come, and a file that is not there yet, are waited for too.
+    """
+
+    def too_late(last: RetryCallState) -> None:
+        seen = last.outcome.exception() or last.outcome.result()
+        pytest.fail(f"it did not come within {seconds} s; seen last: {seen!r}\n{told()}")
+
+    retry = retry_if_not_result(bool) | retry_if_exception_type((httpx.TransportError, FileNotFoundError))
+    return Retrying(retry=retry, stop=stop_after_delay(seconds), wait=wait_fixed(0.1), retry_error_callback=too_late)(
+        asked
+    )
 
 
 def fresh_clone(folder: Path) -> Path:
@@ -81,30 +123,70 @@ def engine() -> Iterator[Engine]:
         lifecycle.down(lab)
 
 
+def marks(variant: Variant, platform: str = NATIVE) -> list[pytest.MarkDecorator]:
+    """What keeps an image out of `make test`: that nobody recommends it, its base, or that it would be emulated."""
+    wanted = {
+        "study": variant.name != RECOMMENDED,
+        "alpine": any("alpine" in name for name in external_images(variant.dockerfile)),
+        "arm64": platform != NATIVE,
+    }
+    return [getattr(pytest.mark, name) for name, is_so in wanted.items() if is_so]
+
+
 #: Builds at once: one more than two processors have, because a build also waits for disk and package index.
 BUILDS = 3
-#: Seconds that the first test with an image may take: it waits for the images of all.
-ALL_BUILT = 3000
+#: Seconds that the first test with an image may take, which waits for the images of all, and the first with an engine,
+#: which waits for the lab and a base image: from nothing, emulated, on a machine that is busy with something else.
+ALL_BUILT = 9000
+Case = tuple[Step, Variant, str]
 
 
-def _cases(items: list[pytest.Item]) -> dict[tuple[str, str, str], tuple[Step, Variant, str]]:
+def _cases(items: list[pytest.Item]) -> dict[tuple[str, str, str], Case]:
     """What the tests are parametrized with that is an image: step, variant and platform. Emulated builds come first."""
     found = {}
     for item in items:
         parameters = getattr(item, "callspec", None) and item.callspec.params
         if parameters and parameters.keys() >= {"step", "variant", "platform"} and "image" in item.fixturenames:
             step, variant, platform = (parameters[name] for name in ("step", "variant", "platform"))
-            if not variant.teaching.fails_with:
-                found[step.name, variant.name, platform] = step, variant, platform
+            found[step.name, variant.name, platform] = step, variant, platform
     return dict(sorted(found.items(), key=lambda case: case[0][2] == engines.native_platform()))
 
 
+def pytest_configure() -> None:
+    """A shell ignores SIGINT for what runs in its background; then all that the tests start, and interrupt, would."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """The first test that needs an image has the time to build those of all."""
-    for item in session.items:
-        if "image" in item.fixturenames:
-            item.add_marker(pytest.mark.timeout(ALL_BUILT))
-            break
+    """The first test that needs an engine, or an image, has the time to make what all need."""
+    for name in ("engine", "image"):
+        if first := next((item for item in session.items if name in getattr(item, "fixturenames", ())), None):
+            first.add_marker(pytest.mark.timeout(ALL_BUILT), append=False)
+
+
+def _build_all(engine: Engine, cases: dict[tuple[str, str, str], Case]) -> dict[tuple[str, str, str], str]:
+    """Build images, some at a time, and tell of each; returns the names of those that could be built."""
+    provide_bases(engine, [case[1:] for case in cases.values()])
+    begun, built = time.monotonic(), {}
+    with ThreadPoolExecutor(BUILDS) as pool:
+        building: dict[Future, tuple[str, str, str]] = {
+            pool.submit(load_into_engine, engine, *case): key
+            for key, case in cases.items()
+            if not case[1].teaching.fails_with
+        }
+        try:
+            for number, future in enumerate(as_completed(building), start=1):
+                key, failed = building[future], future.exception()
+                if not failed:
+                    built[key] = future.result()
+                what = f"{number} of {len(building)} images, {time.monotonic() - begun:.0f} s: {' '.join(key)}"
+                print(f"  {what}{' failed' if failed else ''}", flush=True)
+        except BaseException:  # Ctrl-C, or no time left: nothing more is begun, and what runs is ended
+            pool.shutdown(wait=False, cancel_futures=True)
+            stop_clients()
+            raise
+    return built
 
 
 @pytest.fixture(scope="session")
@@ -114,22 +196,15 @@ def image(engine, request):
     Those that tests are parametrized with are built before, some at a time. A build that fails is tried again, and
     fails, in the test that needs it.
     """
-    built: dict[tuple[str, str, str], str] = {}
     cases = {key: case for key, case in _cases(request.session.items).items() if case[2] in engine.platforms}
-    provide_bases(engine, [case[1:] for case in cases.values()])
-    with ThreadPoolExecutor(BUILDS) as pool:
-        building = {key: pool.submit(load_into_engine, engine, *case) for key, case in cases.items()}
-        try:
-            wait(building.values())
-        except BaseException:  # Ctrl-C, or no time left: nothing more is begun, and what runs is ended
-            pool.shutdown(wait=False, cancel_futures=True)
-            stop_clients()
-            raise
-    built |= {key: future.result() for key, future in building.items() if not future.exception()}
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        print(flush=True)  # it takes minutes: what is built is told as it comes
+        built = _build_all(engine, cases)
 
     def build(step: Step, variant: Variant, platform: str) -> str:
         key = (step.name, variant.name, platform)
         if key not in built:
+            provide_bases(engine, [(variant, platform)])
             built[key] = load_into_engine(engine, step, variant, platform)
         return built[key]
 

@@ -15,7 +15,7 @@ from lab.config import Lab
 from measure.pages import Records
 from measure.records import LAB_ENVIRONMENT, Record, load, record_path
 from measure.site import PAGES, render_page
-from measure.steps import PLATFORMS, ROOT, Step, all_steps, find_step
+from measure.steps import ROOT, Step, all_steps, find_step
 
 _FENCE = re.compile(
     r"(?:^(?P<indent> *)<!-- no-run: (?P<reason>.*?) -->\n)?"
@@ -43,12 +43,9 @@ def blocks(text: str) -> list[Block]:
     return [Block(m["commands"], m["output"], m["reason"]) for m in _FENCE.finditer(text)]
 
 
-def all_pages(platforms: tuple[str, ...] = PLATFORMS) -> dict[str, tuple[Path, str]]:
-    """Every page with commands: its name, the folder to begin in (below the top folder), and its rendered text.
-
-    Pages say what `make step-N` prints for these platforms.
-    """
-    records = Records(platforms)
+def all_pages() -> dict[str, tuple[Path, str]]:
+    """Every page with commands: its name, the folder to begin in (below the top folder), and its rendered text."""
+    records = Records()
     found: dict[str, tuple[Path, str]] = {"README.md": (Path(), (ROOT / "README.md").read_text())}
     for path in sorted(PAGES.rglob("*.md")):
         name = path.relative_to(PAGES)

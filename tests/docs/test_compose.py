@@ -1,7 +1,6 @@
 """`docker compose up` in the top folder: the site from an image, and a step beside it."""
 
 import os
-import time
 
 import httpx
 import pytest
@@ -12,6 +11,8 @@ from measure.probe import wait_for
 from measure.steps import ROOT, Step, all_steps
 from tests.conftest import fresh_clone, run
 from tests.docs.pages import lab_environment
+
+pytestmark = pytest.mark.study
 
 
 def short(step: Step) -> str:
@@ -51,7 +52,7 @@ def test_no_two_services_share_a_port_and_each_step_has_its_profiles(compose):
 def test_the_site_is_served_on_port_8000_by_a_container_without_rights(compose, engine):
     started = compose("up", "--build", "--detach", "--wait")
     assert started.returncode == 0, started.stderr  # --wait: until the health check says so
-    front = wait_for("http://127.0.0.1:8000/", 30)
+    front = wait_for("http://127.0.0.1:8000/", 120)
     assert "Python Images, Measured" in front.text
     assert httpx.get("http://127.0.0.1:8000/steps/step-1/", trust_env=False).status_code == 200
     records = httpx.get("http://127.0.0.1:8000/results/records.json", trust_env=False).json()
@@ -59,9 +60,10 @@ def test_the_site_is_served_on_port_8000_by_a_container_without_rights(compose, 
     assert compose("exec", "-T", "docs", "id", "-u").stdout.strip() == "10001"
     assert compose("exec", "-T", "docs", "python", "-c", "import mkdocs").returncode != 0
     assert compose("exec", "-T", "docs", "touch", "/site/x").returncode != 0
-    begun = time.monotonic()
+    (container,) = compose("ps", "--quiet", "docs").stdout.split()
     assert compose("stop").returncode == 0
-    assert time.monotonic() - begun < 5, "it must stop when told to, not be killed"
+    ended_with = engine.docker.container.inspect(container).state.exit_code
+    assert ended_with != 137, "it must stop when told to, not be killed"
 
 
 @pytest.mark.timeout(900)
@@ -72,8 +74,8 @@ def test_all_steps_run_beside_the_site(compose):
     shown = yaml.safe_load(compose("--profile", "*", "config").stdout)["services"]
     for step in all_steps():
         port = shown[step.name]["ports"][0]["published"]
-        assert wait_for(f"http://127.0.0.1:{port}/", 60).json()["step"] == step.name
-    assert wait_for("http://127.0.0.1:8000/", 30).status_code == 200
+        assert wait_for(f"http://127.0.0.1:{port}/", 120).json()["step"] == step.name
+    assert wait_for("http://127.0.0.1:8000/", 120).status_code == 200
     services = compose("ps", "--services").stdout.split()
     beside = [name for step in all_steps() for name in step.recommended.depends_on]
     assert sorted(services) == sorted(["docs", *(step.name for step in all_steps()), *beside])

@@ -1,16 +1,16 @@
 """The stand-in for python:3.14-alpine: a whole Python on musl, and an apk whose compiler makes what musl can load."""
 
-import os
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from measure.engine import Engine
-from tests.conftest import run
+from measure.steps import PLATFORMS
+from tests.conftest import NATIVE, run
 
+pytestmark = [pytest.mark.alpine, pytest.mark.timeout(3000)]  # the base is compiled where there is none
 BASE = "python:3.14-alpine"
-PLATFORMS = ["linux/amd64", "linux/arm64"] if os.environ.get("TESTS") == "all" else ["linux/amd64"]
 #: One image, so that the compiler is fetched once: compilers in, two extensions built, compilers out, in one RUN.
 DOCKERFILE = f"""FROM {BASE}
 COPY demo /demo
@@ -78,7 +78,10 @@ class Alpine:
         return found.stdout.strip()
 
 
-@pytest.fixture(scope="module", params=PLATFORMS)
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=[pytest.mark.arm64] if name != NATIVE else []) for name in PLATFORMS],
+)
 def alpine(request, engine, tmp_path_factory):
     if engine.kind != "lab":
         pytest.skip("is about the lab's own stand-in; run it with ENGINE=lab")

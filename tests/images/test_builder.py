@@ -30,6 +30,7 @@ from measure.records import Record
 from measure.steps import PLATFORMS, Step, find_step
 from tests.conftest import fresh_clone, python_m, run
 
+pytestmark = pytest.mark.lab
 NAME = "two-nodes"
 NATIVE, OTHER = PLATFORMS
 COMPOSE = """
@@ -174,7 +175,6 @@ def test_a_builder_that_is_not_there_is_told(nodes, monkeypatch):
         engines.choose()
 
 
-@pytest.mark.skipif(os.environ.get("TESTS") != "all", reason="builds step 1 anew for both platforms: minutes")
 @pytest.mark.timeout(3000)
 def test_a_step_is_built_weighed_and_started_through_it(builder, nodes, tmp_path):
     lab = Lab.from_environment()

@@ -1,25 +1,21 @@
 """The images without a distribution: nothing in them but what runs, and all of that runs."""
 
 import json
-import os
 import re
 
 import pytest
 
 from measure.probe import running, wait_for
 from measure.records import LAB_ENVIRONMENT, load, record_path
-from measure.run import provide_bases
-from measure.steps import PLATFORMS, all_steps
-from tests.images.test_step_3 import HARDENED
+from measure.steps import all_steps
+from tests.conftest import HARDENED, marks
 
-EVERYTHING = os.environ.get("TESTS") == "all"
 CASES = [
-    pytest.param(step, variant, platform, id=f"{step.name}-{platform.split('/')[1]}")
+    pytest.param(step, variant, platform, id=f"{step.name}-{platform.split('/')[1]}", marks=marks(variant, platform))
     for step in all_steps()
     for variant in step.variants
-    for platform in (PLATFORMS if EVERYTHING else PLATFORMS[:1])
-    # The two Dockerfiles differ in what NumPy brings alone (tests/unit/test_floor.py): one of them tells in time.
-    if variant.name == "distroless" and (EVERYTHING or step.name.startswith("step-4"))
+    for platform in variant.platforms()
+    if variant.name == "distroless"
 ]
 pytestmark = pytest.mark.parametrize(("step", "variant", "platform"), CASES)
 #: Imports each module of the standard library that is compiled, and some that need data or a library of their own.
@@ -45,11 +41,6 @@ for folder, _, names in os.walk("/"):
             if not (words and words[0].startswith("#!")) or os.path.exists(words[0][2:]):
                 print(path)
 """
-
-
-@pytest.fixture(autouse=True, scope="module")
-def bases_are_there(engine):
-    provide_bases(engine, [case.values[1:] for case in CASES])
 
 
 @pytest.fixture

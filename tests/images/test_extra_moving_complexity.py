@@ -10,10 +10,10 @@ import pytest
 from measure import build as builder
 from measure.build import BuildError, clean_copy
 from measure.dockerfiles import external_images
-from measure.probe import running, wait_for
 from measure.steps import Step, find_step
 from tests.conftest import changed
 
+pytestmark = pytest.mark.study
 STEP = find_step("extra-moving-complexity")
 #: What is installed, as `importlib.metadata` sees it.
 INSTALLED = (
@@ -47,25 +47,6 @@ def test_no_image_has_poetry_and_all_have_the_same_packages(engine, image):
     assert not {"poetry", "poetry-core", "pytest"} & set(found[0])
     # The environment of the neighbour sees no pip; a single stage has that of the base image beside its packages.
     assert [{name: v for name, v in one.items() if name != "pip"} for one in found] == [found[0]] * len(found)
-
-
-def test_it_becomes_healthy_with_a_read_only_disk_and_no_rights_at_all(engine, image):
-    hardened = {
-        "read_only": True,
-        "tmpfs": [Path("/tmp")],
-        "cap_drop": ["ALL"],
-        "security_options": ["no-new-privileges"],
-    }
-    name = image(STEP, STEP.recommended, "linux/amd64")
-    with running(engine, name, STEP.recommended, "linux/amd64", **hardened) as (container, url):
-        assert wait_for(url, 30).json()["variant"] == "recommended"
-        for _ in range(100):
-            container.reload()
-            if container.state.health.status == "healthy":
-                break
-            time.sleep(0.1)
-        assert container.state.health.status == "healthy"
-        assert container.execute(["id", "-u"]) == "10001"
 
 
 def test_pip_refuses_a_package_that_is_not_the_one_that_was_listed(engine, folder):

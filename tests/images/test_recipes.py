@@ -7,6 +7,7 @@ from measure.build import BuildError
 from measure.errors import Problem
 from measure.recipes import EngineBuilder, listed, load, measure_recipes, telling
 
+pytestmark = pytest.mark.study
 CHEAP = ("cffi", "pyyaml", "psycopg2")
 
 

@@ -4,20 +4,17 @@ import pytest
 
 from measure import build as builder
 from measure.build import BuildError, clean_copy
-from measure.dockerfiles import external_images
+from measure.run import provide_bases
 from measure.steps import Step, find_step
 from tests.conftest import changed
 
 STEP = find_step("step-2")
 
 
-@pytest.fixture(autouse=True, scope="module")
-def bases_are_there(engine):
-    engine.provide(sorted({image for v in STEP.variants for image in external_images(v.dockerfile)}), ["linux/amd64"])
-
-
+@pytest.mark.study
 @pytest.mark.parametrize("name", ["naive", "recommended", "no-venv"])
 def test_a_lock_that_does_not_match_fails_the_build_with_poetrys_own_message(engine, name):
+    provide_bases(engine, [(STEP.variant(name), "linux/amd64")])
     with clean_copy(STEP.folder) as folder:
         copy = Step(STEP.name, folder)
         wanted = changed(folder / "pyproject.toml", '"flask (>=3.1,<4.0)",', '"flask (>=3.1,<4.0)",\n    "six",')

@@ -10,6 +10,7 @@ from measure.engine import native_platform
 from measure.errors import Problem
 from measure.steps import Step
 
+pytestmark = pytest.mark.study
 COMPOSE = """
 services:
   step-9-demo:
@@ -82,6 +83,7 @@ def test_a_changed_line_that_does_not_reach_the_image_is_no_sample(engine, step,
     assert engine.docker.container.list(all=True) == []
 
 
+@pytest.mark.lab
 def test_a_fresh_machine_has_what_the_registry_has_and_no_more(engine, step):
     if engine.fresh is None:
         pytest.skip("only the lab makes a second engine")

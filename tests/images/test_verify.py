@@ -12,6 +12,7 @@ from measure.run import provide_bases, weighed
 from measure.steps import find_step
 from tests.conftest import python_m, run
 
+pytestmark = pytest.mark.study
 PLATFORM = "linux/amd64"
 
 

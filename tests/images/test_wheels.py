@@ -9,6 +9,7 @@ from measure.errors import Problem
 from measure.wheel_table import TARGETS
 from tests.conftest import run
 
+pytestmark = pytest.mark.study
 #: Writes an index of files, as pip reads it from a folder, and then runs the script that asks.
 HANDMADE = """
 import pathlib, sys

@@ -12,7 +12,7 @@ import pytest
 
 from lab import lifecycle, processes
 from lab.config import HOME_VARIABLE, PORT_VARIABLE, Lab
-from tests.conftest import python_m, run
+from tests.conftest import eventually, python_m, run
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -85,6 +85,16 @@ def host_state(lab: Lab) -> dict[str, object]:
         "etc": {str(p): p.stat().st_mtime_ns for p in Path("/etc").iterdir()},
         "docker client": (Path.home() / ".docker").exists(),
     }
+
+
+def as_before(lab: Lab, before: dict[str, object]) -> None:
+    """The host is as it was, and nothing of the lab runs: the kernel takes its time to take things away."""
+
+    def left() -> dict[str, object]:
+        now = {**host_state(lab), "processes": lab_processes(lab)}
+        return {name: value for name, value in now.items() if value != {**before, "processes": []}[name]}
+
+    eventually(lambda: not left(), told=lambda: str(left())[:2000])
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,13 @@
 import os
 import socket
 
+import pytest
+
 from lab.config import HOME_VARIABLE
 from tests.conftest import run
 from tests.lab.conftest import lab_command, told
 
+pytestmark = pytest.mark.lab
 PYTHON_M_LAB_UP = f"{os.sys.executable} -m lab up"
 
 

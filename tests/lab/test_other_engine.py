@@ -3,14 +3,15 @@
 import os
 import shutil
 import subprocess
-import time
 
 import pytest
 
 from lab import processes
 from lab.config import HOME_VARIABLE
-from tests.conftest import python_m, run
+from tests.conftest import eventually, python_m, run
 from tests.lab.conftest import lab_command, told
+
+pytestmark = pytest.mark.lab
 
 
 @pytest.fixture
@@ -29,16 +30,11 @@ def other_engine(lab, tmp_path):
     with (folder / "log").open("w") as log:
         engine = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, cwd="/")
     try:
-        for _ in range(200):
-            if "API listen on" in (folder / "log").read_text():
-                break
-            time.sleep(0.1)
-        else:
-            pytest.fail((folder / "log").read_text())
+        eventually(lambda: "API listen on" in (folder / "log").read_text(), told=(folder / "log").read_text)
         yield {**os.environ, "DOCKER_HOST": f"unix://{socket_path}", "PATH": f"{lab.docker.parent}:/usr/bin:/bin"}
     finally:
         engine.terminate()
-        engine.wait(30)
+        engine.wait(120)
         shutil.rmtree(folder)
 
 

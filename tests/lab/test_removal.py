@@ -2,8 +2,12 @@
 
 import shutil
 
+import pytest
+
 from tests.conftest import run
-from tests.lab.conftest import firewall, host_state, lab_command, lab_processes
+from tests.lab.conftest import as_before, firewall, lab_command
+
+pytestmark = pytest.mark.lab
 
 
 def test_clean_leaves_the_host_as_it_was(lab, before, firewall_before, tmp_path):
@@ -15,7 +19,6 @@ def test_clean_leaves_the_host_as_it_was(lab, before, firewall_before, tmp_path)
     result = lab_command("clean")
     assert result.returncode == 0, result.stderr
     assert not lab.home.exists()
-    assert host_state(lab) == before
-    assert lab_processes(lab) == []
+    as_before(lab, before)
     assert firewall(tools) == firewall_before
     shutil.rmtree(tools)

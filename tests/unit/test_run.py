@@ -176,7 +176,7 @@ def test_the_native_rows_and_their_answer_are_printed_first_and_all_of_them_in_t
 
     def provide(names, platforms):
         whole.provided.append((names, sorted(platforms)))
-        assert "linux/amd64" in platforms or printed.wait(30)
+        assert "linux/amd64" in platforms or printed.wait(300)
 
     whole.provide = provide
     run.measure_step(whole, find_step("step-1"), native_rows=printed.set)

@@ -9,7 +9,7 @@ import yaml
 
 from measure.engine import Engine
 from measure.steps import PLATFORMS, ROOT
-from tests.__main__ import PHASES, actionlint
+from tests.__main__ import actionlint, lint
 from tests.conftest import run
 
 WORKFLOWS = {path.name: path for path in sorted((ROOT / ".github/workflows").iterdir())}
@@ -39,8 +39,8 @@ def is_target(word: str) -> bool:
     return any(re.fullmatch(re.escape(rule).replace("%", ".+"), word) for rule in rules)
 
 
-def test_there_are_three():
-    assert set(WORKFLOWS) == {"ci.yml", "docs.yml", "measure.yml"}
+def test_there_are_four():
+    assert set(WORKFLOWS) == {"ci.yml", "docs.yml", "measure.yml", "nightly.yml"}
 
 
 @pytest.mark.parametrize("name", WORKFLOWS)
@@ -65,10 +65,19 @@ def test_each_script_that_is_run_is_there_and_may_be_run(name):
 
 def test_ci_runs_the_readmes_test_command_as_it_is():
     assert (ROOT / ".ci/run").read_text().splitlines()[-1] == "exec make test"
-    assert commands("ci.yml").count("make test") == 1
+    assert commands("ci.yml")[-1] == "make test"
+    assert "push" in loaded("ci.yml")["on"]
 
 
-@pytest.mark.parametrize(("name", "job"), [("ci.yml", "images"), ("measure.yml", "record")])
+def test_everything_is_tested_every_night_and_the_record_is_kept():
+    (time,) = loaded("nightly.yml")["on"]["schedule"]
+    assert time["cron"].endswith(" * * *")
+    steps = loaded("nightly.yml")["jobs"]["everything"]["steps"]
+    assert [step.get("run") for step in steps].count("make test-all") == 1
+    assert steps[-1]["with"]["path"] == "results/*/tests.json"
+
+
+@pytest.mark.parametrize(("name", "job"), [("nightly.yml", "images"), ("measure.yml", "record")])
 def test_each_platform_has_a_runner_of_its_own_kind(name, job):
     found = loaded(name)["jobs"][job]
     rows = found["strategy"]["matrix"]["include"]
@@ -121,7 +130,7 @@ def test_actions_are_pinned_to_one_commit_each_with_its_version():
 
 def test_lint_checks_every_workflow():
     tracked = run("git", "ls-files", ".github/workflows").stdout.split()
-    assert actionlint(*tracked) in PHASES["lint"]()
+    assert actionlint(*tracked) in lint()
     assert {f".github/workflows/{name}" for name in WORKFLOWS} == set(tracked)
 
 
@@ -135,7 +144,7 @@ def test_actionlint_finds_nothing():
     [
         ("ci.yml", "runs-on: ubuntu-24.04", "runs-on: ubuntu-24.4", 'label "ubuntu-24.4" is unknown'),
         ("ci.yml", "timeout-minutes:", "timeout-minuets:", "timeout-minuets"),
-        ("ci.yml", "matrix.platform", "matrix.plattform", '"plattform" is not defined'),
+        ("nightly.yml", "matrix.platform", "matrix.plattform", '"plattform" is not defined'),
         ("docs.yml", "needs: build", "needs: bild", '"bild"'),
         ("docs.yml", "pages: write", "pages: wirte", '"wirte"'),
         ("measure.yml", "23 4 * * 1", "23 24 * * 1", "23 24 * * 1"),
