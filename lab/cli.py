@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -108,7 +109,8 @@ def fidelity() -> None:
 @friendly
 def bench(
     ladder: Annotated[bool, typer.Option("--ladder", help="Time `make all` in place of that; the bases stay")] = False,
-    against: Annotated[str, typer.Option(help="A commit: time a new user's `make step-1` there and here")] = "",
+    against: Annotated[str, typer.Option(help="A commit: time a new user's `make step-1` here and there")] = "",
+    keep: Annotated[Path | None, typer.Option(help="With --against: leave both clones and their caches here")] = None,
 ) -> None:
     """Time the lab from nothing, its start, and `make step-1`, and record it. Deletes the lab's cache first."""
     from lab import bench as benchmark
@@ -116,6 +118,6 @@ def bench(
 
     lab = Lab.from_environment()
     if against:
-        first_number.compare(lab, against)
+        first_number.compare(lab, against, keep)
     else:
         (benchmark.run_ladder if ladder else benchmark.run)(lab)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 import time
@@ -13,6 +12,7 @@ from pathlib import Path
 from lab import lifecycle
 from lab.bench import Bench, recorded, timing
 from lab.config import Lab
+from lab.tree import remove
 from measure.errors import Problem, say
 from measure.steps import ROOT
 from measure.timing import quiet_load
@@ -64,36 +64,38 @@ def _run(commit: str, folder: Path) -> tuple[float, float]:
         say(f"{commit}: all of it took {seconds:.0f} s")
         return round(answered, 1), round(seconds, 1)
     finally:
-        subprocess.run(["make", "lab-clean"], cwd=clone, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
+        subprocess.run(["make", "lab-down"], cwd=clone, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
 
 
-def compare(lab: Lab, older: str) -> Bench:
-    """Run `make step-1` from nothing at an older commit and at this one, one after the other; record and print it.
+def compare(lab: Lab, older: str, keep: Path | None = None) -> Bench:
+    """Run `make step-1` from nothing at this commit and at an older one, one after the other; record and print it.
 
-    Each has a clone and a cache of its own, in a temporary folder. Takes about half an hour. Raises Problem when the
-    lab is up, when there are changes that a clone would not have, or when a run fails.
+    Each has a clone and a cache of its own in a temporary folder, or in the folder `keep`, where they stay. Takes about
+    half an hour. Raises Problem when the lab is up, when there are changes that a clone would not have, or when a run
+    fails.
     """
     if lifecycle.healthy(lab):
         raise Problem("The lab is up.", why="Each run brings up a lab of its own.", next="make lab-down, then the same")
     if _git("status", "--porcelain", "--untracked-files=no"):
         raise Problem("There are changes that are not committed.", why="A clone does not have them.", next="git commit")
     load = round(quiet_load(), 2)
-    native, whole, names = [], [], [_git("rev-parse", "--short", commit) for commit in (older, "HEAD")]
+    names = [_git("rev-parse", "--short", commit) for commit in ("HEAD", older)]
+    taken = []
     for commit in names:
-        folder = Path(tempfile.mkdtemp(prefix="first-number-", dir="/var/tmp"))
+        folder = keep / commit if keep else Path(tempfile.mkdtemp(prefix="first-number-", dir="/var/tmp"))
+        folder.mkdir(parents=True, exist_ok=True)
         try:
-            answered, seconds = _run(commit, folder)
+            taken.append(_run(commit, folder))
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
-        native.append(answered)
-        whole.append(seconds)
-    before, _ = whole
+            if not keep:
+                remove(folder)
+    (native, whole), (_, before) = taken
     return recorded(
         "first-number",
         [
-            timing(f"{WHAT}, at {names[0]}", "s", [before], before),
-            timing(WHAT, "s", [whole[1]], round(WHOLE * before, 1)),
-            timing(NATIVE_ROWS, "s", [native[1]], round(NATIVE * before, 1)),
+            timing(f"{WHAT}, at {names[1]}", "s", [before], before),
+            timing(WHAT, "s", [whole], round(WHOLE * before, 1)),
+            timing(NATIVE_ROWS, "s", [native], round(NATIVE * before, 1)),
         ],
         load,
     )
