@@ -21,7 +21,7 @@ from pydantic import Field, ValidationError
 from rich.markup import escape
 from rich.table import Table
 
-from measure import probe, timing
+from measure import plan, probe
 from measure.check import check
 from measure.engine import Engine, native_platform
 from measure.errors import Problem, as_problem, say
@@ -125,13 +125,13 @@ def _due(engine: Engine, step: Step) -> list[Path]:
 
 
 def _plan(step: Step) -> Path:
-    return timing.PLANS / f"{step.name}.toml"
+    return plan.PLANS / f"{step.name}.toml"
 
 
 def _inputs(engine: Engine, step: Step) -> str:
     """Hash of all that a step's images and times are made from."""
-    plan = timing.plan_of(step).model_dump_json() if _plan(step).exists() else ""
-    return _hash([plan, *(inputs_of(step, variant, engine.recipe).sha256 for variant in step.variants)])
+    timed = plan.plan_of(step).model_dump_json() if _plan(step).exists() else ""
+    return _hash([timed, *(inputs_of(step, variant, engine.recipe).sha256 for variant in step.variants)])
 
 
 def _records(engine: Engine, step: Step) -> str:

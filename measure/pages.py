@@ -29,8 +29,10 @@ from measure.charts import Bar, bars
 from measure.check import Finding, check
 from measure.compare import instruction
 from measure.dockerfiles import instructions, stages
+from measure.enough import LEVEL
 from measure.errors import Problem
 from measure.floor_table import Floor
+from measure.plan import plan_of
 from measure.recipe_table import IMAGE, Cost, RecipeRecord
 from measure.records import (
     BUSY,
@@ -158,11 +160,11 @@ class Page:
     def functions(self) -> dict[str, Callable[..., str]]:
         """What the page's expressions may call, by name."""
         names = (
-            "bars", "bench", "change", "claims", "claims_table", "contents", "diff", "elsewhere", "environment",
-            "environments", "failure", "fidelity", "floor", "floors", "folder", "grown", "instruction", "intro",
-            "ladder", "layer", "layers", "lines", "looked_for", "memory", "methods", "package", "packages", "parts",
-            "processor", "ratio", "recipe_dockerfile", "recipe_errors", "recipes", "results", "saved", "seconds",
-            "size", "sizes", "stages", "terminal", "then_and_now", "times_floor", "timings", "untouched",
+            "bars", "bench", "change", "claims", "claims_table", "compared", "contents", "diff", "elsewhere",
+            "environment", "environments", "failure", "fidelity", "floor", "floors", "folder", "grown", "instruction",
+            "intro", "ladder", "layer", "layers", "lines", "looked_for", "memory", "methods", "package", "packages",
+            "parts", "processor", "ratio", "recipe_dockerfile", "recipe_errors", "recipes", "results", "saved",
+            "seconds", "size", "sizes", "stages", "terminal", "then_and_now", "times_floor", "timings", "untouched",
             "untouched_bytes", "variants", "vendored", "wheel_groups", "wheel_size", "wheels",
         )  # fmt: skip
         return {name: getattr(self, f"_{name}") for name in names}
@@ -295,6 +297,23 @@ class Page:
         text = f"{value:.0f} times" if value >= 10 else f"{value:.1f} times"
         shown_as = megabytes if slow[1] in MEMORY else duration
         return self._number(text, record, f"{shown_as(a.median)} against {shown_as(b.median)}", "time", other)
+
+    def _compared(self, name: str, kind: str) -> str:
+        """What a record says of a variant against the one that it was timed with, whenever that was: both, and a ratio.
+
+        Raises Problem when the record does not keep such a comparison.
+        """
+        record = self.records.get(name, self.records.native)
+        found = ((record.time and record.time.compared) or {}).get(kind)
+        if not found:
+            step = find_step(record.step)
+            raise Problem(f"{name} is compared with nothing in {kind}.",
+                          next=f"{step.timing_command} VARIANT={record.variant}")  # fmt: skip
+        one, ours = found[0], getattr(record.time, TIMES[kind])
+        exact = f"{len(ours.samples)} samples, taken on {record.time.measured_at:%Y-%m-%d}; {LEVEL:.0%} interval"
+        ratio = f"{one.ratio:.2f} times, between {one.low:.2f} and {one.high:.2f}"
+        text = f"{duration(ours.median)} against {duration(one.median)} ({ratio})"
+        return self._number(text, record, exact, f"time.{TIMES[kind]}")
 
     def _timings(self, step: str, *columns: str, only: tuple[str, ...] = ()) -> str:
         """What was timed of a step's variants, or of some; a column is `KIND: words for the head`."""
@@ -532,7 +551,8 @@ class Page:
         for name, record in named:
             row = [f"[{name}]({self._step_page(record.step)})"]
             for kind, words in kinds.items():
-                found = getattr(record.time, TIMES[kind]) if record.time else None
+                taken = record.time and plan_of(find_step(record.step)).takes(record.variant, kind)
+                found = getattr(record.time, TIMES[kind]) if taken else None
                 row.append(self._seconds(name, kind) if found else "")
                 if found:
                     drawn.append(Bar(name, words, found.median, duration(found.median)))

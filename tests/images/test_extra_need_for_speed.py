@@ -6,7 +6,7 @@ import tomllib
 import httpx
 import pytest
 
-from measure import timing
+from measure import plan, sample
 from measure.build import load_into_engine
 from measure.probe import running, wait_for
 from measure.records import LAB_ENVIRONMENT, load, record_path
@@ -74,12 +74,12 @@ def test_what_is_in_a_cache_mount_is_not_in_the_image(engine, image, name):
 def test_a_cache_mount_keeps_what_pip_compiled(engine):
     log: list[str] = []
     for _ in range(2):
-        with timing.changed(STEP, "lock") as (copy, _):
+        with plan.changed(STEP, "lock") as (copy, _):
             log.clear()
             load_into_engine(engine, copy, copy.variant("cache-mounts"), NATIVE, log=log)
     assert any("Using cached" in line and "psycopg2" in line for line in log)
     assert not any("Building wheel for psycopg2" in line for line in log)
-    with timing.changed(STEP, "lock") as (copy, _):
+    with plan.changed(STEP, "lock") as (copy, _):
         load_into_engine(engine, copy, copy.variant("plain"), NATIVE, log=log)
     assert any("Building wheel for psycopg2" in line for line in log)
 
@@ -97,11 +97,11 @@ def test_a_cache_mount_is_empty_on_another_machine_and_a_registry_cache_is_not(e
         load_into_engine(other, STEP, variant, NATIVE, log=log, **{"cache-from": address})
         assert not any("Collecting" in line for line in log)
         log.clear()
-        with timing.changed(STEP, "lock") as (copy, _):
+        with plan.changed(STEP, "lock") as (copy, _):
             load_into_engine(other, copy, copy.variant("cache-mounts"), NATIVE, log=log, **{"cache-from": address})
     assert any("Building wheel for psycopg2" in line for line in log)
 
 
 @pytest.mark.skipif(not EVERYTHING, reason="TESTS=all: a busy machine would make it fail now and then")
 def test_watch_brings_a_changed_line_into_the_running_container(engine):
-    assert timing.watch(engine, STEP, 2)[-1] < 10
+    assert sample.watch(engine, STEP, 2)[-1] < 10

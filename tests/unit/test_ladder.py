@@ -124,8 +124,8 @@ def test_a_build_that_is_meant_to_fail_is_counted_as_that(engine, done, capsys):
 
 
 def test_record_times_what_has_a_plan_and_says_what_has_none(engine, done, capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(ladder.timing, "PLANS", tmp_path)
-    (tmp_path / "step-1-kiss.toml").write_text("start = true\n")
+    monkeypatch.setattr(ladder.plan, "PLANS", tmp_path)
+    (tmp_path / "step-1-kiss.toml").write_text("[time]\nstart = ['slim']\n")
     run(engine, "record", "step-1-kiss", "step-3-multistage")
     assert done == [("images", "step-1-kiss"), ("times", "step-1-kiss"), ("images", "step-3-multistage")]
     shown = capsys.readouterr().out
@@ -264,8 +264,8 @@ def test_a_step_whose_inputs_changed_meanwhile_is_done_again(engine, done):
 
 def test_a_step_whose_plan_changed_meanwhile_is_done_again(engine, done, tmp_path, monkeypatch):
     interrupted(engine, done, "record")
-    (tmp_path / f"{NAMES[0]}.toml").write_text("cold = true\n")
-    monkeypatch.setattr(ladder.timing, "PLANS", tmp_path)
+    (tmp_path / f"{NAMES[0]}.toml").write_text("[time]\ncold = ['slim']\n")
+    monkeypatch.setattr(ladder.plan, "PLANS", tmp_path)
     run(engine, "record")
     assert done[:2] == [("images", NAMES[0]), ("times", NAMES[0])]
 
