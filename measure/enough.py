@@ -39,13 +39,13 @@ class Rule(Strict):
     #: Two are alike when they differ by less than this part, or by less than so many seconds.
     margin: float = 0.1
     margin_s: float = 0
-    #: Seconds: what two variants took together, of one kind, after which they get no more than `least`; when less than
-    #: that took so long, two are enough if they differ.
+    #: Seconds: after two variants took so long together, of one kind, they get no more than `least`; where each turn
+    #: takes so long, two are enough when they are decided.
     spent_s: float | None = None
 
 
 #: A quarter of a second is what nobody waits for, after a change.
-BUILDS = Rule(most=5, margin_s=0.25, spent_s=120)
+BUILDS = Rule(most=5, margin_s=0.25, spent_s=60)
 STARTS = Rule(most=7)
 MEMORY = Rule(most=5)
 
@@ -86,10 +86,11 @@ def compare(against: str, ours: list[float], theirs: list[float], rule: Rule) ->
 def finished(ours: list[float], theirs: list[float], rule: Rule) -> bool:
     """Need two variants no more samples of a kind? They are decided, or there is no more time to spend on them."""
     pairs = min(len(ours), len(theirs))
-    spent = rule.spent_s is not None and sum(ours[:pairs]) + sum(theirs[:pairs]) > rule.spent_s
-    if pairs >= rule.most or (spent and pairs >= rule.least):
+    spent = sum(ours[:pairs]) + sum(theirs[:pairs])
+    limit = math.inf if rule.spent_s is None else rule.spent_s
+    if pairs >= rule.most or (pairs >= rule.least and spent > limit):
         return True
-    if pairs < (2 if spent else rule.least):
+    if pairs < (2 if spent > pairs * limit else rule.least):
         return False
     found = compare("", ours, theirs, rule)
     return found is not None and found.found != "open"

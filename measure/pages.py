@@ -24,12 +24,11 @@ from typing import Any
 from rich.console import Console
 
 from lab import fidelity
-from measure import elsewhere, floor, folklore, methods, recipes, then, wheels
+from measure import elsewhere, enough, floor, folklore, methods, recipes, then, wheels
 from measure.charts import Bar, bars
 from measure.check import Finding, check
 from measure.compare import instruction
 from measure.dockerfiles import instructions, stages
-from measure.enough import LEVEL
 from measure.errors import Problem
 from measure.floor_table import Floor
 from measure.plan import plan_of
@@ -163,7 +162,7 @@ class Page:
             "bars", "bench", "change", "claims", "claims_table", "compared", "contents", "diff", "elsewhere",
             "environment", "environments", "failure", "fidelity", "floor", "floors", "folder", "grown", "instruction",
             "intro", "ladder", "layer", "layers", "lines", "looked_for", "memory", "methods", "package", "packages",
-            "parts", "processor", "ratio", "recipe_dockerfile", "recipe_errors", "recipes", "results", "saved",
+            "parts", "processor", "ratio", "recipe_dockerfile", "recipe_errors", "recipes", "results", "rules", "saved",
             "seconds", "size", "sizes", "stages", "terminal", "then_and_now", "times_floor", "timings", "untouched",
             "untouched_bytes", "variants", "vendored", "wheel_groups", "wheel_size", "wheels",
         )  # fmt: skip
@@ -310,7 +309,7 @@ class Page:
             raise Problem(f"{name} is compared with nothing in {kind}.",
                           next=f"{step.timing_command} VARIANT={record.variant}")  # fmt: skip
         one, ours = found[0], getattr(record.time, TIMES[kind])
-        exact = f"{len(ours.samples)} samples, taken on {record.time.measured_at:%Y-%m-%d}; {LEVEL:.0%} interval"
+        exact = f"{len(ours.samples)} samples, taken on {record.time.measured_at:%Y-%m-%d}; {enough.LEVEL:.0%} interval"
         ratio = f"{one.ratio:.2f} times, between {one.low:.2f} and {one.high:.2f}"
         text = f"{duration(ours.median)} against {duration(one.median)} ({ratio})"
         return self._number(text, record, exact, f"time.{TIMES[kind]}")
@@ -704,6 +703,16 @@ class Page:
             rows.append([when, words, fields, f"{older}&nbsp;{MARK}" if older else "none"])
         head = ["since", "what changed", "which fields of a record", "records that are older"]
         return markdown_table(head, rows, "lllr")
+
+    def _rules(self) -> str:
+        """When a sitting stops, by what is timed."""
+        rows = []
+        for name, rule in (("builds", enough.BUILDS), ("starts", enough.STARTS), ("memory", enough.MEMORY)):
+            margin = f"{rule.margin:.0%}" + (f", or {rule.margin_s:.2f} s" if rule.margin_s else "")
+            spent = f"{rule.spent_s:.0f} s" if rule.spent_s else ""
+            rows.append([name, f"{rule.level:.0%}", str(rule.least), str(rule.most), margin, spent])
+        head = ["of", "interval", "samples at least", "at most", "alike within", "long from"]
+        return markdown_table(head, rows, "lrrrrr")
 
     def _environment(self) -> str:
         """The environment that the numbers of the site are from."""

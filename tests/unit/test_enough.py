@@ -83,6 +83,8 @@ def test_what_takes_long_gets_less():
     assert [finished(clear[0][:n], clear[1][:n], rule) for n in (1, 2)] == [False, True]
     long = times(200.0, [1, 2, 0.6]), times(190.0)
     assert [finished(long[0][:n], long[1][:n], rule) for n in (2, 3)] == [False, True]
+    minute = times(50.0), times(20.0, QUIET[::-1])
+    assert [finished(minute[0][:n], minute[1][:n], rule) for n in (2, 3)] == [False, True], "three, as it can be had"
 
 
 def sit(turns: Turns, value) -> dict[str, dict[str, int]]:

@@ -166,7 +166,7 @@ def test_what_the_plan_says_is_timed_in_turns_and_recorded_with_its_rule(stand):
 def test_what_cannot_be_told_apart_takes_all_turns_and_nothing_else_does(stand):
     noise = iter([1, 1.6, 0.7, 1.3, 0.6] * 9)
     stand.seconds = lambda variant, kind: (
-        10 * next(noise) if (variant, kind) == ("slim", "lock") else {"naive": 30.0}.get(variant, 10.0)
+        4 * next(noise) if (variant, kind) == ("slim", "lock") else {"naive": 8.0}.get(variant, 4.0)
     )
     times = stand.sit("step-1")
     counts = {
