@@ -29,7 +29,7 @@ record: .venv/.ready ## the same with all timings, natively, in one sitting; whe
 folklore-%: .venv/.ready FORCE ## the same for an experiment below folklore/, say folklore-apt-lists
 	@$(RUN) measure step $@
 
-time-%: .venv/.ready FORCE ## time rebuilds of a step's variants, natively and interleaved, and record them: make time-step-2 (VARIANT=one alone)
+time-%: .venv/.ready FORCE ## time what pages compare of a step's variants, natively and in turns: make time-step-2 (VARIANT= records one alone)
 	@$(RUN) measure time $*$(if $(VARIANT), --variant $(VARIANT))
 
 floor-%: .venv/.ready FORCE ## which files a step's recommended image looks at, and how small it could be: make floor-step-4

@@ -310,9 +310,10 @@ class Page:
                           next=f"{step.timing_command} VARIANT={record.variant}")  # fmt: skip
         one, ours = found[0], getattr(record.time, TIMES[kind])
         exact = f"{len(ours.samples)} samples, taken on {record.time.measured_at:%Y-%m-%d}; {enough.LEVEL:.0%} interval"
-        ratio = f"{one.ratio:.2f} times, between {one.low:.2f} and {one.high:.2f}"
-        text = f"{duration(ours.median)} against {duration(one.median)} ({ratio})"
-        return self._number(text, record, exact, f"time.{TIMES[kind]}")
+        texts = (duration(ours.median), duration(one.median), f"{one.ratio:.2f} times", f"{one.low:.2f}",
+                 f"{one.high:.2f}")  # fmt: skip
+        mine, other, ratio, *ends = (self._number(text, record, exact, f"time.{TIMES[kind]}") for text in texts)
+        return f"{mine} against {other} with `{one.against}` ({ratio}, between {' and '.join(ends)})"
 
     def _timings(self, step: str, *columns: str, only: tuple[str, ...] = ()) -> str:
         """What was timed of a step's variants, or of some; a column is `KIND: words for the head`."""
