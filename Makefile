@@ -12,133 +12,142 @@ help: ## this list
 	@echo "               ENGINE=host|lab forces an engine, BUILDER=name a builder, ENVIRONMENT=name a folder of results/)"
 	@awk -F ':[^:]*## ' '/^[a-zA-Z0-9_%-]+( [a-zA-Z0-9_%-]+)*:.*## / { sub(/%/, "N", $$1); printf "  %-22s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-step-%: .venv/.ready FORCE ## build, weigh and record each variant of a step, start the recommended one, print the table
+step-%: .venv/.run FORCE ## build, weigh and record each variant of a step, start the recommended one, print the table
 	@$(RUN) measure step $@
 
-extra-%: .venv/.ready FORCE ## the same for an extra, say extra-compiling-deps
+extra-%: .venv/.run FORCE ## the same for an extra, say extra-compiling-deps
 	@$(RUN) measure step $@
 
 .PHONY: all
-all: .venv/.ready ## every step and extra, with one summary; goes on after a failure, and after Ctrl-C where it was
+all: .venv/.run ## every step and extra, with one summary; goes on after a failure, and after Ctrl-C where it was
 	@$(RUN) measure all
 
 .PHONY: record
-record: .venv/.ready ## the same with all timings, natively, in one sitting; wheels and recipes are commands of their own
+record: .venv/.run ## the same with all timings, natively, in one sitting; wheels and recipes are commands of their own
 	@$(RUN) measure record
 
-folklore-%: .venv/.ready FORCE ## the same for an experiment below folklore/, say folklore-apt-lists
+folklore-%: .venv/.run FORCE ## the same for an experiment below folklore/, say folklore-apt-lists
 	@$(RUN) measure step $@
 
-time-%: .venv/.ready FORCE ## time what pages compare of a step's variants, natively and in turns: make time-step-2 (VARIANT= records one alone)
+time-%: .venv/.run FORCE ## time what pages compare of a step's variants, natively and in turns: make time-step-2 (VARIANT= records one alone)
 	@$(RUN) measure time $*$(if $(VARIANT), --variant $(VARIANT))
 
-floor-%: .venv/.ready FORCE ## which files a step's recommended image looks at, and how small it could be: make floor-step-4
+floor-%: .venv/.run FORCE ## which files a step's recommended image looks at, and how small it could be: make floor-step-4
 	@$(RUN) measure floor $*
 
-run-%: .venv/.ready FORCE ## docker compose up for a step, in the foreground: make run-step-1
+run-%: .venv/.run FORCE ## docker compose up for a step, in the foreground: make run-step-1
 	@$(RUN) measure run $*
 
 .PHONY: wheels
-wheels: .venv/.ready ## ask pip which wheels packages have today, and record it: make wheels, or PACKAGES='lxml pillow'
+wheels: .venv/.run ## ask pip which wheels packages have today, and record it: make wheels, or PACKAGES='lxml pillow'
 	@$(RUN) measure wheels $(PACKAGES)
 
 .PHONY: recipes
-recipes: .venv/.ready ## prove which apt packages building from source takes: make recipes, or NAME=psycopg2 for that one
+recipes: .venv/.run ## prove which apt packages building from source takes: make recipes, or NAME=psycopg2 for that one
 	@$(RUN) measure recipes $(NAME)
 
 .PHONY: steps
-steps: .venv/.ready ## the steps, and what each variant teaches
+steps: .venv/.run ## the steps, and what each variant teaches
 	@$(RUN) measure steps
 
 .PHONY: check
-check: .venv/.ready ## the records that are stale, missing or orphaned, without an engine; fails when there are any
+check: .venv/.run ## the records that are stale, missing or orphaned, without an engine; fails when there are any
 	@$(RUN) measure check
 
 .PHONY: verify
-verify: .venv/.ready ## build anew what a record describes, with nothing cached, and compare: RECORD=results/…/slim.linux-amd64.json
+verify: .venv/.run ## build anew what a record describes, with nothing cached, and compare: RECORD=results/…/slim.linux-amd64.json
 	@$(RUN) measure verify "$(RECORD)"
 
-show-%: .venv/.ready FORCE ## what is recorded of a step, or of one variant: make show-step-1 VARIANT=slim
+show-%: .venv/.run FORCE ## what is recorded of a step, or of one variant: make show-step-1 VARIANT=slim
 	@$(RUN) measure show $*$(if $(VARIANT),/$(VARIANT))
 
 .PHONY: diff
-diff: .venv/.ready ## what grew between two records: make diff A=step-1/slim B=step-1/recommended
+diff: .venv/.run ## what grew between two records: make diff A=step-1/slim B=step-1/recommended
 	@$(RUN) measure diff $(A) $(B)
 
 .PHONY: schema
-schema: .venv/.ready ## after a change in the records' models: write their JSON Schemas anew
+schema: .venv/.run ## after a change in the records' models: write their JSON Schemas anew
 	@$(RUN) measure schema
 
 .PHONY: docs
-docs: .venv/.ready ## build the site into site/, strictly; needs neither an engine nor a network
+docs: .venv/.docs ## build the site into site/, strictly; needs neither an engine nor a network
 	@$(RUN) measure docs
 
 .PHONY: serve
-serve: .venv/.ready ## the site on http://localhost:8000, reloaded when a page or a record changes (PORT=8009 for another)
+serve: .venv/.docs ## the site on http://localhost:8000, reloaded when a page or a record changes (PORT=8009 for another)
 	@$(RUN) measure serve
 
 .PHONY: readme
-readme: .venv/.ready ## make the results table in README.md anew from the records
+readme: .venv/.docs ## make the results table in README.md anew from the records
 	@$(RUN) measure readme
 
 .PHONY: engine
-engine: .venv/.ready ## which Docker engine and builder would be used here
+engine: .venv/.run ## which Docker engine and builder would be used here
 	@$(RUN) measure engine
 
 .PHONY: test
-test: .venv/.ready ## what CI runs: lint, unit tests, the lab, the images
+test: .venv/.tests ## what CI runs: lint, unit tests, the lab, the images
 	@$(RUN) tests ci
 
 .PHONY: test-fast
-test-fast: .venv/.ready ## lint and the tests that need no image, in seconds
+test-fast: .venv/.tests ## lint and the tests that need no image, in seconds
 	@$(RUN) tests fast
 
 .PHONY: test-all
-test-all: .venv/.ready ## every test, however long
+test-all: .venv/.tests ## every test, however long
 	@$(RUN) tests all
 
 .PHONY: bench
-bench: .venv/.ready ## time the lab and make step-1, and record it; deletes the lab's cache first and builds it anew
+bench: .venv/.run ## time the lab and make step-1, and record it; deletes the lab's cache first and builds it anew
 	@$(RUN) lab bench
 
+.PHONY: bench-first
+bench-first: .venv/.ready ## time what a new user waits for, make step-1 from nothing, at an older commit and here: AGAINST=983039b
+	@$(RUN) lab bench --against "$(or $(AGAINST),983039b)"
+
 .PHONY: bench-ladder
-bench-ladder: .venv/.ready ## time make all, from an empty builder's cache and unchanged, and record it; an hour or two
+bench-ladder: .venv/.run ## time make all, from an empty builder's cache and unchanged, and record it; an hour or two
 	@$(RUN) lab bench --ladder
 
 .PHONY: lab-up
-lab-up: .venv/.ready ## bring up the lab: engine, registry, package-index cache (Debian, root)
+lab-up: .venv/.run ## bring up the lab: engine, registry, package-index cache (Debian, root)
 	@$(RUN) lab up
 
 .PHONY: lab-down
-lab-down: .venv/.ready ## stop the lab; its cache stays
+lab-down: .venv/.run ## stop the lab; its cache stays
 	@$(RUN) lab down
 
 .PHONY: lab-status
-lab-status: .venv/.ready ## what of the lab runs, where, and the size of its cache
+lab-status: .venv/.run ## what of the lab runs, where, and the size of its cache
 	@$(RUN) lab status
 
 .PHONY: lab-env
-lab-env: .venv/.ready ## what a shell must set to use the lab; its own output says how to take it over
+lab-env: .venv/.run ## what a shell must set to use the lab; its own output says how to take it over
 	@$(RUN) lab env
 
 .PHONY: lab-fidelity
-lab-fidelity: .venv/.ready ## the lab's base images against the official ones
+lab-fidelity: .venv/.run ## the lab's base images against the official ones
 	@$(RUN) lab fidelity
 
 .PHONY: lab-clean
-lab-clean: .venv/.ready ## stop the lab and delete all of it: the host is as it was
+lab-clean: .venv/.run ## stop the lab and delete all of it: the host is as it was
 	@$(RUN) measure clean && $(RUN) lab clean
 
 .PHONY: clean
-clean: .venv/.ready ## remove what make step-N left: containers, images, builder, exported layers; records stay
+clean: .venv/.run ## remove what make step-N left: containers, images, builder, exported layers; records stay
 	@$(RUN) measure clean
 
 .PHONY: lock
-lock: ## after a change in pyproject.toml: lock anew and export requirements.txt (needs Poetry with its export plugin)
-	@poetry lock && poetry export --with dev,docs --output requirements.txt && poetry export --with docs --output docs/requirements.txt
+lock: ## after a change in pyproject.toml: lock anew, export the three requirements.txt (needs Poetry and its export plugin)
+	@poetry lock && poetry export --output requirements.txt && poetry export --with docs --output docs/requirements.txt && \
+	  poetry export --with docs,dev --output tests/requirements.txt
 
-.venv/.ready: requirements.txt
-	@bash measure/install.sh "$(PYTHON)"
+# What a run needs, with the site's tools, with the tests' too: each adds to .venv what the one before it has not.
+.venv/.run: requirements.txt
+.venv/.docs: docs/requirements.txt .venv/.run
+.venv/.tests: tests/requirements.txt .venv/.docs
+.venv/.run .venv/.docs .venv/.tests:
+	@bash measure/install.sh "$(PYTHON)" $< && touch $@
 
 .PHONY: FORCE
 FORCE:

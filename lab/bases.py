@@ -16,10 +16,11 @@ from pathlib import Path
 import httpx
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
 
-from lab import extras, lifecycle, services
-from lab.config import HERE, SUITE, Lab
-from lab.processes import bounded, inside
-from lab.tree import apt_settings, remove, run_logged
+from lab import extras, lifecycle, services, sources
+from lab.config import HERE, Lab
+from lab.sources import BUILD_PLATFORM
+from lab.tree import remove, run_logged
+from measure import progress
 from measure.dockerfiles import external_images
 from measure.errors import Problem, say
 from measure.files import write_whole
@@ -30,15 +31,7 @@ FOLDER = HERE / "bases"
 #: What the stand-in for apk installs from. Not an image: archives, which the index service hands out.
 APK_PACKAGES = "apk:packages"
 #: Bases that only other bases may name.
-INTERNAL = {"cpython:3.14", "musl:3.14", APK_PACKAGES}
-#: Compiles every base, those for other platforms too, and is therefore always among the platforms that are built.
-BUILD_PLATFORM = "linux/amd64"
-#: How the root file system of debian:trixie is made.
-ROOTFS_OPTIONS = ("--variant=minbase",)
-#: The CPython release that the official images of 2026-09-19 have. The checksum is theirs too (PYTHON_SHA256 in
-#: docker-library/python), and Debian's source package holds the very same file.
-PYTHON_VERSION = "3.14.7"
-PYTHON_SHA256 = "3b48dac8fb59f62eaa67ac83c1eb12bda1b7a08406dd286e252c11a66be27f81"
+INTERNAL = {"cpython:3.14", "installer:trixie", "musl:3.14", APK_PACKAGES}
 #: Pinned name, version and hashes of the compiler that the stand-in for apk installs.
 ZIG = HERE / "zig.txt"
 
@@ -86,9 +79,9 @@ def recipe_sha256(name: str) -> str:
     for path in base.static_files():
         digest.update(f"{path.relative_to(FOLDER)}\0".encode() + path.read_bytes() + b"\0")
     if name == "debian:trixie":
-        digest.update(" ".join((SUITE, *ROOTFS_OPTIONS)).encode())
+        digest.update(sources.ROOTFS_RECIPE.encode())
     if name in ("cpython:3.14", "musl:3.14"):
-        digest.update(f"{PYTHON_VERSION} {PYTHON_SHA256}".encode())
+        digest.update(f"{sources.PYTHON_VERSION} {sources.PYTHON_SHA256}".encode())
     if name == APK_PACKAGES:
         digest.update(ZIG.read_bytes())
     for needed in base.needs:
@@ -154,94 +147,21 @@ def _apk_folder(lab: Lab) -> Path:
 
 def _rootfs(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
     """Make Debian's root file system for each platform, or take the one made before."""
-    key = hashlib.sha256(" ".join((SUITE, *ROOTFS_OPTIONS)).encode()).hexdigest()[:12]
     for platform in platforms:
         architecture = platform.split("/")[1]
-        finished = lab.sources / f"rootfs-{architecture}-{key}.tar"
-        if not finished.exists():
-            partial = finished.with_suffix(".partial")
-            options = [*ROOTFS_OPTIONS, "--format=tar", *(f"--aptopt={line}" for line in apt_settings())]
-            command = ["mmdebstrap", *options, f"--architectures={architecture}", SUITE, str(partial)]
-            run_logged(
-                bounded(inside(lab, "env", f"TMPDIR={lab.work}", *command)),
-                lab.logs / f"rootfs-{architecture}.log",
-                what=f"Making Debian's root file system for {platform}",
-            )
-            partial.rename(finished)
-        os.link(finished, context / f"rootfs-{architecture}.tar")
+        os.link(sources.rootfs(lab, platform), context / f"rootfs-{architecture}.tar")
     return {}
 
 
-def _mirror(lab: Lab) -> str:
-    """Address of the Debian mirror that the tree was made from."""
-    return (lab.tree / "etc/apt/sources.list").read_text().split()[1]
-
-
-def python_source(lab: Lab) -> tuple[Path, str, str]:
-    """CPython's source archive, its version and SHA-256.
-
-    First the pinned release. Debian keeps only the newest ones, so once that is gone, any 3.14 that Debian has as a
-    source package serves; base image and fidelity table tell which one it was.
-    """
-    pinned = lab.sources / f"python-{PYTHON_VERSION}.tar.xz"
-    if not pinned.exists():
-        if others := sorted(lab.sources.glob("fallback-*.tar.xz"), key=lambda path: path.stat().st_mtime):
-            return others[-1], others[-1].name[len("fallback-") : -len(".tar.xz")], _sha256(others[-1])
-        url = f"{_mirror(lab)}/pool/main/p/python3.14/python3.14_{PYTHON_VERSION}.orig.tar.xz"
-        partial = lab.sources / "python.partial"
-        fetch = ["/usr/lib/apt/apt-helper", "download-file", url, str(partial), f"SHA256:{PYTHON_SHA256}"]
-        log = lab.logs / "python-source.log"
-        try:
-            run_logged(bounded(inside(lab, *fetch)), log, what="Fetching CPython's source")
-        except Problem:
-            if "404" not in log.read_text():
-                raise
-            say(f"Debian's mirror no longer has CPython {PYTHON_VERSION}; taking the newest 3.14 it has")
-            version = _python_source_package(lab, partial)
-            path = lab.sources / f"fallback-{version}.tar.xz"
-            partial.rename(path)
-            return path, version, _sha256(path)
-        partial.rename(pinned)
-    return pinned, PYTHON_VERSION, PYTHON_SHA256
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _python_source_package(lab: Lab, target: Path) -> str:
-    """Fetch CPython's source by apt from Debian's testing or unstable; returns its version."""
-    work = lab.work / "python-source"
-    (work / "lists/partial").mkdir(parents=True, exist_ok=True)
-    suites = [f"deb-src {_mirror(lab)} {suite} main\n" for suite in ("testing", "unstable")]
-    (work / "sources.list").write_text("".join(suites))
-    options = f"-o Dir::Etc::sourcelist={work}/sources.list -o Dir::Etc::sourceparts=/nonexistent"
-    options += f" -o Dir::State::lists={work}/lists -o APT::Sandbox::User=root"
-    script = (
-        f"cd {work} && apt-get {options} update &&"
-        f" for v in $(apt-cache {options} showsrc python3.14 | sed -n 's/^Version: //p' | sort -rV);"
-        f" do apt-get {options} source --download-only python3.14=$v && exit; done; exit 1"
-    )
-    run_logged(
-        bounded(inside(lab, "bash", "-c", script)),
-        lab.logs / "python-source.log",
-        what="Fetching CPython's source package",
-    )
-    archive = next(work.glob("python3.14_*.orig.tar.xz"))
-    archive.rename(target)
-    return archive.name.removeprefix("python3.14_").removesuffix(".orig.tar.xz")
-
-
 def _cpython_inputs(lab: Lab, context: Path, _platforms: list[str]) -> dict[str, str]:
-    path, _, _ = python_source(lab)
+    path, _, _ = sources.python_source(lab)
     if not (context / "python.tar.xz").exists():
         os.link(path, context / "python.tar.xz")
     return {}
 
 
 def _python_arguments(lab: Lab, _context: Path, _platforms: list[str]) -> dict[str, str]:
-    _, version, sha256 = python_source(lab)
+    _, version, sha256 = sources.python_source(lab)
     return {"PYTHON_VERSION": version, "PYTHON_SHA256": sha256}
 
 
@@ -273,8 +193,8 @@ INPUTS = {
 }
 
 
-def _target(lab: Lab, name: str, context: Path, platforms: list[str]) -> dict:
-    """One target of the bake file: a base built for these platforms and pushed under its official name."""
+def _target(lab: Lab, name: str, context: Path, platforms: list[str], kept: bool) -> dict:
+    """One target of the bake file: a base built for these platforms and, if it is kept, pushed under its name."""
     arguments = INPUTS.get(name, lambda _lab, _context, _platforms: {})(lab, context, platforms)
     target = {
         "context": str(context),
@@ -285,9 +205,13 @@ def _target(lab: Lab, name: str, context: Path, platforms: list[str]) -> dict:
         "labels": {ORIGIN_LABEL: "lab", RECIPE_LABEL: recipe_sha256(name)},
         "platforms": platforms,
     }
+    if not kept:
+        return target | {"output": ["type=cacheonly"]}
     if name == APK_PACKAGES:
         return target | {"output": [f"type=local,dest={lab.work / 'apk'},platform-split=false"]}
-    return target | {"tags": [f"{lab.registry}/library/{name}"], "output": ["type=registry"]}
+    # Not unpacked: the builder has a copy of its own, and the engine's is deleted.
+    pushed = f"type=image,name={lab.registry}/library/{name},push=true,unpack=false"
+    return target | {"output": [pushed]}
 
 
 #: What apt says of a mirror that is just being updated, or cannot be reached for a moment.
@@ -300,17 +224,21 @@ def _slug(name: str) -> str:
     return re.sub(r"[:.]", "-", name)
 
 
-def _build(lab: Lab, platforms: dict[str, list[str]]) -> None:
-    """Build these bases, each for its platforms, in one run of the builder; each stands after those it needs."""
+def _build(lab: Lab, platforms: dict[str, list[str]], kept: list[str]) -> None:
+    """Build these bases, each for its platforms, in one run of the builder; each stands after those it needs.
+
+    Those to be kept are pushed; the others are built as far as these need them.
+    """
     context = lab.work / "bases"
     remove(context)
     shutil.copytree(FOLDER, context)
     for folder in ("alpine", "debian", "python", "ca-certificates"):
         (context / "extras" / folder).mkdir(parents=True)
     extras.put(lab, context)
-    targets = {_slug(name): _target(lab, name, context, wanted) for name, wanted in platforms.items()}
+    targets = {_slug(name): _target(lab, name, context, wanted, name in kept) for name, wanted in platforms.items()}
+    group = {"default": {"targets": [_slug(name) for name in kept]}}
     bake_file = context / "bake.json"
-    bake_file.write_text(json.dumps({"target": targets, "group": {"default": {"targets": list(targets)}}}, indent=1))
+    bake_file.write_text(json.dumps({"target": targets, "group": group}, indent=1))
     environment = {**os.environ, **lab.client_environment(), "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
     bake = [str(lab.docker), "buildx", "bake", "--builder", "default", "--progress", "plain", "--file", str(bake_file)]
     log = lab.logs / "bases.log"
@@ -319,6 +247,7 @@ def _build(lab: Lab, platforms: dict[str, list[str]]) -> None:
         retry=retry_if_exception(lambda error: isinstance(error, Problem) and bool(UNREACHED.search(log.read_text()))),
         stop=stop_after_attempt(2),
         wait=wait_fixed(PATIENCE),
+        sleep=progress.pause,
         before_sleep=lambda _: say(f"a mirror did not answer as it should; trying again in {PATIENCE} s"),
         reraise=True,
     ):
@@ -326,11 +255,11 @@ def _build(lab: Lab, platforms: dict[str, list[str]]) -> None:
             run_logged(["setpriv", "--pdeathsig", "TERM", *bake], log, what=what, env=environment)
     # The images live in the registry. The engine's own copies are in the way: under the registry's name they take up
     # space, and an older one under the official name would be preferred by FROM.
-    copies = [copy for name in platforms for copy in (f"{lab.registry}/library/{name}", name)]
+    copies = [copy for name in kept for copy in (f"{lab.registry}/library/{name}", name)]
     subprocess.run(
         [str(lab.docker), "image", "rm", "--force", *copies], env=environment, capture_output=True, timeout=120
     )
-    if APK_PACKAGES in platforms:
+    if APK_PACKAGES in kept:
         remove(lab.apk)
         lab.apk.mkdir()
         (lab.work / "apk").rename(_apk_folder(lab))
@@ -342,13 +271,13 @@ def provide(lab: Lab, names: Iterable[str], platforms: Iterable[str] = PLATFORMS
 
     Raises Problem when the lab cannot provide one of them, or when a build fails.
     """
-    names = list(names)
+    names, asked = list(names), set(platforms)
     check(names)
     order = _order(names)
-    asked = {BUILD_PLATFORM, *platforms}
+    kept = [name for name in order if name in names or name == APK_PACKAGES]
 
     def missing() -> list[str]:
-        return [name for name in order if not asked <= set(_holds(lab, name))]
+        return [name for name in kept if not asked <= set(_holds(lab, name))]
 
     if not missing():
         return
@@ -358,25 +287,28 @@ def provide(lab: Lab, names: Iterable[str], platforms: Iterable[str] = PLATFORMS
         lifecycle.check_disk(lab.home)
         for folder in (lab.work, lab.sources):
             folder.mkdir(parents=True, exist_ok=True)
-        say(f"building base images, once (this takes a while; the cache keeps them): {', '.join(wanted)}")
-        build = {name: [p for p in PLATFORMS if p in asked or p in _holds(lab, name)] for name in order}
+        order = _order(wanted)
+        images, machines = ", ".join(sorted({*wanted} - INTERNAL)), " and ".join(sorted(asked))
+        say(f"building base images for {machines}, once (the cache keeps them): {images}")
         try:
-            _build(lab, build)
+            _build(lab, {name: _platforms(lab, name, order, asked) for name in order}, wanted)
         finally:
             lifecycle.clear_scratch(lab)
-        built = {name: _entry(_key(lab, name), platforms) for name, platforms in build.items()}
+        built = {name: {"key": _key(lab, name), "platforms": _platforms(lab, name, order, asked)} for name in wanted}
         write_whole(lab.bases_file, json.dumps(_state(lab) | built, indent=1))
 
 
-def _entry(key: str, platforms: list[str]) -> str | dict:
-    """What the state file says about a base: its key alone where it was built for every platform there is."""
-    return key if platforms == list(PLATFORMS) else {"key": key, "platforms": platforms}
+def _platforms(lab: Lab, name: str, order: list[str], asked: set[str]) -> list[str]:
+    """The platforms to build a base for: those asked for, those it is there for, and for others to be built from it."""
+    needed = any(name in known()[other].needs for other in order)
+    wanted = asked | set(_holds(lab, name)) | ({BUILD_PLATFORM} if needed else set())
+    return [platform for platform in PLATFORMS if platform in wanted]
 
 
 def _holds(lab: Lab, name: str) -> list[str]:
     """The platforms that the lab has this base for, made from the recipe as it is now."""
-    for platforms in (list(PLATFORMS), [BUILD_PLATFORM]):
-        if _state(lab).get(name) == _entry(_key(lab, name), platforms):
-            there = _apk_folder(lab).exists() if name == APK_PACKAGES else digest(lab, name) is not None
-            return platforms if there else []
-    return []
+    entry = _state(lab).get(name)
+    if not isinstance(entry, dict) or entry["key"] != _key(lab, name):
+        return []
+    there = _apk_folder(lab).exists() if name == APK_PACKAGES else digest(lab, name) is not None
+    return entry["platforms"] if there else []

@@ -70,7 +70,8 @@ def _seconds(action: Callable[[], object]) -> float:
     return round(time.monotonic() - begun, 2)
 
 
-def _timing(what: str, unit: str, samples: list[float], goal: float, if_missed: str = UNKNOWN) -> Timing:
+def timing(what: str, unit: str, samples: list[float], goal: float, if_missed: str = UNKNOWN) -> Timing:
+    """What was timed, in `unit`, with its goal; `if_missed` is the reason to give where the median is above that."""
     missed = statistics.median(samples) > goal
     return Timing(what=what, unit=unit, samples=samples, goal=goal, reason=if_missed if missed else None)
 
@@ -116,11 +117,10 @@ def run(lab: Lab) -> Bench:
         bases.provide(lab, names)
 
     timings = [
-        _timing(
+        timing(
             f"lab from nothing, with {' and '.join(names)} for both platforms", "s", [_seconds(from_nothing)], 900,
             "CPython is compiled for each platform with the official image's switches, the just-in-time compiler "
-            "included, and the full image's 469 packages are configured under emulation for arm64; both keep two "
-            "cores busy",
+            "included; that keeps two cores busy",
         )
     ]  # fmt: skip
     lifecycle.down(lab)
@@ -128,19 +128,19 @@ def run(lab: Lab) -> Bench:
     for _ in range(SAMPLES):
         starts.append(_seconds(lambda: lifecycle.up(lab)))
         lifecycle.down(lab)
-    timings.append(_timing("lab start, everything cached", "s", starts, 5))
+    timings.append(timing("lab start, everything cached", "s", starts, 5))
     lifecycle.up(lab)
     time.sleep(10)
     idle = [float(sum(lifecycle.resident_bytes(lab).values()))]
-    timings.append(_timing("engine, registry and index cache, idle", "bytes", idle, 400e6))
+    timings.append(timing("engine, registry and index cache, idle", "bytes", idle, 400e6))
     cold = [_seconds(_step_1)]
-    timings.append(_timing("make step-1, bases there, nothing built", "s", cold, 600))
+    timings.append(timing("make step-1, bases there, nothing built", "s", cold, 600))
     unchanged = [_seconds(_step_1) for _ in range(SAMPLES)]
-    timings.append(_timing("make step-1, nothing changed", "s", unchanged, 10))
+    timings.append(timing("make step-1, nothing changed", "s", unchanged, 10))
     started, stopped = _start_and_stop()
-    timings.append(_timing("step 1, recommended: docker run to first answer", "s", started, 2))
-    timings.append(_timing("step 1, recommended: SIGTERM to end", "s", stopped, 1))
-    return _recorded("bench", timings, load)
+    timings.append(timing("step 1, recommended: docker run to first answer", "s", started, 2))
+    timings.append(timing("step 1, recommended: SIGTERM to end", "s", stopped, 1))
+    return recorded("bench", timings, load)
 
 
 def run_ladder(lab: Lab) -> Bench:
@@ -159,7 +159,7 @@ def run_ladder(lab: Lab) -> Bench:
     load = round(quiet_load(), 2)
     cold = [_seconds(lambda: _measure("all"))]
     unchanged = [_seconds(lambda: _measure("all")) for _ in range(UNCHANGED)]
-    return _recorded("ladder", ladder_timings(cold, unchanged), load)
+    return recorded("ladder", ladder_timings(cold, unchanged), load)
 
 
 def ladder_timings(cold: list[float], unchanged: list[float]) -> list[Timing]:
@@ -171,12 +171,12 @@ def ladder_timings(cold: list[float], unchanged: list[float]) -> list[Timing]:
     )
     again = "each of more than a hundred builds is looked up in the builder's cache, exported and weighed"
     return [
-        _timing("make all, both platforms, bases there, nothing built", "s", cold, 1800, slow),
-        _timing("make all, both platforms, nothing changed", "s", unchanged, 60, again),
+        timing("make all, both platforms, bases there, nothing built", "s", cold, 1800, slow),
+        timing("make all, both platforms, nothing changed", "s", unchanged, 60, again),
     ]
 
 
-def _recorded(name: str, timings: list[Timing], load: float) -> Bench:
+def recorded(name: str, timings: list[Timing], load: float) -> Bench:
     """The timings with the machine that they were taken on, written to results/ and printed."""
     bench = Bench(
         cpu=engine.cpu(),

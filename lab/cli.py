@@ -10,6 +10,7 @@ from rich.table import Table
 
 from lab import lifecycle, processes, services
 from lab.config import Lab
+from measure import progress
 from measure.errors import friendly, say
 from measure.steps import PLATFORMS
 
@@ -87,8 +88,9 @@ def provide(
     from lab import bases
 
     lab = Lab.from_environment()
-    lifecycle.up(lab)
-    bases.provide(lab, names, platforms.split(","))
+    with progress.task("providing base images", told=False, kept=False):
+        lifecycle.up(lab)
+        bases.provide(lab, names, platforms.split(","))
 
 
 @app.command()
@@ -106,8 +108,14 @@ def fidelity() -> None:
 @friendly
 def bench(
     ladder: Annotated[bool, typer.Option("--ladder", help="Time `make all` in place of that; the bases stay")] = False,
+    against: Annotated[str, typer.Option(help="A commit: time a new user's `make step-1` there and here")] = "",
 ) -> None:
     """Time the lab from nothing, its start, and `make step-1`, and record it. Deletes the lab's cache first."""
     from lab import bench as benchmark
+    from lab import first_number
 
-    (benchmark.run_ladder if ladder else benchmark.run)(Lab.from_environment())
+    lab = Lab.from_environment()
+    if against:
+        first_number.compare(lab, against)
+    else:
+        (benchmark.run_ladder if ladder else benchmark.run)(lab)

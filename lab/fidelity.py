@@ -9,11 +9,11 @@ from pathlib import Path
 import httpx
 from rich.table import Table
 
-from lab import bases
+from lab import bases, sources
 from lab.config import HERE, Lab
+from measure import progress
 from measure.contents import read_contents
 from measure.engine import narrow
-from measure.errors import console
 from measure.files import write_whole
 from measure.filesystem import FileSystem
 from measure.layers import read_layer
@@ -146,11 +146,11 @@ def compare(lab: Lab) -> Fidelity:
     official = tomllib.loads((HERE / "official.toml").read_text())
     images = official["images"]
     bases.provide(lab, images, platforms)
-    with console.status("weighing base images") as status:
+    with progress.task("weighing base images") as task:
         comparisons = []
         for name, figures in images.items():
             for platform in platforms:
-                status.update(f"weighing {name} · {platform}")
+                task.doing = f"{name} · {platform}"
                 comparisons.append(_compare_one(lab, name, platform, figures))
     fidelity = Fidelity(
         source=official["source"],
@@ -158,7 +158,7 @@ def compare(lab: Lab) -> Fidelity:
         dates={name: figures["dates"] for name, figures in images.items()},
         known_differences={name: figures["differs"] for name, figures in images.items()},
         recipes_sha256={name: bases.recipe_sha256(name) for name in images},
-        python_version=bases.python_source(lab)[1],
+        python_version=sources.python_source(lab)[1],
         comparisons=comparisons,
         measured_at=datetime.now(UTC).replace(microsecond=0),
     )

@@ -6,6 +6,7 @@ import os
 import platform
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -15,6 +16,7 @@ from filelock import FileLock, Timeout
 
 from lab import host, processes, services, tree
 from lab.config import DISK_NEEDED_BYTES, Lab
+from measure import progress
 from measure.errors import Problem, say
 
 NEEDED_TOOLS = ("apt-get", "dpkg-deb", "mount", "perl", "setpriv", "unshare")
@@ -84,16 +86,25 @@ def locked(lab: Lab, seconds: float = 1800) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         say("another process is busy with the lab; waiting for it")
-        try:
-            lock.acquire(timeout=seconds)
-        except Timeout:
-            raise Problem(
-                "The lab is still busy.", why=f"Its lock {lab.home / 'lock'} is held.", next="make lab-status"
-            ) from None
+        with progress.task("waiting for the lab", told=False, kept=False):
+            _wait_for(lock, time.monotonic() + seconds)
     try:
         yield
     finally:
         lock.release()
+
+
+def _wait_for(lock: FileLock, until: float) -> None:
+    """Take the lock once it is free. Raises Problem when it is not by then; ends with the run."""
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            if time.monotonic() > until:
+                raise Problem(
+                    "The lab is still busy.", why=f"Its lock {lock.lock_file} is held.", next="make lab-status"
+                ) from None
+            progress.pause(0.2)
 
 
 def healthy(lab: Lab) -> bool:
@@ -141,7 +152,7 @@ def up(lab: Lab) -> None:
     if problem := why_not_here():
         raise problem
     check_no_other_engine(lab)
-    with locked(lab):
+    with locked(lab), progress.task("bringing up the lab", told=False, kept=False):
         if healthy(lab):
             # Whoever builds a base holds the lock, so what lies in the scratch space now was left by something killed.
             for cleaned in clear_scratch(lab):

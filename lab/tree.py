@@ -6,14 +6,13 @@ import json
 import os
 import shutil
 import subprocess
-import time
 from pathlib import Path
-
-from rich.markup import escape
 
 from lab.config import SUITE, TREE_PACKAGES, Lab
 from lab.processes import bounded
-from measure.errors import Problem, console
+from measure import progress
+from measure.buildlog import Follower
+from measure.errors import Problem
 
 #: Settings of the host's apt that also hold inside the lab: proxies, and how stale a mirror may be.
 APT_SETTINGS = (
@@ -39,20 +38,30 @@ def remove(path: Path) -> None:
 
 
 def run_logged(command: list[str], log: Path, *, what: str, cwd: Path | None = None, env: dict | None = None) -> None:
-    """Run a command that takes a while: a spinner with its latest line, all its output in a log.
+    """Run a command that takes a while, called `what` for people: its progress is told, all its output is in a log.
 
-    Raises Problem, with the log's last lines, when the command fails.
+    What a builder writes is told image by image. Raises Problem, with the log's last lines, when the command fails;
+    KeyboardInterrupt, after it was stopped, when the run is to end.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("wb") as output, console.status(f"{what} …") as status:
+    with progress.task(what) as task, log.open("wb") as output, log.open("rb") as written:
         child = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, cwd=cwd, env=env
         )
+        follower = Follower(task)
         try:
             while child.poll() is None:
-                time.sleep(0.3)
-                latest = _last_lines(log, 1)
-                status.update(f"{what} … [dim]{escape(latest[:100])}[/]")
+                progress.pause(0.3)
+                follower.feed(written.read())
+            follower.feed(written.read())
+            if progress.ending.is_set():  # whoever ends the run may have stopped it
+                raise KeyboardInterrupt
+            if child.returncode:
+                raise Problem(
+                    f"{what} failed.",
+                    why=f"{_last_lines(log, 12)}\n(all of it: {log})",
+                    next="make lab-up  # tries again",
+                )
         except BaseException:
             child.terminate()
             try:
@@ -61,10 +70,8 @@ def run_logged(command: list[str], log: Path, *, what: str, cwd: Path | None = N
                 child.kill()
                 child.wait(10)
             raise
-    if child.returncode:
-        raise Problem(
-            f"{what} failed.", why=f"{_last_lines(log, 12)}\n(all of it: {log})", next="make lab-up  # tries again"
-        )
+        finally:
+            follower.close()
 
 
 def _last_lines(log: Path, count: int) -> str:

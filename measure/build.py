@@ -33,8 +33,8 @@ from measure.layers import read_layer, reader_version
 from measure.oci import Image, manifest_of, read_image
 from measure.steps import Step, Variant
 
-#: One progress line of the builder in plain form: `#7 [2/5] RUN …`.
-_STEP_LINE = re.compile(r"^#\d+ \[(?P<step>.*)$")
+#: One progress line of the builder in plain form: `#7 [2/5] RUN …`, `#9 exporting to oci image format`.
+_STEP_LINE = re.compile(r"^#\d+ (?P<step>(\[|exporting to ).*)$")
 _NOISE = re.compile(r"^(#\d+ )?(\d+\.\d+ )?")
 
 
@@ -134,7 +134,7 @@ def _run(lines: Iterator, progress: Callable[[str], None]) -> list[str]:
             text = (line if isinstance(line, str) else line.decode(errors="replace")).rstrip()
             log.append(text)
             if match := _STEP_LINE.match(text):
-                progress(match["step"][:90])
+                progress(match["step"])
     except DockerException as error:
         raise BuildError(error.return_code, log or (error.stderr or "").splitlines()) from None
     except KeyboardInterrupt:
@@ -145,11 +145,20 @@ def _run(lines: Iterator, progress: Callable[[str], None]) -> list[str]:
 
 def stop_clients() -> None:
     """End the clients of all running builds: the builder drops a build when its client goes, and the lab sees to it."""
-    for child in psutil.Process().children(recursive=True):
+    for child in _own_children():
         with contextlib.suppress(psutil.NoSuchProcess):
             child.terminate()
-    psutil.wait_procs(psutil.Process().children(recursive=True), timeout=10)
+    psutil.wait_procs(_own_children(), timeout=10)
     end_orphaned_builds(Lab.from_environment())
+
+
+def _own_children() -> list[psutil.Process]:
+    """What this process started to wait for it; not the services of a lab that it brought up, which are to stay."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+            found += [child] if os.getsid(child.pid) == os.getsid(0) else []
+    return found
 
 
 def _bake_once(
@@ -420,6 +429,11 @@ def _kept() -> dict[str, str]:
         return json.loads((layout() / "kept.json").read_text())
     except (OSError, ValueError):
         return {}
+
+
+def was_built(step: Step, variant: Variant, platform: str) -> bool:
+    """Was this variant ever built here for this platform, and are its layers kept?"""
+    return f"{step.folder}:{variant.name}:{platform}" in _kept()
 
 
 def _remember(step: Step, variant: Variant, platform: str, digest: str) -> None:

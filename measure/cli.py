@@ -8,6 +8,7 @@ import signal
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated
 
 import typer
@@ -15,7 +16,7 @@ from python_on_whales.exceptions import DockerException
 from rich.markup import escape
 
 from measure import floor as floor_records
-from measure import methods, probe, site
+from measure import methods, probe, progress
 from measure import recipes as recipe_records
 from measure.build import layout, layout_in_use
 from measure.check import check
@@ -24,6 +25,7 @@ from measure.dockerfiles import external_images
 from measure.engine import BUILDER_NAME, choose, native_platform
 from measure.errors import Problem, friendly, say
 from measure.files import cache_folder, write_whole
+from measure.forecast import NATIVE, Forecast
 from measure.ladder import Command, journals, measure_ladder
 from measure.records import (
     LAB_ENVIRONMENT,
@@ -60,13 +62,17 @@ def step(name: StepName) -> None:
     names = [variant.name for variant in chosen.variants]  # a wrong compose file is told before an engine is brought up
     if left_out := [variant.name for variant in found.variants if variant.name not in names]:
         say(f"leaving out {', '.join(left_out)}, which take many minutes to build (QUICK=1)")
-    measure_step(choose(), chosen)
+    with progress.task(found.command, told=False, kept=False) as task:
+        forecast = Forecast(chosen, task)
+        measure_step(choose(foretell=forecast.tell), chosen, native_rows=lambda: forecast.keep(NATIVE))
+        forecast.keep()
 
 
 def _whole_ladder(command: Command) -> None:
     """Every step, with the platforms and the variants that the environment asks for."""
     steps = [replace(found, quick=bool(os.environ.get("QUICK"))) for found in all_measured()]
-    measure_ladder(choose(), steps, command)
+    with progress.task(f"make {command}", told=False):
+        measure_ladder(choose(), steps, command)
 
 
 @app.command(name="all")
@@ -92,9 +98,10 @@ def time_rebuilds(
 ) -> None:
     """Time what pages compare of a step's variants, in turns, until it is enough, and record it."""
     found = find_step(name)
-    engine = choose()
-    provide_bases(engine, [(one, native_platform()) for one in found.variants])
-    time_step(engine, found, once=once, only=variant)
+    with progress.task(f"{found.timing_command}{' --once' if once else ''}", told=False):
+        engine = choose()
+        provide_bases(engine, [(one, native_platform()) for one in found.variants])
+        time_step(engine, found, once=once, only=variant)
 
 
 @app.command()
@@ -112,7 +119,8 @@ def recipes(
     names: Annotated[list[str] | None, typer.Argument(help="Packages; by default those not proved yet")] = None,
 ) -> None:
     """Prove which apt packages a package needs to be built from source and to run, and record it."""
-    recipe_records.measure_recipes(choose(), names or [])
+    with progress.task("make recipes", told=False, kept=False):
+        recipe_records.measure_recipes(choose(), names or [])
 
 
 @app.command()
@@ -122,7 +130,8 @@ def floor(name: StepName) -> None:
 
     Of a step's recommended image, and of the one without a distribution where it has one.
     """
-    floor_records.measure_floors(choose(), find_step(name))
+    with progress.task(f"make floor-{name}", told=False):
+        floor_records.measure_floors(choose(), find_step(name))
 
 
 @app.command()
@@ -131,8 +140,9 @@ def run(name: StepName) -> None:
     """`docker compose up --build` for a step, in the foreground, on whichever engine there is."""
     found = find_step(name)
     recommended = found.recommended
-    engine = choose()
-    engine.provide([*external_images(recommended.dockerfile), *recommended.images], [native_platform()])
+    with progress.task(f"make run-{name}", told=False, kept=False):
+        engine = choose()
+        engine.provide([*external_images(recommended.dockerfile), *recommended.images], [native_platform()])
     say(f"http://localhost:{recommended.published} answers when it is up; Ctrl-C stops it")
     compose = [*engine.docker.client_config.client_call, "compose", "--file", str(found.compose_file)]
     up = subprocess.Popen([*compose, "up", "--build"])
@@ -191,7 +201,8 @@ def verify(
 
     The platform is the record's, whatever PLATFORMS says.
     """
-    verify_record(name)
+    with progress.task("make verify", told=False, kept=False):
+        verify_record(name)
 
 
 @app.command()
@@ -268,18 +279,28 @@ def _record(name: str, environment: str) -> Record:
     return record
 
 
+def _site() -> ModuleType:
+    """What makes the site. Imported here and nowhere else, because a run does without its packages."""
+    try:
+        from measure import site
+    except ModuleNotFoundError as error:
+        why = f"{error.name} is not installed: a run does without it."
+        raise Problem("The site cannot be made.", why=why, next="make docs  # installs what it needs first") from None
+    return site
+
+
 @app.command()
 @friendly
 def docs(environment: Environment = LAB_ENVIRONMENT) -> None:
     """Build the site into site/, strictly, with every number from a record. Needs neither engine nor network."""
-    site.build(environment=environment)
+    _site().build(environment=environment)
 
 
 @app.command()
 @friendly
 def serve(port: Annotated[int, typer.Option(envvar="PORT")] = 8000, environment: Environment = LAB_ENVIRONMENT) -> None:
     """Serve the site on http://localhost:PORT and reload it whenever a page, a record or a step changes."""
-    site.serve(f"localhost:{port}", environment)
+    _site().serve(f"localhost:{port}", environment)
 
 
 @app.command()
@@ -287,7 +308,7 @@ def serve(port: Annotated[int, typer.Option(envvar="PORT")] = 8000, environment:
 def readme() -> None:
     """Make the results table in README.md anew from the records."""
     path = ROOT / "README.md"
-    write_whole(path, site.readme(path.read_text()))
+    write_whole(path, _site().readme(path.read_text()))
     say("README.md is up to date")
 
 
@@ -323,6 +344,7 @@ def clean() -> None:
             failures(),
         ):
             shutil.rmtree(folder, ignore_errors=True)
+        (cache_folder() / "durations.json").unlink(missing_ok=True)
     say("exported layers removed")
     try:
         docker = choose(create_builder=False).docker if _engine_up() else None

@@ -101,13 +101,17 @@ def _server_version(binary: str) -> str | None:
     return ((answer or {}).get("Server") or {}).get("Version")
 
 
+def asked_for() -> list[str]:
+    """The platforms in PLATFORMS, or else those that the project is about."""
+    return [p.strip() for p in os.environ.get("PLATFORMS", "").split(",") if p.strip()] or list(PLATFORMS)
+
+
 def narrow(supported: Iterable[str], only: Collection[str] = ()) -> list[str]:
     """The platforms asked for that the builder can build: `only` these, or those in PLATFORMS.
 
     Says so when some are left out. Raises Problem when none is left.
     """
-    asked = [p.strip() for p in os.environ.get("PLATFORMS", "").split(",") if p.strip()] or list(PLATFORMS)
-    asked = list(only) or asked
+    asked = list(only) or asked_for()
     supported = list(supported)
     possible = [p for p in asked if p in supported]
     left_out = [p for p in asked if p not in supported]
@@ -214,6 +218,12 @@ def _lab_engine(platforms: Collection[str]) -> Engine:
         with fresh.machine(lab) as address:
             yield replace(engine, docker=DockerClient(client_call=[str(lab.docker), "--host", address]), base_layers={})
 
+    digest = functools.cache(lambda name: bases.digest(lab, name))
+
+    def provide(names: Iterable[str], platforms: Iterable[str] = PLATFORMS) -> None:
+        bases.provide(lab, names, platforms)
+        digest.cache_clear()  # the index of an image is another one once a platform was added to it
+
     engine = Engine(
         docker=docker,
         kind="lab",
@@ -222,9 +232,9 @@ def _lab_engine(platforms: Collection[str]) -> Engine:
         builder=builder,
         driver=_driver(docker, builder),
         platforms=narrow(supported, platforms),
-        provide=functools.partial(bases.provide, lab),
+        provide=provide,
         recipe=bases.recipe_of,
-        digest=functools.cache(lambda name: bases.digest(lab, name)),
+        digest=digest,
         diagnose=diagnose,
         fresh=another,
         cache_registry=f"{lab.registry}/cache",
@@ -232,10 +242,13 @@ def _lab_engine(platforms: Collection[str]) -> Engine:
     return engine
 
 
-def choose(platforms: Collection[str] = (), *, create_builder: bool = True) -> Engine:
+def choose(
+    platforms: Collection[str] = (), *, create_builder: bool = True, foretell: Callable[[str], str] | None = None
+) -> Engine:
     """The engine to use: ENGINE=host or ENGINE=lab forces one; else the host's, else, on Debian as root, the lab.
 
-    It is to build for `platforms`; by default for those that PLATFORMS says.
+    It is to build for `platforms`; by default for those that PLATFORMS says. `foretell` says what will be done with an
+    engine of this kind, host or lab, and how long it takes: the user is told first of all.
     Raises Problem when there is none and none can be brought up.
     """
     forced = os.environ.get("ENGINE", "")
@@ -244,6 +257,8 @@ def choose(platforms: Collection[str] = (), *, create_builder: bool = True) -> E
     is_lab = os.environ.get("DOCKER_HOST") == f"unix://{Lab.from_environment().socket}"
     if forced != "lab" and not is_lab:
         if engine := _host_engine(platforms, create_builder=create_builder):
+            if foretell:
+                say(foretell("host"))
             return engine
         if forced == "host":
             raise Problem(
@@ -256,8 +271,12 @@ def choose(platforms: Collection[str] = (), *, create_builder: bool = True) -> E
         raise Problem(
             f"No Docker engine answers, and the lab cannot help: {problem.what}", why=problem.why, next=problem.next
         )
+    lines = [foretell("lab")] if foretell else []
     if not is_lab and forced != "lab" and not lifecycle.healthy(Lab.from_environment()):
-        say("no Docker engine on this machine: bringing up the lab's own (`make lab-status` tells about it)")
+        own = "bringing up the lab's own (`make lab-status` tells about it)"
+        lines.insert(0, f"no Docker engine on this machine: {own}")
+    if lines:
+        say(", then ".join(lines))
     return _lab_engine(platforms)
 
 

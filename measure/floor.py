@@ -28,19 +28,18 @@ import psutil
 from pydantic import ValidationError
 from python_on_whales import Container, DockerClient
 from python_on_whales.exceptions import DockerException
-from rich.markup import escape
 from tenacity import RetryError
 
 from lab.lifecycle import check_disk
 from measure import build as builder
-from measure import probe, records
+from measure import probe, progress, records
 from measure.build import BuildError
 from measure.check import Finding, demand, recipes
 from measure.check import command as for_environment
 from measure.compare import SAME
 from measure.dockerfiles import external_images
 from measure.engine import Engine, describe, native_platform
-from measure.errors import Problem, console, say
+from measure.errors import Problem, say
 from measure.files import cache_folder, write_whole
 from measure.filesystem import FileSystem
 from measure.floor_table import Answered, Floor, FloorTable, Weight
@@ -628,9 +627,9 @@ def measure_floors(engine: Engine, step: Step) -> None:
     engine.provide(list(dict.fromkeys(images)), [native_platform()])
     save_environment(describe(engine))
     for variant in variants:
-        with console.status(variant.name) as status:
+        with progress.task(f"the floor of {step.name}/{variant.name}") as task:
             try:
-                floor = find(engine, step, variant, lambda line, n=variant.name: status.update(escape(f"{n}: {line}")))
+                floor = find(engine, step, variant, task.at)
             except BuildError as error:
                 why = "\n".join(error.tail)
                 raise Problem(f"{variant.name} does not build.", why=why, next=step.command) from None

@@ -9,7 +9,6 @@ import posixpath
 import re
 import socket
 import subprocess
-import threading
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -36,6 +35,7 @@ from tenacity import (
 
 from measure.engine import STILLBORN, Engine, native_platform
 from measure.errors import Problem, say
+from measure.progress import ending
 from measure.steps import Variant
 
 #: Containers that this tool starts carry this label with its process ID, so that those of a killed run are found.
@@ -50,10 +50,6 @@ class Answer:
 
     start: dict
     health: dict
-
-
-#: Set when the run is to end: nothing is waited for any more.
-ending = threading.Event()
 
 
 def remove_orphans(engine: Engine) -> None:

@@ -17,15 +17,14 @@ from pathlib import Path
 from typing import Protocol
 
 from pydantic import ValidationError
-from rich.markup import escape
 
 from lab.lifecycle import check_disk
 from measure import build as builder
-from measure import records
+from measure import progress, records
 from measure.build import BuildError, scrub
 from measure.check import Finding, demand, recipes
 from measure.engine import Engine, describe, native_platform
-from measure.errors import Problem, console, say
+from measure.errors import Problem, say
 from measure.files import cache_folder, write_whole
 from measure.layers import layer_facts
 from measure.oci import Image
@@ -371,8 +370,8 @@ def measure_recipes(engine: Engine, names: list[str]) -> None:
         save_environment(describe(engine))
     failed = []
     for row in chosen:
-        with console.status(row.package) as status:
-            builds = EngineBuilder(engine, lambda line, n=row.package: status.update(escape(f"{n}: {line}")))
+        with progress.task(f"proving {row.package}") as task:
+            builds = EngineBuilder(engine, task.at)
             record = prove(engine, row, builds)
         _save(environment, [record], rows)
         journal_of(environment, row.package, base_recipe).end()

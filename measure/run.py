@@ -5,10 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,7 +17,7 @@ from rich.markup import escape
 
 from lab.lifecycle import check_disk
 from measure import build as builder
-from measure import methods, probe
+from measure import methods, probe, progress
 from measure.build import BuildError, scrub
 from measure.check import as_intended
 from measure.compare import since_recorded
@@ -44,6 +42,7 @@ from measure.records import (
     save_environment,
     shown,
 )
+from measure.schedule import Sitting, Work
 from measure.steps import RECOMMENDED, Step, Variant
 from measure.table import out, table
 
@@ -236,19 +235,30 @@ def _show_failure(engine: Engine, variant: Variant, platform: str, error: BuildE
 
 
 def provide_bases(engine: Engine, pairs: list[tuple[Variant, str]]) -> None:
-    """Make the base images of these variants available, each for the platforms that it is needed for and no other."""
+    """Make the base images of these variants available, each for the platforms that it is needed for and no other.
+
+    And, for this machine, the images of what a recommended one depends on: it is going to be started.
+    """
     needed: dict[str, set[str]] = {}
     for variant, platform in pairs:
         for name in external_images(variant.dockerfile):
             needed.setdefault(name, set()).add(platform)
+        for name in variant.images if variant.name == RECOMMENDED else []:
+            needed.setdefault(name, set()).add(native_platform())
     for platforms in {frozenset(platforms) for platforms in needed.values()}:
         engine.provide(sorted(name for name, some in needed.items() if some == platforms), platforms)
 
 
-def measure_step(engine: Engine, step: Step, done: Callable[[Outcome], None] = lambda outcome: None) -> None:
+def measure_step(
+    engine: Engine,
+    step: Step,
+    done: Callable[[Outcome], None] = lambda outcome: None,
+    native_rows: Callable[[], None] = lambda: None,
+) -> None:
     """Build, weigh, record and print a step; start its recommended variant and check that it answers.
 
-    `done` is told what came of each variant on each platform, as soon as it is known.
+    What is for this machine's own platform comes first, and is printed by itself where the rest takes longer. `done` is
+    told what came of each variant on each platform, as soon as it is known, and `native_rows` when those are printed.
     Raises Problem when a base cannot be had, when a variant that should build does not, or when one does not answer.
     """
     variants = step.variants
@@ -261,20 +271,50 @@ def measure_step(engine: Engine, step: Step, done: Callable[[Outcome], None] = l
             )
     check_disk(cache_folder())
     probe.remove_orphans(engine)
-    pairs = [(variant, platform) for variant in variants for platform in variant.platforms(engine.platforms)]
-    provide_bases(engine, [pair for pair in pairs if not _kept(engine, step, *pair)])
     out.print(
         f"[bold]{step.name}[/] on {', '.join(engine.platforms)} with Docker Engine {engine.version} ({engine.kind})"
     )
     if engine.kind == "lab":
         out.print("The base images are the lab's stand-ins for the official ones: see `make lab-fidelity`.")
     save_environment(describe(engine))
-    outcomes, answers = _measure_all(engine, step, pairs, done)
+
+    def early(sitting: Sitting) -> None:
+        _print_native(step, sitting)
+        native_rows()
+
+    sitting = _sitting(engine, step, done, early)
+    try:
+        sitting.run()
+    except BaseException:
+        if probe.ending.is_set():
+            probe.remove_own(engine)
+        raise
+    for outcome in sitting.outcomes:
+        if not outcome.kept:
+            _name_bases(engine, outcome)
     builder.tidy()
     probe.remove_orphans(engine)  # again: the engine may have been starting one for a run that had just been killed
+    _print(engine, step, sitting)
+
+
+def _print_native(step: Step, sitting: Sitting) -> None:
+    """The table of this machine's own platform, and what its image answers; a failure to answer is told in the end."""
+    native = native_platform()
+    out.print(table(step, [outcome.record for outcome in sitting.outcomes], [native]))
+    answer = sitting.answers.get(native)
+    if answer and not answer.exception():
+        out.print(f"The image for {native} answers: {escape(str(answer.result().start))}", soft_wrap=True)
+    out.print("The same table with the other platforms follows.")
+
+
+def _print(engine: Engine, step: Step, sitting: Sitting) -> None:
+    """Everything that came of a step. Raises Problem for what is not as it should be."""
+    outcomes = sitting.outcomes
     out.print(table(step, [outcome.record for outcome in outcomes], engine.platforms))
-    for platform, answer in answers.items():
-        out.print(f"{platform} answers: {escape(str(answer.result().start))}", soft_wrap=True)
+    for platform in engine.platforms:
+        if platform in sitting.answers:
+            answer = sitting.answers[platform].result()
+            out.print(f"{platform} answers: {escape(str(answer.start))}", soft_wrap=True)
     if kept := [f"{outcome.variant.name} on {outcome.platform}" for outcome in outcomes if outcome.kept]:
         out.print(escape(f"As recorded, because building takes minutes: {', '.join(kept)}."), soft_wrap=True)
     measured = [outcome for outcome in outcomes if outcome.expected and not outcome.kept]
@@ -290,66 +330,51 @@ def measure_step(engine: Engine, step: Step, done: Callable[[Outcome], None] = l
         )
 
 
+def _name_bases(engine: Engine, outcome: Outcome) -> None:
+    """Put the digests that the base images' names stand for now into a record that was just made.
+
+    The index of an image gets another digest when a platform is added to it, which happens beside the native builds;
+    what those were built from stays in it. The next run would find another digest, and nothing else changed.
+    """
+    record = outcome.record
+    digests = {base.name: engine.digest(base.name) or base.digest for base in record.provenance.bases}
+    bases = [base.model_copy(update={"digest": digests[base.name]}) for base in record.provenance.bases]
+    if bases != record.provenance.bases and outcome.expected:
+        origin = record.provenance.model_copy(update={"bases": bases})
+        outcome.record = record.model_copy(update={"provenance": origin})
+        save(outcome.record)
+
+
 def _start(engine: Engine, step: Step, variant: Variant, platform: str) -> probe.Answer:
     """Start an image that is built, and ask it. Raises Problem when it cannot be loaded or does not answer."""
-    try:
-        image = builder.load_into_engine(engine, step, variant, platform)
-    except BuildError as error:
-        raise Problem("The image cannot be loaded into the engine.", why="\n".join(error.tail)) from None
-    return probe.ask(engine, image, variant, platform)
+    with progress.task(f"{variant.name} · {platform} answers", told=False):
+        try:
+            image = builder.load_into_engine(engine, step, variant, platform)
+        except BuildError as error:
+            raise Problem("The image cannot be loaded into the engine.", why="\n".join(error.tail)) from None
+        return probe.ask(engine, image, variant, platform)
 
 
-def _measure_all(
-    engine: Engine, step: Step, pairs: list[tuple[Variant, str]], done: Callable[[Outcome], None]
-) -> tuple[list[Outcome], dict[str, Future[probe.Answer]]]:
-    """Measure every variant on every platform, and start the recommended one as soon as it is built.
+def _sitting(engine: Engine, step: Step, done: Callable[[Outcome], None], early: Callable[[Sitting], None]) -> Sitting:
+    """A step's builds and starts, ready to begin."""
+    pairs = [(variant, platform) for variant in step.variants for platform in variant.platforms(engine.platforms)]
 
-    Twice as many at a time as there are cores: an emulated build uses only one, and many wait for a network, or for a
-    layer that another one is building. Returns the outcomes in the order of
-    the compose file, and what the recommended one answered on each platform: asking it for the result raises Problem
-    when it did not answer.
-    """
-    # What is started takes longest, and under emulation longer still.
-    first = sorted(pairs, key=lambda pair: (pair[0].name != RECOMMENDED, pair[1] == native_platform()))
-    doing: dict[tuple[str, str], str] = {}
-
-    def one(variant: Variant, platform: str) -> Outcome:
-        begun = time.monotonic()
-        key = (variant.name, platform)
-        outcome = _measure(engine, step, variant, platform, lambda line: doing.update({key: line}))
-        doing.pop(key, None)
+    def build(variant: Variant, platform: str) -> Outcome:
+        with progress.task(f"{step.name}/{variant.name} · {platform}", told=False) as task:
+            begun = time.monotonic()
+            outcome = _measure(engine, step, variant, platform, task.at)
         if not probe.ending.is_set():
             since = f"since {outcome.record.provenance.measured_at:%Y-%m-%d %H:%M} UTC, and not built again"
             took = since if outcome.remembered or outcome.kept else f"in {time.monotonic() - begun:.1f} s"
             say(f"{variant.name} · {platform}: {outcome.record.outcome}, {took}")
         return outcome
 
-    workers = 2 * (os.cpu_count() or 1)
-    outcomes: dict[tuple[str, str], Outcome] = {}
-    begun = time.monotonic()
-    with ThreadPoolExecutor(workers) as builds, ThreadPoolExecutor(workers) as starts, console.status("") as status:
-        building = {builds.submit(one, *pair): pair for pair in first}
-        starting: dict[str, Future[probe.Answer]] = {}
-        try:
-            while waiting := {*building, *(future for future in starting.values() if not future.done())}:
-                busy = " | ".join(f"{name} · {platform}: {line}" for (name, platform), line in [*doing.items()])
-                left = f"{len(waiting)} to go, {time.monotonic() - begun:.0f} s"
-                status.update(f"{left} | [dim]{escape(busy or 'starting the recommended one')}[/]")
-                for future in wait(waiting, timeout=1, return_when=FIRST_COMPLETED).done & set(building):
-                    variant, platform = building.pop(future)
-                    outcome = outcomes[variant.name, platform] = future.result()
-                    done(outcome)
-                    if variant.name == RECOMMENDED and outcome.record.outcome == "built":
-                        starting[platform] = starts.submit(_start, engine, step, variant, platform)
-        except BaseException:
-            probe.ending.set()
-            builds.shutdown(wait=False, cancel_futures=True)
-            starts.shutdown(wait=False, cancel_futures=True)
-            while any(future.running() for future in (*building, *starting.values())):
-                builder.stop_clients()  # again and again: one may just be starting
-                time.sleep(0.1)
-            builder.stop_clients()
-            probe.remove_own(engine)
-            raise
-    answers = {platform: starting[platform] for platform in engine.platforms if platform in starting}
-    return [outcomes[variant.name, platform] for variant, platform in pairs], answers
+    work = Work(
+        provide=lambda some: provide_bases(engine, [pair for pair in some if not _kept(engine, step, *pair)]),
+        build=build,
+        start=lambda variant, platform: _start(engine, step, variant, platform),
+        done=done,
+        early=early,
+        stop=builder.stop_clients,
+    )
+    return Sitting(work, pairs)

@@ -13,11 +13,11 @@ from rich.markup import escape
 
 from lab.lifecycle import check_disk
 from measure import build as builder
-from measure import methods
+from measure import methods, progress
 from measure.check import recipes, why_stale
 from measure.compare import SAME, LayerChange, Row, changes, compare, content_changes, layer_changes, rows_of
 from measure.engine import Engine, choose
-from measure.errors import Problem, console, say
+from measure.errors import Problem, say
 from measure.files import cache_folder
 from measure.inputs import inputs_of
 from measure.layers import layer_facts
@@ -110,12 +110,10 @@ def verify(name: str) -> None:
 
 def _built(engine: Engine, step: Step, variant: Variant, platform: str) -> Record:
     say(f"building {variant.name} for {platform} with nothing but its base image in the cache")
-    with console.status("") as status:
+    with progress.task(f"{variant.name} · {platform}, nothing cached", told=False) as task:
         # The record's own layers stay: they can tell what is in other files now, this time and the next.
         settings = {"no-cache": "true", "remember": False}
-        return weighed(
-            engine, step, variant, platform, lambda line: status.update(f"[dim]{escape(line)}[/]"), **settings
-        )
+        return weighed(engine, step, variant, platform, task.at, **settings)
 
 
 def _elsewhere(record: Record, engine: Engine) -> list[str]:

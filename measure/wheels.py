@@ -11,9 +11,9 @@ from typing import Any
 from pydantic import ValidationError
 from python_on_whales.exceptions import DockerException
 
-from measure import probe, records
+from measure import probe, progress, records
 from measure.engine import Engine, native_platform
-from measure.errors import Problem, console, say
+from measure.errors import Problem, say
 from measure.files import write_whole
 from measure.records import as_json, shown
 from measure.table import out, wheels_table
@@ -115,7 +115,7 @@ def measure_wheels(engine: Engine, names: list[str]) -> None:
     asked = list(dict.fromkeys(map(normal, names))) or listed()
     before = load() if names else WheelTable(packages=[])
     probe.remove_orphans(engine)
-    with console.status(f"asking pip in {IMAGE} about {len(asked)} packages"):
+    with progress.task(f"asking pip in {IMAGE} about {len(asked)} packages"):
         rows = ask(engine, asked)
     out.print(wheels_table(rows))
     if kept := [row for row in rows if row.name in listed()]:

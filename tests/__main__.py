@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,9 +16,16 @@ from measure.steps import ROOT, all_steps
 BIN = Path(sys.executable).parent
 
 
+def shellcheck() -> str:
+    """Where shellcheck is: in .venv, or, on a processor for which no wheel brings it, where the system has it."""
+    if found := shutil.which("shellcheck", path=f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"):
+        return found
+    sys.exit("✗ shellcheck is not there.\n  No wheel brings it for this processor.\n  Next: apt-get install shellcheck")
+
+
 def actionlint(*workflows: str) -> list[str]:
     """The command that checks GitHub Actions workflows, and with shellcheck what their steps run."""
-    return [str(BIN / "actionlint"), "-shellcheck", str(BIN / "shellcheck"), "-pyflakes=", *workflows]
+    return [str(BIN / "actionlint"), "-shellcheck", shellcheck(), "-pyflakes=", *workflows]
 
 
 def _lint() -> list[list[str]]:
@@ -32,7 +40,7 @@ def _lint() -> list[list[str]]:
         [str(BIN / "hadolint"), *(f for f in dockerfiles if f not in naive)],
         # A naive Dockerfile leaves pip's cache in the image, and pins nothing: that is what it teaches.
         [str(BIN / "hadolint"), "--ignore=DL3042", "--ignore=DL3013", *naive],
-        [str(BIN / "shellcheck"), *shell],
+        [shellcheck(), *shell],
         actionlint(*(f for f in tracked if f.startswith(".github/workflows/"))),
     ]
 

@@ -32,7 +32,8 @@ make -j "$(nproc)" EXTRA_CFLAGS="$cflags" LDFLAGS="$ldflags"
 # Linked again, so that the interpreter finds its own libpython and no other.
 rm python
 make EXTRA_CFLAGS="$cflags" LDFLAGS="$ldflags,-rpath='\$\$ORIGIN/../lib'" python
-make install DESTDIR=$out/full
+# Without compiling the library to bytecode, and without the test suite: neither ships.
+make install DESTDIR=$out/full COMPILEALL_OPTS=--help TESTSUBDIRS= > /dev/null
 
 usr_local=$out/full/usr/local
 if [ "$host" = "$build" ]; then

@@ -59,6 +59,11 @@ def test_it_prints_the_table_and_both_platforms_answers(first_run):
         assert "'step': 'step-1-kiss'" in answer
 
 
+def test_it_says_first_what_it_is_going_to_do(first_run):
+    lines = [line for line in first_run.stderr.splitlines() if "installing" not in line]
+    assert f"the {len(VARIANTS)} images of step-1-kiss for " in lines[0], first_run.stderr
+
+
 def test_it_writes_a_record_for_each_variant_and_platform(clone, first_run, engine):
     found = records(clone, engine)
     assert set(found) >= {(v, p) for v in VARIANTS for p in engine.platforms}

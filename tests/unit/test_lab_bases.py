@@ -33,14 +33,15 @@ def test_bases_are_built_after_those_they_need():
 
 @pytest.fixture
 def lab(tmp_path, monkeypatch):
-    """A lab whose registry has everything, and which writes down what it would build, in `built`."""
+    """A lab whose registry has everything, and which writes down what it would build, and what of that is kept."""
     monkeypatch.setenv(config.HOME_VARIABLE, str(tmp_path))
     found = config.Lab.from_environment()
     built: list[dict[str, list[str]]] = []
+    kepts: list[list[str]] = []
     monkeypatch.setattr(extras, "identity", lambda lab: "")
     monkeypatch.setattr(bases, "digest", lambda lab, name: "sha256:0")
-    monkeypatch.setattr(bases, "_build", lambda lab, platforms: built.append(platforms))
-    return SimpleNamespace(lab=found, built=built)
+    monkeypatch.setattr(bases, "_build", lambda lab, platforms, kept: built.append(platforms) or kepts.append(kept))
+    return SimpleNamespace(lab=found, built=built, kept=kepts)
 
 
 AMD64, ARM64 = PLATFORMS
@@ -57,30 +58,35 @@ def test_a_base_is_built_for_the_platforms_asked_for_and_later_for_the_others_to
     assert not lab.built
 
 
-def test_what_a_base_stands_on_keeps_the_platforms_that_it_has(lab):
-    bases.provide(lab.lab, ["python:3.14-slim"])
-    lab.built.clear()
-    bases.provide(lab.lab, ["python:3.14"], [AMD64])
-    built = lab.built.pop()
-    assert built["python:3.14"] == [AMD64]
-    assert built["debian:trixie"] == built["cpython:3.14"] == [AMD64, ARM64]
-
-
-def test_every_base_is_built_on_amd64_because_it_is_compiled_there(lab):
+def test_what_a_base_stands_on_is_built_for_the_builder_too_and_not_kept(lab):
     bases.provide(lab.lab, ["python:3.14-slim"], [ARM64])
-    assert lab.built.pop()["python:3.14-slim"] == [AMD64, ARM64]
+    built = lab.built.pop()
+    assert built["python:3.14-slim"] == [ARM64]
+    assert built["debian:trixie"] == built["installer:trixie"] == built["cpython:3.14"] == [AMD64, ARM64]
+    assert lab.kept.pop() == ["python:3.14-slim"]
 
 
-def test_a_state_file_without_platforms_means_all_of_them(lab):
-    name = "python:3.14-slim"
-    state = {needed: bases._key(lab.lab, needed) for needed in bases._order([name])}
+def test_only_what_is_missing_is_built(lab):
+    bases.provide(lab.lab, ["python:3.14-slim"], [AMD64])
+    lab.built.clear()
+    bases.provide(lab.lab, ["python:3.14-slim", "python:3.14"], [AMD64])
+    assert "python:3.14-slim" not in lab.built.pop()
+
+
+def test_a_base_of_another_recipe_is_missing(lab):
+    bases.provide(lab.lab, ["python:3.14-slim"])
+    state = json.loads(lab.lab.bases_file.read_text())
+    state["python:3.14-slim"]["key"] = "another recipe"
     lab.lab.bases_file.write_text(json.dumps(state))
-    bases.provide(lab.lab, [name])
-    assert not lab.built
-    state["debian:trixie"] = "another recipe"
-    lab.lab.bases_file.write_text(json.dumps(state))
-    bases.provide(lab.lab, [name], [AMD64])
-    assert lab.built.pop()["debian:trixie"] == [AMD64]
+    lab.built.clear()
+    bases.provide(lab.lab, ["python:3.14-slim"], [AMD64])
+    assert lab.built.pop()["python:3.14-slim"] == [AMD64]
+
+
+def test_packages_for_the_stand_in_for_apk_are_kept_with_the_image_that_needs_them(lab):
+    bases._apk_folder(lab.lab).mkdir(parents=True)
+    bases.provide(lab.lab, ["python:3.14-alpine"], [AMD64])
+    assert lab.kept.pop() == [bases.APK_PACKAGES, "python:3.14-alpine"]
 
 
 def test_a_recipe_changes_with_its_files_and_with_its_bases(tmp_path, monkeypatch):
@@ -132,5 +138,5 @@ def test_a_build_is_tried_once_more_where_a_mirror_did_not_answer(lab, monkeypat
     lab.lab.logs.mkdir(parents=True)
     lab.lab.work.mkdir(parents=True)
     with pytest.raises(Problem, match="Building failed"):
-        BUILD(lab.lab, {})
+        BUILD(lab.lab, {}, [])
     assert len(tried) == times

@@ -1,7 +1,6 @@
 """Rules that hold for the whole repository."""
 
 import re
-import tomllib
 
 import pytest
 
@@ -12,30 +11,6 @@ from tests.conftest import run
 
 def tracked(folder: str) -> list[str]:
     return run("git", "ls-files", folder).stdout.split()
-
-
-def locked(*, without: str = "") -> dict[tuple[str, str], set[str]]:
-    """Hashes in poetry.lock by package and version, those of the packages that only one group needs left out."""
-    lock = tomllib.loads((ROOT / "poetry.lock").read_text())["package"]
-    # colorama is for Windows alone, where nothing of this runs.
-    kept = (p for p in lock if p["name"] != "colorama" and p["groups"] != [without])
-    return {(p["name"], p["version"]): {f["hash"] for f in p["files"]} for p in kept}
-
-
-def exported(name: str) -> dict[tuple[str, str], set[str]]:
-    """Hashes in a requirements file by package and version."""
-    found: dict[tuple[str, str], set[str]] = {}
-    for line in (ROOT / name).read_text().splitlines():
-        if match := re.match(r"([\w.-]+)==([^ ;]+)", line):
-            current = found.setdefault((match[1], match[2]), set())
-        elif match := re.search(r"--hash=(sha256:\w+)", line):
-            current.add(match[1])
-    return {key: hashes for key, hashes in found.items() if key[0] != "colorama"}
-
-
-def test_the_requirements_are_exports_of_poetry_lock():
-    assert exported("requirements.txt") == locked()
-    assert exported("docs/requirements.txt") == locked(without="dev")
 
 
 @pytest.mark.parametrize("path", ["poetry.lock", *tracked("*/poetry.lock")])

@@ -1,5 +1,6 @@
 """What is not built again: what failed as it was meant to, today; and what takes minutes, where its record holds."""
 
+import threading
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -7,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from measure import build as builder
-from measure import probe, records, run
+from measure import probe, records, run, schedule
 from measure.build import BuildError
 from measure.check import recipes
 from measure.steps import find_step
@@ -201,3 +202,69 @@ def test_it_is_built_again_when_its_record_does_not_hold(engine, builds, recorde
             engine.base = "sha256:2" if what == "base" else None
     assert not measure(engine, ALPINE, EMULATED).kept
     assert builds.calls == [("alpine", EMULATED)]
+
+
+def test_bases_are_recorded_under_the_digest_that_their_names_have_in_the_end(engine, builds):
+    """A platform that is added to a base image beside the native builds gives it another digest."""
+    outcome = measure(engine)
+    engine.base = "sha256:2"
+    run._name_bases(engine, outcome)
+    assert {base.digest for base in outcome.record.provenance.bases} == {"sha256:2"}
+    assert records.load(outcome.record.path) == outcome.record
+    engine.base = None  # nobody can tell
+    run._name_bases(engine, outcome)
+    assert {base.digest for base in outcome.record.provenance.bases} == {"sha256:2"}
+
+
+@pytest.fixture
+def whole(engine, monkeypatch):
+    """A step as a whole: nothing is built, everything is there; its engine notes which bases it provides."""
+    engine.platforms, engine.provided = ["linux/amd64", "linux/arm64"], []
+    engine.provide = lambda names, platforms: engine.provided.append((names, sorted(platforms)))
+    monkeypatch.setattr(run, "native_platform", lambda: "linux/amd64")
+    monkeypatch.setattr(schedule, "native_platform", lambda: "linux/amd64")
+    monkeypatch.setattr(schedule, "EARLY", 0.0)
+    for name in ("check_disk", "save_environment", "describe"):
+        monkeypatch.setattr(run, name, lambda *_: None)
+    for name in ("remove_orphans", "remove_own"):
+        monkeypatch.setattr(probe, name, lambda *_: None)
+    monkeypatch.setattr(builder, "tidy", lambda: None)
+    monkeypatch.setattr(builder, "stop_clients", lambda: None)
+    monkeypatch.setattr(
+        run, "weighed", lambda engine, step, variant, platform, progress: record(
+            step=step.name, variant=variant.name, platform=platform, inputs=run.inputs_of(step, variant, engine.recipe)
+        )
+    )  # fmt: skip
+    monkeypatch.setattr(run, "_start", lambda engine, step, variant, platform: probe.Answer({"on": platform}, {}))
+    yield engine
+    probe.ending.clear()
+
+
+def test_the_native_rows_and_their_answer_are_printed_first_and_all_of_them_in_the_end(whole, capsys):
+    printed = threading.Event()
+
+    def provide(names, platforms):
+        whole.provided.append((names, sorted(platforms)))
+        assert "linux/amd64" in platforms or printed.wait(30)
+
+    whole.provide = provide
+    run.measure_step(whole, find_step("step-1"), native_rows=printed.set)
+    names = ["python:3.14", "python:3.14-slim"]
+    assert whole.provided == [(names, ["linux/amd64"]), (names, ["linux/arm64"])]
+    first, _, last = capsys.readouterr().out.partition("The same table with the other platforms follows.")
+    assert "The image for linux/amd64 answers: {'on': 'linux/amd64'}" in first
+    assert "│ amd64" in first and "arm64 " not in first.partition("┏")[2]
+    assert "│ amd64" in last and "│ arm64" in last
+    assert last.index("linux/amd64 answers") < last.index("linux/arm64 answers") < last.index("Records: ")
+
+
+def test_what_ends_a_run_removes_its_containers_and_is_raised(whole, monkeypatch):
+    removed = []
+    monkeypatch.setattr(probe, "remove_own", removed.append)
+
+    def interrupt(outcome):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.measure_step(whole, find_step("step-1"), interrupt)
+    assert removed == [whole]

@@ -1,0 +1,17 @@
+#!/bin/sh
+# /native/install PACKAGE…: what `apt-get install` does, with nothing of apt's own left behind.
+# For another processor than the builder's, the builder's apt and dpkg do it. They need to find their libraries, and what
+# they need is taken away again.
+set -eu
+if [ -d /native/foreign ]; then
+    trap 'rm -f /lib64 /usr/lib/x86_64-linux-gnu' EXIT
+    ln -s native/usr/lib64 /lib64
+    ln -s /native/usr/lib/x86_64-linux-gnu /usr/lib/x86_64-linux-gnu
+    export PATH=/native/foreign:/native/usr/sbin:/native/usr/bin:$PATH
+fi
+apt-get update
+apt-get install -y --no-install-recommends "$@"
+apt-get dist-clean
+if [ -d /native/foreign ]; then
+    restore-scripts
+fi

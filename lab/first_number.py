@@ -1,0 +1,99 @@
+"""How long a new user waits for the first number: `make step-1` from nothing, of this commit and of an older one."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+from lab import lifecycle
+from lab.bench import Bench, recorded, timing
+from lab.config import Lab
+from measure.errors import Problem, say
+from measure.steps import ROOT
+from measure.timing import quiet_load
+
+#: What the two times are called; `make step-1` looks for them under these names to say how long it will take.
+WHAT = "make step-1, from nothing"
+NATIVE_ROWS = f"{WHAT}: native rows"
+#: Parts of the older commit's time that this one may take: until the native image answers, and until the end.
+NATIVE, WHOLE = 0.35, 0.6
+#: Seconds after which a run is given up.
+LIMIT = 3600
+#: A line that says that the native image answered; older commits print it in the end alone.
+ANSWERS = re.compile(r"^(The image for )?linux/amd64 answers")
+
+
+def _git(*words: str) -> str:
+    return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+
+
+def _run(commit: str, folder: Path) -> tuple[float, float]:
+    """Seconds of `make step-1` in a new clone with an empty cache: until the native image answers, and until the end.
+
+    Raises Problem when it fails, or takes longer than `LIMIT`.
+    """
+    clone, log = folder / "clone", folder / "log"
+    subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+    subprocess.run(["git", "checkout", "--quiet", commit], cwd=clone, check=True)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON_IMAGES_", "DOCKER_"))}
+    environment = {**kept, "XDG_CACHE_HOME": str(folder / "cache"), "ENGINE": "lab", "PLATFORMS": ""}
+    answered = 0.0
+    begun = time.monotonic()
+    try:
+        with (
+            log.open("w") as output,
+            subprocess.Popen(
+                ["timeout", "--signal=INT", str(LIMIT), "make", "step-1"], cwd=clone, env=environment, text=True,
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            ) as process,
+        ):  # fmt: skip
+            for line in process.stdout:
+                now = time.monotonic() - begun
+                output.write(f"{now:7.1f} {line}")
+                if not answered and ANSWERS.match(line):
+                    answered = now
+                    say(f"{commit}: the native image answers after {now:.0f} s")
+        seconds = time.monotonic() - begun
+        if process.returncode or not answered:
+            raise Problem(f"make step-1 of {commit} failed.", why="\n".join(log.read_text().splitlines()[-15:]))
+        say(f"{commit}: all of it took {seconds:.0f} s")
+        return round(answered, 1), round(seconds, 1)
+    finally:
+        subprocess.run(["make", "lab-clean"], cwd=clone, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
+
+
+def compare(lab: Lab, older: str) -> Bench:
+    """Run `make step-1` from nothing at an older commit and at this one, one after the other; record and print it.
+
+    Each has a clone and a cache of its own, in a temporary folder. Takes about half an hour. Raises Problem when the
+    lab is up, when there are changes that a clone would not have, or when a run fails.
+    """
+    if lifecycle.healthy(lab):
+        raise Problem("The lab is up.", why="Each run brings up a lab of its own.", next="make lab-down, then the same")
+    if _git("status", "--porcelain", "--untracked-files=no"):
+        raise Problem("There are changes that are not committed.", why="A clone does not have them.", next="git commit")
+    load = round(quiet_load(), 2)
+    native, whole, names = [], [], [_git("rev-parse", "--short", commit) for commit in (older, "HEAD")]
+    for commit in names:
+        folder = Path(tempfile.mkdtemp(prefix="first-number-", dir="/var/tmp"))
+        try:
+            answered, seconds = _run(commit, folder)
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+        native.append(answered)
+        whole.append(seconds)
+    before, _ = whole
+    return recorded(
+        "first-number",
+        [
+            timing(f"{WHAT}, at {names[0]}", "s", [before], before),
+            timing(WHAT, "s", [whole[1]], round(WHOLE * before, 1)),
+            timing(NATIVE_ROWS, "s", [native[1]], round(NATIVE * before, 1)),
+        ],
+        load,
+    )

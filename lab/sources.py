@@ -1,0 +1,103 @@
+"""What base images are made from: Debian's root file systems, and CPython's source. Fetched once, and kept."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+from lab.config import SUITE, Lab
+from lab.processes import bounded, inside
+from lab.tree import apt_settings, run_logged
+from measure.errors import Problem, say
+
+#: Compiles every base, those for other platforms too: what a base is built from is always there for this one.
+BUILD_PLATFORM = "linux/amd64"
+#: How the root file system of debian:trixie is made.
+ROOTFS_OPTIONS = ("--variant=minbase",)
+#: For another platform: without running what is unpacked, but for ldconfig, which writes for the processor it runs on.
+FOREIGN_OPTIONS = ("--mode=chrootless", "--skip=check/chrootless", '--customize-hook=chroot "$1" ldconfig')
+ROOTFS_RECIPE = " ".join((SUITE, *ROOTFS_OPTIONS, *FOREIGN_OPTIONS))
+#: The CPython release that the official images of 2026-09-19 have. The checksum is theirs too (PYTHON_SHA256 in
+#: docker-library/python), and Debian's source package holds the very same file.
+PYTHON_VERSION = "3.14.7"
+PYTHON_SHA256 = "3b48dac8fb59f62eaa67ac83c1eb12bda1b7a08406dd286e252c11a66be27f81"
+
+
+def rootfs(lab: Lab, platform: str) -> Path:
+    """An archive with Debian's minimal system for a platform; made unless it is there."""
+    architecture = platform.split("/")[1]
+    options = [*ROOTFS_OPTIONS, *(FOREIGN_OPTIONS if platform != BUILD_PLATFORM else ())]
+    key = hashlib.sha256(" ".join((SUITE, *options)).encode()).hexdigest()[:12]
+    finished = lab.sources / f"rootfs-{architecture}-{key}.tar"
+    if not finished.exists():
+        partial = finished.with_suffix(".partial")
+        options += ["--format=tar", *(f"--aptopt={line}" for line in apt_settings())]
+        command = ["mmdebstrap", *options, f"--architectures={architecture}", SUITE, str(partial)]
+        run_logged(
+            bounded(inside(lab, "env", f"TMPDIR={lab.work}", *command)),
+            lab.logs / f"rootfs-{architecture}.log",
+            what=f"Making Debian's root file system for {platform}",
+        )
+        partial.rename(finished)
+    return finished
+
+
+def _mirror(lab: Lab) -> str:
+    """Address of the Debian mirror that the tree was made from."""
+    return (lab.tree / "etc/apt/sources.list").read_text().split()[1]
+
+
+def python_source(lab: Lab) -> tuple[Path, str, str]:
+    """CPython's source archive, its version and SHA-256.
+
+    First the pinned release. Debian keeps only the newest ones, so once that is gone, any 3.14 that Debian has as a
+    source package serves; base image and fidelity table tell which one it was.
+    """
+    pinned = lab.sources / f"python-{PYTHON_VERSION}.tar.xz"
+    if not pinned.exists():
+        if others := sorted(lab.sources.glob("fallback-*.tar.xz"), key=lambda path: path.stat().st_mtime):
+            return others[-1], others[-1].name[len("fallback-") : -len(".tar.xz")], _sha256(others[-1])
+        url = f"{_mirror(lab)}/pool/main/p/python3.14/python3.14_{PYTHON_VERSION}.orig.tar.xz"
+        partial = lab.sources / "python.partial"
+        fetch = ["/usr/lib/apt/apt-helper", "download-file", url, str(partial), f"SHA256:{PYTHON_SHA256}"]
+        log = lab.logs / "python-source.log"
+        try:
+            run_logged(bounded(inside(lab, *fetch)), log, what="Fetching CPython's source")
+        except Problem:
+            if "404" not in log.read_text():
+                raise
+            say(f"Debian's mirror no longer has CPython {PYTHON_VERSION}; taking the newest 3.14 it has")
+            version = _python_source_package(lab, partial)
+            path = lab.sources / f"fallback-{version}.tar.xz"
+            partial.rename(path)
+            return path, version, _sha256(path)
+        partial.rename(pinned)
+    return pinned, PYTHON_VERSION, PYTHON_SHA256
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _python_source_package(lab: Lab, target: Path) -> str:
+    """Fetch CPython's source by apt from Debian's testing or unstable; returns its version."""
+    work = lab.work / "python-source"
+    (work / "lists/partial").mkdir(parents=True, exist_ok=True)
+    suites = [f"deb-src {_mirror(lab)} {suite} main\n" for suite in ("testing", "unstable")]
+    (work / "sources.list").write_text("".join(suites))
+    options = f"-o Dir::Etc::sourcelist={work}/sources.list -o Dir::Etc::sourceparts=/nonexistent"
+    options += f" -o Dir::State::lists={work}/lists -o APT::Sandbox::User=root"
+    script = (
+        f"cd {work} && apt-get {options} update &&"
+        f" for v in $(apt-cache {options} showsrc python3.14 | sed -n 's/^Version: //p' | sort -rV);"
+        f" do apt-get {options} source --download-only python3.14=$v && exit; done; exit 1"
+    )
+    run_logged(
+        bounded(inside(lab, "bash", "-c", script)),
+        lab.logs / "python-source.log",
+        what="Fetching CPython's source package",
+    )
+    archive = next(work.glob("python3.14_*.orig.tar.xz"))
+    archive.rename(target)
+    return archive.name.removeprefix("python3.14_").removesuffix(".orig.tar.xz")

