@@ -29,7 +29,7 @@ record: .venv/.run ## the same with all timings, natively, in one sitting; wheel
 folklore-%: .venv/.run FORCE ## the same for an experiment below folklore/, say folklore-apt-lists
 	@$(RUN) measure step $@
 
-time-%: .venv/.run FORCE ## time rebuilds of a step's variants, natively and interleaved, and record them: make time-step-2 (VARIANT=one alone)
+time-%: .venv/.run FORCE ## time what pages compare of a step's variants, natively and in turns: make time-step-2 (VARIANT= records one alone)
 	@$(RUN) measure time $*$(if $(VARIANT), --variant $(VARIANT))
 
 floor-%: .venv/.run FORCE ## which files a step's recommended image looks at, and how small it could be: make floor-step-4

@@ -94,9 +94,9 @@ def record_all() -> None:
 def time_rebuilds(
     name: StepName,
     once: Annotated[bool, typer.Option("--once", help="One sample of each, and nothing is recorded")] = False,
-    variant: Annotated[str | None, typer.Option("--variant", help="Time this one alone")] = None,
+    variant: Annotated[str | None, typer.Option("--variant", help="Record this one alone")] = None,
 ) -> None:
-    """Time the rebuilds of a step's variants after a change of code and of a dependency, and record them."""
+    """Time what pages compare of a step's variants, in turns, until it is enough, and record it."""
     found = find_step(name)
     with progress.task(f"{found.timing_command}{' --once' if once else ''}", told=False):
         engine = choose()

@@ -21,7 +21,7 @@ from pydantic import Field, ValidationError
 from rich.markup import escape
 from rich.table import Table
 
-from measure import probe, timing
+from measure import plan, probe
 from measure.check import check
 from measure.engine import Engine, native_platform
 from measure.errors import Problem, as_problem, say
@@ -48,13 +48,16 @@ class Counts(Strict):
     #: Builds that are meant to fail, and did.
     refused: int = 0
     recorded: int = 0
+    #: Records of builds that take minutes, which are left as they are because they hold.
+    kept: int = 0
     timed: int = 0
 
     def add(self, outcome: Outcome) -> None:
         """Count one variant on one platform."""
-        self.built += outcome.record.outcome == "built"
+        self.kept += outcome.kept
+        self.built += outcome.record.outcome == "built" and not outcome.kept
         self.refused += outcome.record.outcome == "failed" and outcome.expected
-        self.recorded += outcome.expected
+        self.recorded += outcome.expected and not outcome.kept
 
 
 class Done(Strict):
@@ -125,13 +128,13 @@ def _due(engine: Engine, step: Step) -> list[Path]:
 
 
 def _plan(step: Step) -> Path:
-    return timing.PLANS / f"{step.name}.toml"
+    return plan.PLANS / f"{step.name}.toml"
 
 
 def _inputs(engine: Engine, step: Step) -> str:
     """Hash of all that a step's images and times are made from."""
-    plan = timing.plan_of(step).model_dump_json() if _plan(step).exists() else ""
-    return _hash([plan, *(inputs_of(step, variant, engine.recipe).sha256 for variant in step.variants)])
+    timed = plan.plan_of(step).model_dump_json() if _plan(step).exists() else ""
+    return _hash([timed, *(inputs_of(step, variant, engine.recipe).sha256 for variant in step.variants)])
 
 
 def _records(engine: Engine, step: Step) -> str:
@@ -258,19 +261,21 @@ def _check(engine: Engine, steps: list[Step], parts: list[Part]) -> None:
 
 def _summarise(engine: Engine, command: Command, parts: list[Part], seconds: float) -> None:
     title = f"make {command} on {', '.join(engine.platforms)}, {duration(seconds)}"
-    table = Table("step", "built", "meant to fail", "recorded", "timed", "failed", "in", title=title)
+    table = Table("step", "built", "meant to fail", "recorded", "timed", "failed", "kept", "in", title=title)
     for part in parts:
         counts = part.counts
-        numbers = (counts.built, counts.refused, counts.recorded, counts.timed, part.failures)
+        numbers = (counts.built, counts.refused, counts.recorded, counts.timed, part.failures, counts.kept)
         table.add_row(part.step, *(str(number or "") for number in numbers), duration(part.seconds))
     sums = [sum(numbers) for numbers in zip(*(
-        (p.counts.built, p.counts.refused, p.counts.recorded, p.counts.timed, p.failures) for p in parts
+        (p.counts.built, p.counts.refused, p.counts.recorded, p.counts.timed, p.failures, p.counts.kept) for p in parts
     ), strict=True)]  # fmt: skip
     table.add_section()
     table.add_row("all", *map(str, sums), "")
     for column in table.columns[1:]:
         column.justify = "right"
     out.print(table)
+    if any(part.counts.kept for part in parts):
+        out.print("kept: builds that take minutes, and whose records hold; each of them was named above")
     if elsewhere := [platform for platform in PLATFORMS if platform not in engine.platforms]:
         out.print(f"skipped: {', '.join(elsewhere)}: not asked for, or not for this builder")
     for word in ("failed", "skipped"):

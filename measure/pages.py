@@ -24,13 +24,14 @@ from typing import Any
 from rich.console import Console
 
 from lab import fidelity
-from measure import elsewhere, floor, folklore, methods, recipes, tested, then, wheels
+from measure import elsewhere, enough, floor, folklore, methods, recipes, tested, then, wheels
 from measure.charts import Bar, bars
 from measure.check import Finding, check
 from measure.compare import instruction
 from measure.dockerfiles import instructions, stages
 from measure.errors import Problem
 from measure.floor_table import Floor
+from measure.plan import plan_of
 from measure.recipe_table import IMAGE, Cost, RecipeRecord
 from measure.records import (
     BUSY,
@@ -156,12 +157,12 @@ class Page:
     def functions(self) -> dict[str, Callable[..., str]]:
         """What the page's expressions may call, by name."""
         names = (
-            "bars", "bench", "change", "claims", "claims_table", "contents", "diff", "elsewhere", "environment",
-            "environments", "failure", "fidelity", "floor", "floors", "folder", "grown", "instruction", "intro",
-            "ladder", "layer", "layers", "lines", "looked_for", "memory", "methods", "package", "packages", "parts",
-            "processor", "ratio", "recipe_dockerfile", "recipe_errors", "recipes", "results", "saved", "seconds",
-            "size", "sizes", "stages", "terminal", "tests", "then_and_now", "times_floor", "timings", "untouched",
-            "untouched_bytes", "variants", "vendored", "wheel_groups", "wheel_size", "wheels",
+            "bars", "bench", "change", "claims", "claims_table", "compared", "contents", "diff", "elsewhere",
+            "environment", "environments", "failure", "fidelity", "floor", "floors", "folder", "grown", "instruction",
+            "intro", "ladder", "layer", "layers", "lines", "looked_for", "memory", "methods", "package", "packages",
+            "parts", "processor", "ratio", "recipe_dockerfile", "recipe_errors", "recipes", "results", "rules", "saved",
+            "seconds", "size", "sizes", "stages", "terminal", "tests", "then_and_now", "times_floor", "timings",
+            "untouched", "untouched_bytes", "variants", "vendored", "wheel_groups", "wheel_size", "wheels",
         )  # fmt: skip
         return {name: getattr(self, f"_{name}") for name in names}
 
@@ -293,6 +294,24 @@ class Page:
         text = f"{value:.0f} times" if value >= 10 else f"{value:.1f} times"
         shown_as = megabytes if slow[1] in MEMORY else duration
         return self._number(text, record, f"{shown_as(a.median)} against {shown_as(b.median)}", "time", other)
+
+    def _compared(self, name: str, kind: str) -> str:
+        """What a record says of a variant against the one that it was timed with, whenever that was: both, and a ratio.
+
+        Raises Problem when the record does not keep such a comparison.
+        """
+        record = self.records.get(name, self.records.native)
+        found = ((record.time and record.time.compared) or {}).get(kind)
+        if not found:
+            step = find_step(record.step)
+            raise Problem(f"{name} is compared with nothing in {kind}.",
+                          next=f"{step.timing_command} VARIANT={record.variant}")  # fmt: skip
+        one, ours = found[0], getattr(record.time, TIMES[kind])
+        exact = f"{len(ours.samples)} samples, taken on {record.time.measured_at:%Y-%m-%d}; {enough.LEVEL:.0%} interval"
+        texts = (duration(ours.median), duration(one.median), f"{one.ratio:.2f} times", f"{one.low:.2f}",
+                 f"{one.high:.2f}")  # fmt: skip
+        mine, other, ratio, *ends = (self._number(text, record, exact, f"time.{TIMES[kind]}") for text in texts)
+        return f"{mine} against {other} with `{one.against}` ({ratio}, between {' and '.join(ends)})"
 
     def _timings(self, step: str, *columns: str, only: tuple[str, ...] = ()) -> str:
         """What was timed of a step's variants, or of some; a column is `KIND: words for the head`."""
@@ -530,7 +549,8 @@ class Page:
         for name, record in named:
             row = [f"[{name}]({self._step_page(record.step)})"]
             for kind, words in kinds.items():
-                found = getattr(record.time, TIMES[kind]) if record.time else None
+                taken = record.time and plan_of(find_step(record.step)).takes(record.variant, kind)
+                found = getattr(record.time, TIMES[kind]) if taken else None
                 row.append(self._seconds(name, kind) if found else "")
                 if found:
                     drawn.append(Bar(name, words, found.median, duration(found.median)))
@@ -682,6 +702,16 @@ class Page:
             rows.append([when, words, fields, f"{older}&nbsp;{MARK}" if older else "none"])
         head = ["since", "what changed", "which fields of a record", "records that are older"]
         return markdown_table(head, rows, "lllr")
+
+    def _rules(self) -> str:
+        """When a sitting stops, by what is timed."""
+        rows = []
+        for name, rule in (("builds", enough.BUILDS), ("starts", enough.STARTS), ("memory", enough.MEMORY)):
+            margin = f"{rule.margin:.0%}" + (f", or {rule.margin_s:.2f} s" if rule.margin_s else "")
+            spent = f"{rule.spent_s:.0f} s" if rule.spent_s else ""
+            rows.append([name, f"{rule.level:.0%}", str(rule.least), str(rule.most), margin, spent])
+        head = ["of", "interval", "samples at least", "at most", "alike within", "long from"]
+        return markdown_table(head, rows, "lrrrrr")
 
     def _environment(self) -> str:
         """The environment that the numbers of the site are from."""

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from measure import methods
 from measure.contents import Contents
+from measure.enough import Compared, Rule
 from measure.errors import Problem, say
 from measure.files import cache_folder, write_whole
 from measure.inputs import Inputs
@@ -106,7 +107,7 @@ class Times(Strict):
 
     #: With no layer of its own in the builder's cache, and cache mounts empty; base images and package index are there.
     cold_build_s: Samples | None = None
-    #: With nothing changed.
+    #: With nothing changed; not taken any more.
     rebuild_unchanged_s: Samples | None = None
     #: After one line of the application's code changed, with everything else in the builder's cache.
     rebuild_after_edit_s: Samples | None = None
@@ -137,6 +138,10 @@ class Times(Strict):
     #: once the pages of files that they map.
     resident_idle_bytes: Samples | None = None
     resident_loaded_bytes: Samples | None = None
+    #: When it was enough: by builds, starts and memory. None in records from before 2026-11-29: five samples and more.
+    rules: dict[str, Rule] | None = None
+    #: By kind, what the samples say against those of other variants in the same sitting.
+    compared: dict[str, list[Compared]] | None = None
     #: The one-minute load average before the sitting: a busy machine spoils timings.
     load_before: float
     #: Name of the processor that they were taken on; None in records from before 2026-11-26.

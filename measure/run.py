@@ -17,7 +17,7 @@ from rich.markup import escape
 
 from lab.lifecycle import check_disk
 from measure import build as builder
-from measure import probe, progress
+from measure import methods, probe, progress
 from measure.build import BuildError, scrub
 from measure.check import as_intended
 from measure.compare import since_recorded
@@ -36,6 +36,8 @@ from measure.records import (
     Size,
     Wasted,
     as_json,
+    load,
+    record_path,
     save,
     save_environment,
     shown,
@@ -58,6 +60,8 @@ class Outcome:
     record: Record
     #: It failed as it was meant to before, of the same files, and was not built again.
     remembered: bool = False
+    #: Its record is the one that was there, because building takes minutes and would make the same; see `_kept`.
+    kept: bool = False
     #: What was recorded before; None where nothing was.
     before: Record | None = None
 
@@ -175,11 +179,35 @@ def _failed(path: Path, variant: Variant, inputs_sha256: str) -> Record | None:
     return record if holds and timedelta(0) <= age < FAILED_FOR else None
 
 
+def _kept(engine: Engine, step: Step, variant: Variant, platform: str) -> Record | None:
+    """The record that is there, where a build takes minutes and what it is made from is the same; else None.
+
+    Such are the builds that compose.yaml calls not quick, and those that it does not want emulated. What it is made
+    from are its inputs, the way of measuring, and base images whose recipe is not known: those by their digests.
+    """
+    teaching = variant.teaching
+    if teaching.quick and (teaching.emulate or builder.natively(engine, platform)):
+        return None
+    try:
+        record = load(record_path(engine.environment, step.name, variant.name, platform))
+    except Problem:
+        return None
+    if record is None or not as_intended(record, variant) or methods.of_image(record):
+        return None
+    same = record.inputs_sha256 == inputs_of(step, variant, engine.recipe).sha256
+    pulled = (base for base in record.provenance.bases if engine.recipe(base.name) is None)
+    same &= all(base.digest and base.digest == engine.digest(base.name) for base in pulled)
+    return record if same else None
+
+
 def _measure(engine: Engine, step: Step, variant: Variant, platform: str, progress: Callable[[str], None]) -> Outcome:
     """Build and weigh one variant on one platform, and record what came of it, success or failure.
 
-    What failed as it was meant to, less than `FAILED_FOR` ago, of the same files, is not built again.
+    What failed as it was meant to, less than `FAILED_FOR` ago, of the same files, is not built again. Neither is what
+    takes minutes, and has a record that holds.
     """
+    if there := _kept(engine, step, variant, platform):
+        return Outcome(variant, platform, there, kept=True)
     made_from = inputs_of(step, variant, engine.recipe).sha256
     kept = _failure_path(engine, variant, platform, made_from) if variant.teaching.fails_with else None
     before = _failed(kept, variant, made_from) if kept else None
@@ -262,7 +290,8 @@ def measure_step(
             probe.remove_own(engine)
         raise
     for outcome in sitting.outcomes:
-        _name_bases(engine, outcome)
+        if not outcome.kept:
+            _name_bases(engine, outcome)
     builder.tidy()
     probe.remove_orphans(engine)  # again: the engine may have been starting one for a run that had just been killed
     _print(engine, step, sitting)
@@ -286,7 +315,10 @@ def _print(engine: Engine, step: Step, sitting: Sitting) -> None:
         if platform in sitting.answers:
             answer = sitting.answers[platform].result()
             out.print(f"{platform} answers: {escape(str(answer.start))}", soft_wrap=True)
-    for line in since_recorded([(outcome.before, outcome.record) for outcome in outcomes if outcome.expected]):
+    if kept := [f"{outcome.variant.name} on {outcome.platform}" for outcome in outcomes if outcome.kept]:
+        out.print(escape(f"As recorded, because building takes minutes: {', '.join(kept)}."), soft_wrap=True)
+    measured = [outcome for outcome in outcomes if outcome.expected and not outcome.kept]
+    for line in since_recorded([(outcome.before, outcome.record) for outcome in measured]):
         out.print(escape(line), soft_wrap=True)
     out.print(f"Records: {shown(RESULTS / engine.environment / step.name)}/")
     if wrong := [o for o in outcomes if not o.expected]:
@@ -344,12 +376,12 @@ def _sitting(engine: Engine, step: Step, done: Callable[[Outcome], None], early:
             outcome = _measure(engine, step, variant, platform, task.at)
         if not probe.ending.is_set():
             since = f"since {outcome.record.provenance.measured_at:%Y-%m-%d %H:%M} UTC, and not built again"
-            took = since if outcome.remembered else f"in {time.monotonic() - begun:.1f} s"
+            took = since if outcome.remembered or outcome.kept else f"in {time.monotonic() - begun:.1f} s"
             say(f"{variant.name} · {platform}: {outcome.record.outcome}, {took}")
         return outcome
 
     work = Work(
-        provide=lambda some: provide_bases(engine, some),
+        provide=lambda some: provide_bases(engine, [pair for pair in some if not _kept(engine, step, *pair)]),
         build=build,
         start=lambda variant, platform: _start(engine, step, variant, platform),
         done=done,

@@ -37,6 +37,8 @@ class Teaching(Strict):
     platforms: list[str] | None = None
     #: False for a build that takes many minutes on its own processor: tests that everybody waits for leave it out.
     quick: bool = True
+    #: False for a build that takes minutes under emulation, where it teaches nothing that another one does not.
+    emulate: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,367 +1,43 @@
-"""How long it takes to build an image, to build it again after a change, to start it, and what it says of its speed.
+"""`make time-step-N`: a sitting, in which the variants that a page compares are timed, natively and in turns.
 
-Each rebuild that is timed changes something that no build has seen before, so that nothing comes from the cache that a
-reader would not have there. Variants take turns (A B A B), so that a busy moment meets all of them. Each turn begins
-with the cold build, where the plan has one, which leaves cache mounts (BuildKit's `--no-cache` empties them) with what
-that build put there and nothing else: the new version of a dependency is in no cache, however often it is timed. All of
-it is done on the machine's own platform: an emulated processor's times say nothing about the real one's.
-
-*The base changed* is a base image in the engine's store with one file more, under the name that FROM has (a named
-context of the builder). A real one would have to be pulled too. *A fresh machine* is an engine of its own, with an
-empty store: it pulls the base image, and takes what it can from a cache in a registry (`--cache-from type=registry`)
-that was written (`--cache-to`, `mode=max`) by a build before the change.
+Variants take turns (A B A B), so that a busy moment meets all of them, until the rule in measure/enough.py has what it
+needs. Each turn begins with the cold build, where the plan has one, which leaves cache mounts (BuildKit's `--no-cache`
+empties them) with what that build put there and nothing else: the new version of a dependency is in no cache, however
+often it is timed. How a sample is taken is told in measure/sample.py.
 """
 
 from __future__ import annotations
 
 import functools
 import os
-import re
 import shutil
 import time
-import tomllib
-import uuid
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
 
-import httpx
-from pydantic import BeforeValidator, Field
 from rich.table import Table
 
 from measure import build as builder
-from measure import probe
-from measure.dockerfiles import external_images
+from measure import enough, sample
 from measure.engine import Engine, cpu, native_platform
+from measure.enough import Rule, Turns
 from measure.errors import Problem, say
 from measure.inputs import inputs_of
-from measure.model import Strict
-from measure.records import MEMORY, QUIET, TIMES, Record, Samples, Times, load, record_path, save, shown
+from measure.plan import Plan, plan_of
+from measure.records import MEMORY, QUIET, TIMES, Record, Samples, Times, load, record_path, save
 from measure.steps import RECOMMENDED, Step, Variant
 from measure.table import out
 from measure.units import duration, megabytes
 
-PLANS = Path(__file__).parent / "timings"
-SAMPLES = 5
-#: Of a build that takes longer than `LONG` seconds.
-FEW = 3
-LONG = 180
-#: Starts are short, and there may be more of them.
-STARTS = 9
-#: Requests between a container's memory when it is idle, and when it is not any more.
-REQUESTS = 1000
-#: Seconds after which a container that answered counts as idle.
-IDLE = 1
-#: Seconds after which `docker compose watch` has dealt with the last change.
-SETTLED = 4
 #: Seconds that a sitting waits at most for what ran before it to fade from the load average.
 FADES = 300
-HERE = Path(__file__)
-
-
-class Dependency(Strict):
-    """The change of one dependency's version: a text in a file, and what it becomes.
-
-    NONCE in what it becomes stands for 64 hexadecimal digits that were never there before: a hash that fits no file.
-    Where a build makes a list of the lock, that list is then another each time too.
-    """
-
-    file: str
-    before: str
-    after: str
-
-
-#: The changes that several plans have, by name.
-CHANGES = tomllib.loads((Path(__file__).parent / "changes.toml").read_text())
-
-
-def _named(value: object) -> list[object]:
-    """One change or a list of them; a word stands for the one of that name."""
-    changes = value if isinstance(value, list) else [value]
-    return [CHANGES.get(one, one) if isinstance(one, str) else one for one in changes]
-
-
-Changes = Annotated[list[Dependency], BeforeValidator(_named)]
-
-
-class Question(Strict):
-    """What the running application is asked, and the fields of its answer that are seconds."""
-
-    path: str
-    seconds: list[str]
-
-
-class Answer(Strict):
-    """The line of code that is changed, and where the running application shows it: NEW stands for a new value."""
-
-    path: str
-    before: str
-    after: str
-
-
-class Plan(Strict):
-    """What is timed of a step."""
-
-    cold: bool = False
-    unchanged: bool = False
-    base: bool = False
-    start: bool = False
-    memory: bool = False
-    #: The module whose import is timed.
-    imports: str | None = Field(None, alias="import")
-    #: The file of the application's code that gets another line, or, with `answer`, whose line is changed.
-    code: str | None = None
-    answer: Answer | None = None
-    #: The service that `docker compose watch` keeps up to date; its times go to the recommended variant's record.
-    watch: str | None = None
-    #: A package of Python alone, and one that is compiled: in each file that has it, the lock and the exported list.
-    #: Each is written out, or is a name in changes.toml.
-    dependency: Changes = Field(default_factory=list)
-    compiled: Changes = Field(default_factory=list)
-    #: Variants that are built on a fresh machine too.
-    fresh: list[str] = Field(default_factory=list)
-    #: Of these kinds, only these variants are timed; of all others, each.
-    only: dict[str, list[str]] = Field(default_factory=dict)
-    ask: Question | None = None
-
-    @property
-    def builds(self) -> list[str]:
-        """The kinds of builds that are timed."""
-        wanted = {
-            "cold": self.cold, "unchanged": self.unchanged, "edit": self.code, "lock": self.dependency,
-            "compiled": self.compiled, "base": self.base,
-        }  # fmt: skip
-        return [kind for kind, there in wanted.items() if there]
-
-    @property
-    def changes(self) -> list[str]:
-        """The kinds of builds before which a file of the step is changed."""
-        return [kind for kind in self.builds if kind in ("edit", "lock", "compiled")]
-
-    def kinds(self, variant: str) -> list[str]:
-        """What is timed of a variant in each turn, in this order."""
-        answer = ["answer"] if self.answer else []
-        kinds = self.builds + answer + (["fresh-edit", "fresh-lock"] if variant in self.fresh else [])
-        return [kind for kind in kinds if variant in self.only.get(kind, [variant])]
-
-
-def plan_of(step: Step) -> Plan:
-    """What is timed of a step. Raises Problem when nothing is."""
-    path = PLANS / f"{step.name}.toml"
-    if not path.exists():
-        raise Problem(
-            f"{step.name} has nothing to time.",
-            why=f"There is no {shown(path)} that says what to change.",
-            next="make time-step-2  # has",
-        )
-    return Plan.model_validate(tomllib.loads(path.read_text()))
-
-
-def _change(step: Step, folder: Path, kind: str) -> str:
-    """Change files in a copy of a step's folder as never before; returns what is new in them.
-
-    Raises Problem when a file does not have what the plan changes.
-    """
-    plan, nonce = plan_of(step), uuid.uuid4().hex
-    last = f"# {nonce}\n"
-    changes = plan.compiled if kind == "compiled" else plan.dependency
-    if kind == "edit" and plan.answer:
-        changes, last = [Dependency(file=plan.code, before=plan.answer.before, after=plan.answer.after)], ""
-    elif kind == "edit":
-        changes = [Dependency(file=plan.code, before="", after="")]
-    if not changes:
-        raise Problem(f"{step.name} has no change of kind {kind}.", next=f"mend {shown(PLANS / f'{step.name}.toml')}")
-    for change in changes:
-        text = (folder / change.file).read_text()
-        if change.before not in text:
-            raise Problem(
-                f"{step.name}/{change.file} has no {change.before.splitlines()[0]!r}.",
-                why="The change that is timed does not fit any more.",
-                next=f"mend {shown(PLANS / f'{step.name}.toml')}",
-            )
-        after = change.after.replace("NONCE", nonce * 2).replace("NEW", nonce)
-        (folder / change.file).write_text(text.replace(change.before, after, 1).rstrip("\n") + f"\n{last}")
-    return nonce
-
-
-@contextmanager
-def changed(step: Step, kind: str) -> Iterator[tuple[Step, str]]:
-    """A copy of a step in which its code (`edit`) or a dependency (`lock`, `compiled`) is another than ever before.
-
-    Yields it, and what is new in it.
-    """
-    with builder.clean_copy(step.folder) as folder:
-        new = _change(step, folder, kind)
-        yield replace(step, folder=folder), new
-
-
-#: What was timed of a kind: seconds, and those of its parts, by the words that name them.
-Timed = tuple[float, dict[str, float]]
-
-
-def _build(engine: Engine, step: Step, variant: Variant, **settings: str) -> Timed:
-    """Build a variant into the engine, as `docker compose build` does.
-
-    Raises Problem, with the builder's last lines, when it does not build.
-    """
-    log: list[str] = []
-    begun = time.monotonic()
-    try:
-        builder.load_into_engine(engine, step, variant, native_platform(), log=log, once=True, **settings)
-    except builder.BuildError as error:
-        raise Problem(
-            f"{variant.name} does not build, so nothing of {step.name} was recorded.",
-            why="\n".join(error.tail),
-            next=f"{step.command}, then {step.timing_command}",
-        ) from None
-    return time.monotonic() - begun, builder.step_seconds(log)
-
-
-def _build_after(engine: Engine, step: Step, variant: Variant, kind: str) -> Timed:
-    if kind == "cold":
-        return _build(engine, step, variant, **{"no-cache": "true"})
-    if kind == "unchanged":
-        return _build(engine, step, variant)
-    if kind == "base":
-        with ExitStack() as stack:
-            names = external_images(variant.dockerfile)
-            bases = {name: stack.enter_context(builder.changed_base(engine, name)) for name in names}
-            contexts = {f"contexts.{name}": f"docker-image://{new}" for name, new in bases.items()}
-            return _build(engine, step, variant, **contexts)
-    if kind.startswith("fresh-"):
-        with engine.fresh() as other:
-            cache = f"type=registry,ref={_cache(engine, step, variant)}"
-            with changed(step, kind.removeprefix("fresh-")) as (copy, _):
-                return _build(other, copy, copy.variant(variant.name), **{"cache-from": cache})
-    with changed(step, kind) as (copy, new):
-        timed = _build(engine, copy, copy.variant(variant.name))
-        if kind == "edit" and (answer := plan_of(step).answer):
-            _see(engine, copy, copy.variant(variant.name), answer.path, new)
-        return timed
-
-
-def _see(engine: Engine, step: Step, variant: Variant, path: str, words: str) -> None:
-    """Start a variant's image and ask it. Raises Problem when these words are not in its answer."""
-    platform = native_platform()
-    with probe.running(engine, builder.tag(step, variant, platform), variant, platform) as (_, url):
-        probe.wait_for(url, 60).raise_for_status()
-        told = httpx.get(url + path, timeout=60, trust_env=False).text
-    if words not in told:
-        raise Problem(
-            f"{variant.name} was built after a line of code had changed, and its answer does not have the new value.",
-            why=f"{path} answers: {told[:200]}",
-            next=f"see in {variant.dockerfile.name} of {step.name} where the code is copied",
-        )
-
-
-def _cache(engine: Engine, step: Step, variant: Variant) -> str:
-    """The builder's cache of a variant, in a registry."""
-    return f"{engine.cache_registry}/{step.name}:{variant.name}"
-
-
-#: What `docker compose up --build` prints when a part of its work is done, and what that part was. It shows what the
-#: builder prints all at once, when that has ended, so the build is one part.
-PARTS = {
-    r" Container \S+  Recreate$": "Compose reads its files, and the image is built, stored and unpacked",
-    r" Container \S+  Recreated": "the old container stops, a new one is made",
-    r" Container \S+  Started": "the new one is started",
-}
-LAST_PART = "Python starts, imports, and answers"
-
-
-def _answer(engine: Engine, step: Step, variant: Variant) -> Timed:
-    """Change a line of code and have a container that runs already answer with it, by `docker compose up --build`."""
-    plan = plan_of(step)
-    image = builder.tag(step, variant, native_platform())
-    with (
-        builder.clean_copy(step.folder) as folder,
-        probe.project(engine, folder, variant.service, image) as project,
-    ):
-        up = ("--progress", "plain", "up", "--detach", "--build", variant.service)
-        project.run(*up)
-        probe.wait_for(project.url, 60).raise_for_status()
-        parts: dict[str, float] = {}
-        waiting = list(PARTS)
-        new = _change(step, folder, "edit")
-        begun = last = time.monotonic()
-        with project.printing(*up) as lines:
-            for line in lines:
-                if waiting and re.match(waiting[0], line):
-                    now = time.monotonic()
-                    parts[PARTS[waiting.pop(0)]], last = now - last, now
-        probe.wait_until(project.url + plan.answer.path, new, 60)
-        ended = time.monotonic()
-    if waiting:
-        raise Problem(f"Compose did not print what {waiting[0]!r} stands for.", next=f"mend PARTS in {shown(HERE)}")
-    return ended - begun, parts | {LAST_PART: ended - last}
-
-
-def watch(engine: Engine, step: Step, times: int) -> list[float]:
-    """Change a line of code under `docker compose watch` and have the running container answer with it."""
-    plan = plan_of(step)
-    samples = []
-    image = f"{step.name}:{plan.watch.removeprefix(f'{step.name}-')}-{native_platform().split('/')[1]}"
-    with (
-        builder.clean_copy(step.folder) as folder,
-        probe.project(engine, folder, plan.watch, image) as project,
-    ):
-        project.run("up", "--detach", "--build", plan.watch)
-        probe.wait_for(project.url, 60).raise_for_status()
-        with project.printing("watch", "--no-up", plan.watch) as lines:
-            next(line for line in lines if re.search("watch", line, re.IGNORECASE))
-            for number in range(times):
-                if number:
-                    shutil.copy(step.folder / plan.code, folder / plan.code)
-                    time.sleep(SETTLED)
-                new = _change(step, folder, "edit")
-                begun = time.monotonic()
-                probe.wait_until(project.url + plan.answer.path, new, 60)
-                samples.append(time.monotonic() - begun)
-                say(f"{number + 1} of {times} · watch: {samples[-1]:.2f} s")
-    return samples
-
-
-def _import(engine: Engine, step: Step, variant: Variant, module: str) -> float:
-    """Seconds that importing a module takes in a new container of a variant, as its own interpreter measures them."""
-    script = f"import time; begun = time.perf_counter(); import {module}; print(time.perf_counter() - begun)"
-    with probe.named_container(engine) as known_as:
-        image = builder.tag(step, variant, native_platform())
-        options = {"remove": True, "pull": "never", "read_only": True, "envs": variant.environment}
-        return float(engine.docker.run(image, ["python", "-c", script], **options, **known_as))
-
-
-def _start(engine: Engine, step: Step, variant: Variant, question: Question | None) -> dict[str, float]:
-    """Start a variant's image and ask it; returns seconds: `start`, and the fields that were asked for.
-
-    What it depends on runs already. The first answer to the question only warms up; the second one counts.
-    """
-    platform = native_platform()
-    image = builder.tag(step, variant, platform)
-    begun: list[float] = []
-    with probe.running(engine, image, variant, platform, when_run=lambda: begun.append(time.monotonic())) as (_, url):
-        probe.wait_for(url, 60).raise_for_status()
-        found = {"start": time.monotonic() - begun[-1]}
-        for _ in range(2 if question else 0):
-            answer = httpx.get(url + question.path, timeout=120, trust_env=False).raise_for_status().json()
-        return found | ({name: answer[name] for name in question.seconds} if question else {})
-
-
-def _memory(engine: Engine, step: Step, variant: Variant) -> dict[str, float]:
-    """Start a variant's image, and ask it a thousand times; returns bytes: `memory-idle` and `memory-loaded`."""
-    platform = native_platform()
-    image = builder.tag(step, variant, platform)
-    with probe.running(engine, image, variant, platform, healthcheck=False) as (container, url):
-        probe.wait_for(url, 60).raise_for_status()
-        time.sleep(IDLE)
-        idle = probe.resident_bytes(container)
-        with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
-            for _ in range(REQUESTS):
-                client.get("/").raise_for_status()
-        return {"memory-idle": idle, "memory-loaded": probe.resident_bytes(container)}
+#: Changes under `docker compose watch`, which is compared with nothing.
+WATCHED = 5
+#: Of everything, to see whether a plan works.
+ONCE = Rule(least=1, most=1)
 
 
 def _records(engine: Engine, step: Step, variants: list[Variant]) -> dict[str, Record]:
@@ -425,100 +101,220 @@ def quiet_load() -> float:
     return load
 
 
-def time_step(engine: Engine, step: Step, *, once: bool = False, only: str | None = None) -> None:
-    """Time each variant that builds, as the step's plan says, and put the samples into the records that are there.
+#: What a sample is of: by kind, seconds or bytes; and of a build, the seconds of its parts.
+Taken = tuple[dict[str, float], dict[str, float]]
 
-    `once` takes one sample of each and records nothing: to see whether a plan works. `only` is the one variant that is
-    timed, in a sitting of its own: its times can be compared with no other's then. Raises Problem when a variant has no
-    record of what is in the folder now, or when a build fails.
-    """
+
+@dataclass
+class Sitting:
+    """The variants of a step that are timed together, and what was taken of them."""
+
+    engine: Engine
+    step: Step
+    plan: Plan
+    variants: list[Variant]
+    #: What was recorded before: how long a rest will take is told from it.
+    before: dict[str, Record] = field(default_factory=dict)
+    #: Of builds, starts and memory.
+    turns: dict[str, Turns] = field(default_factory=dict)
+    #: By variant, kind, and the words that name a part.
+    parts: defaultdict[str, defaultdict[str, defaultdict[str, list[float]]]] = field(
+        default_factory=lambda: defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    )
+    watched: list[float] = field(default_factory=list)
+
+    def take(self, name: str, rule: Rule, units: dict[str, list[list[str]]], take: Callable[..., Taken]) -> None:
+        """Let the variants take turns until the rule has enough. `units` are, by variant, the kinds of each sample.
+
+        `take` is called with a variant and a unit's first kind.
+        """
+        kinds = {variant: [kind for unit in some for kind in unit] for variant, some in units.items() if some}
+        turns = self.turns[name] = Turns(rule, kinds, self.plan.against)
+        again = bool(kinds)
+        while again:
+            for variant in self.variants:
+                for unit in units.get(variant.name, []):
+                    if not turns.wants(variant.name, *unit):
+                        continue
+                    found, parts = take(variant, unit[0])
+                    for kind, value in found.items():  # as a record keeps it
+                        turns.samples[variant.name][kind] += Samples.of([value]).samples
+                    for words, seconds in parts.items():
+                        self.parts[variant.name][unit[0]][words].append(seconds)
+                    self._tell(turns, variant.name, unit[0], units)
+            again = turns.end()
+
+    def _tell(self, turns: Turns, variant: str, kind: str, units: dict[str, list[list[str]]]) -> None:
+        """One line for a sample that was taken: which one, of about how many, and how long the rest takes, about."""
+        taken = turns.samples[variant][kind]
+        rest = sum(
+            (turns.about(name, unit[0]) - len(turns.samples[name][unit[0]])) * self._expected(turns, name, unit[0])
+            for name, some in units.items() for unit in some
+        )  # fmt: skip
+        left = f"about {duration(rest)} left" if rest else "done"
+        value = shown_sample(kind, taken[-1])
+        say(f"{len(taken)} of about {turns.about(variant, kind)} · {variant} · {kind}: {value} · {left}")
+
+    def _expected(self, turns: Turns, variant: str, kind: str) -> float:
+        """Seconds that a sample takes, as far as it is known: by those of this sitting, or by what was recorded."""
+        if kind in MEMORY:
+            return sample.SECONDS_OF_MEMORY
+        if taken := turns.samples[variant][kind]:
+            return sum(taken) / len(taken)
+        times = self.before[variant].time if variant in self.before else None
+        recorded = getattr(times, TIMES[kind], None) if times else None
+        return recorded.median if recorded else 0.0
+
+    def times(self, variant: str, load_before: float, ended: datetime) -> Times:
+        """What there is to record of a variant."""
+        taken = {
+            kind: Samples.of(found) for turns in self.turns.values()
+            for kind, found in turns.samples.get(variant, {}).items()
+        }  # fmt: skip
+        if variant == RECOMMENDED and self.watched:
+            taken["watch"] = Samples.of(self.watched)
+        reported = {name: taken[name] for name in self.plan.ask.seconds if name in taken} if self.plan.ask else {}
+        compared = {kind: found for turns in self.turns.values() if variant in turns.kinds
+                    for kind, found in turns.compared(variant).items()}  # fmt: skip
+        return Times(
+            **{named: taken[kind] for kind, named in (TIMES | MEMORY).items() if kind in taken},
+            steps_s={
+                kind: {words: Samples.of(some) for words, some in found.items()}
+                for kind, found in self.parts[variant].items() if found
+            } or None,
+            reported_s=reported or None,
+            rules={name: turns.rule for name, turns in self.turns.items() if variant in turns.kinds},
+            compared=compared or None,
+            load_before=round(load_before, 2),
+            cpu=cpu(),
+            measured_at=ended,
+        )  # fmt: skip
+
+
+def _keeps(engine: Engine, step: Step, plan: Plan, name: str) -> bool:
+    """Has the record of a variant the comparisons that a page shows of it, whenever they were made?"""
+    record = load(record_path(engine.environment, step.name, name, native_platform()))
+    compared = (record and record.time and record.time.compared) or {}
+    return {*plan.apart[name]} <= {*compared}
+
+
+def _sitting(engine: Engine, step: Step, only: str | None) -> Sitting:
+    """Who is timed, and of what. Raises Problem when nobody is."""
     plan = plan_of(step)
     if only:
         step.variant(only)
-    if plan.fresh and (not engine.fresh or engine.chosen):
+        plan = plan.alone(only)
+    else:
+        plan = plan.joined([name for name in plan.apart if not _keeps(engine, step, plan, name)])
+    left_out: list[str] = []
+    if any(kind.startswith("fresh-") for kind in plan.time) and (not engine.fresh or engine.chosen):
         say(
             "leaving out fresh machines with a cache in a registry: only the lab's own builder can be had a second time"
         )
-        plan.fresh.clear()
-    if plan.base and engine.driver != "docker":
+        left_out += ["fresh-edit", "fresh-lock"]
+    if "base" in plan.time and engine.driver != "docker":
         say("leaving out a changed base image: this builder does not see the images in the engine's store")
-        plan.base = False
+        left_out.append("base")
+    plan = plan.model_copy(update={"time": {kind: some for kind, some in plan.time.items() if kind not in left_out}})
+    named = {name for some in plan.time.values() for name in some}
     variants = [
         v for v in step.variants
-        if not v.teaching.fails_with and v.platforms([native_platform()]) and only in (None, v.name)
+        if v.name in named and not v.teaching.fails_with and v.platforms([native_platform()])
     ]  # fmt: skip
     if not variants:
         raise Problem(
             f"There is nothing to time of {step.name}{f'/{only}' if only else ''}.",
-            why="A build that is meant to fail is not timed, nor one that is not for this machine's own platform.",
+            why="No page compares its times; or its build is meant to fail, or is not for this machine's own platform.",
             next=f"make steps, then {step.timing_command}",
         )
-    records = {} if once else _records(engine, step, variants)
-    turns, starts = (1, 1) if once else (SAMPLES, STARTS)
-    samples: dict[str, dict[str, list[float]]] = {variant.name: defaultdict(list) for variant in variants}
-    parts: dict[str, dict[str, dict[str, list[float]]]] = {
-        variant.name: defaultdict(lambda: defaultdict(list)) for variant in variants
-    }
+    return Sitting(engine, step, plan, variants)
+
+
+def _take_builds(sitting: Sitting, rule: Rule) -> None:
+    """Time the builds. Afterwards the engine's images are those of the folder again."""
+    engine, step, plan = sitting.engine, sitting.step, sitting.plan
+    for variant in sitting.variants:  # everything in the builder's cache, and in the registry's
+        fresh = any(kind.startswith("fresh-") for kind in plan.kinds(variant.name))
+        cache_to = f"type=registry,mode=max,ref={sample.registry_cache(engine, step, variant)}"
+        builder.AGAIN(sample.build, engine, step, variant, **({"cache-to": cache_to} if fresh else {}))
+
+    def take(variant: Variant, kind: str) -> Taken:
+        one = sample.edit_to_answer if kind == "answer" else functools.partial(sample.build_after, kind=kind)
+        # `sample.build` does not build again within a sample: what the engine spoiled is taken again as a whole.
+        seconds, parts = builder.AGAIN(one, engine, step, variant)
+        return {kind: seconds}, parts
+
+    sitting.take("builds", rule, {v.name: [[kind] for kind in plan.kinds(v.name)] for v in sitting.variants}, take)
+    for variant in sitting.variants:
+        builder.AGAIN(sample.build, engine, step, variant)
+
+
+def _take_runs(sitting: Sitting, starts: Rule, memory: Rule, watched: int) -> None:
+    """Time starts, weigh the memory of what runs, and time `docker compose watch`."""
+    engine, step, plan = sitting.engine, sitting.step, sitting.plan
+
+    def start(variant: Variant, kind: str) -> Taken:
+        found = sample.start(engine, step, variant, plan.ask)
+        if "import" in plan.starts(variant.name):
+            found["import"] = sample.import_time(engine, step, variant, plan.imports)
+        return found, {}
+
+    def weigh(variant: Variant, kind: str) -> Taken:
+        return sample.memory(engine, step, variant), {}
+
+    names = [variant.name for variant in sitting.variants]
+    sitting.take("starts", starts, {name: [plan.starts(name)] for name in names if plan.starts(name)}, start)
+    weighed = plan.time.get("memory", [])
+    sitting.take("memory", memory, {name: [["memory-loaded"]] for name in names if name in weighed}, weigh)
+    if plan.watch and RECOMMENDED in names:
+        sitting.watched = sample.watch(engine, step, watched)
+
+
+def time_step(engine: Engine, step: Step, *, once: bool = False, only: str | None = None) -> None:
+    """Time the variants that the step's plan says, in turns, and put the samples into the records that are there.
+
+    `once` takes one sample of each and records nothing: to see whether a plan works. `only` is the one variant that is
+    recorded, in a sitting of its own with those that it is compared with. Raises Problem when a variant has no record
+    of what is in the folder, before or after, or when a build fails.
+    """
+    sitting = _sitting(engine, step, only)
+    recorded = [] if once else [variant for variant in sitting.variants if only in (None, variant.name)]
+    sitting.before = _records(engine, step, recorded)
+    builds, starts, memory = (ONCE, ONCE, ONCE) if once else (enough.BUILDS, enough.STARTS, enough.MEMORY)
     if not once:
-        check_room(engine, room_needed(plan, records, turns))
+        check_room(engine, room_needed(sitting.plan, sitting.before, builds.most))
     load_before = os.getloadavg()[0] if once else quiet_load()
-    for variant in variants:  # everything in the builder's cache, and in the registry's
-        cache_to = f"type=registry,mode=max,ref={_cache(engine, step, variant)}"
-        builder.AGAIN(_build, engine, step, variant, **({"cache-to": cache_to} if variant.name in plan.fresh else {}))
-    for number in range(turns):
-        for variant in variants:
-            for kind in plan.kinds(variant.name):
-                if number >= FEW and Samples.of(samples[variant.name][kind]).median > LONG:
-                    continue
-                # `_build` does not build again within a sample: what the engine spoiled is taken again as a whole.
-                take = _answer if kind == "answer" else functools.partial(_build_after, kind=kind)
-                seconds, found = builder.AGAIN(take, engine, step, variant)
-                samples[variant.name][kind].append(seconds)
-                for name, part in found.items():
-                    parts[variant.name][kind][name].append(part)
-                say(f"{number + 1} of {turns} · {variant.name} · {kind}: {seconds:.1f} s")
-    for variant in variants:  # the engine's images are those of the folder again
-        builder.AGAIN(_build, engine, step, variant)
-    for number in range(starts if plan.start else 0):
-        for variant in variants:
-            found = _start(engine, step, variant, plan.ask)
-            if plan.imports:
-                found["import"] = _import(engine, step, variant, plan.imports)
-            for kind, seconds in found.items():
-                samples[variant.name][kind].append(seconds)
-            say(f"{number + 1} of {starts} · {variant.name} · starts in {found['start']:.2f} s")
-    for number in range(turns if plan.memory else 0):
-        for variant in variants:
-            found = _memory(engine, step, variant)
-            for kind, size in found.items():
-                samples[variant.name][kind].append(size)
-            shown_size = megabytes(found["memory-loaded"])
-            say(f"{number + 1} of {turns} · {variant.name} · {shown_size} after {REQUESTS} requests")
-    if plan.watch and RECOMMENDED in samples:
-        samples[RECOMMENDED]["watch"] = watch(engine, step, turns)
-    kinds = list(dict.fromkeys(kind for variant in variants for kind in samples[variant.name]))
-    table = Table("variant", *kinds, title=f"{step.name}: medians")
+    _take_builds(sitting, builds)
+    _take_runs(sitting, starts, memory, 1 if once else WATCHED)
     ended = datetime.now(UTC).replace(microsecond=0)
-    for variant in variants:
-        taken = {kind: Samples.of(found) for kind, found in samples[variant.name].items()}
-        times = Times(
-            **{field: taken[kind] for kind, field in (TIMES | MEMORY).items() if kind in taken},
-            steps_s={kind: _parts(found) for kind, found in parts[variant.name].items() if found} or None,
-            reported_s={name: taken[name] for name in plan.ask.seconds} if plan.ask else None,
-            load_before=round(load_before, 2),
-            cpu=cpu(),
-            measured_at=ended,
+    times = {variant.name: sitting.times(variant.name, load_before, ended) for variant in sitting.variants}
+    _print(step, times)
+    now = _records(engine, step, recorded)  # anew: `make step-N` may have written them meanwhile
+    if changed := [name for name, record in now.items() if record.inputs_sha256 != sitting.before[name].inputs_sha256]:
+        raise Problem(
+            f"Nothing was recorded: {', '.join(changed)} changed while it was timed.",
+            why="The times above are of what was in the folder when the sitting began.",
+            next=step.timing_command,
         )
-        if not once:
-            save(records[variant.name].model_copy(update={"time": times}))
-        table.add_row(variant.name, *(_shown(kind, taken[kind]) if kind in taken else "" for kind in kinds))
+    for name, record in now.items():
+        save(record.model_copy(update={"time": times[name]}))
+
+
+def _print(step: Step, times: dict[str, Times]) -> None:
+    """The medians of a sitting, as a table."""
+    medians = {name: _medians(found) for name, found in times.items()}
+    kinds = list(dict.fromkeys(kind for found in medians.values() for kind in found))
+    table = Table("variant", *kinds, title=f"{step.name}: medians")
+    for name, found in medians.items():
+        table.add_row(name, *(shown_sample(kind, found[kind]) if kind in found else "" for kind in kinds))
     out.print(table)
 
 
-def _shown(kind: str, found: Samples) -> str:
-    return megabytes(found.median) if kind in MEMORY else duration(found.median)
+def _medians(times: Times) -> dict[str, float]:
+    fields = {kind: getattr(times, named) for kind, named in (TIMES | MEMORY).items()} | (times.reported_s or {})
+    return {kind: found.median for kind, found in fields.items() if found}
 
 
-def _parts(found: dict[str, list[float]]) -> dict[str, Samples]:
-    """The samples of the parts that something is made of; of a part that is too short to be seen each time, fewer."""
-    return {name: Samples.of(samples) for name, samples in found.items()}
+def shown_sample(kind: str, value: float) -> str:
+    """A sample as people read it: seconds, or bytes of memory."""
+    return megabytes(value) if kind in MEMORY else duration(value)

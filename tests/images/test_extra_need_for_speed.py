@@ -5,7 +5,7 @@ import tomllib
 import httpx
 import pytest
 
-from measure import timing
+from measure import plan, sample
 from measure.build import load_into_engine
 from measure.probe import running, wait_for
 from measure.records import LAB_ENVIRONMENT, load, record_path
@@ -77,12 +77,12 @@ def test_a_cache_mount_keeps_what_pip_compiled(engine):
     provide_bases(engine, [(STEP.variant(name), NATIVE) for name in ("plain", "cache-mounts")])
     log: list[str] = []
     for _ in range(2):
-        with timing.changed(STEP, "lock") as (copy, _):
+        with plan.changed(STEP, "lock") as (copy, _):
             log.clear()
             load_into_engine(engine, copy, copy.variant("cache-mounts"), NATIVE, log=log)
     assert any("Using cached" in line and "psycopg2" in line for line in log)
     assert not any("Building wheel for psycopg2" in line for line in log)
-    with timing.changed(STEP, "lock") as (copy, _):
+    with plan.changed(STEP, "lock") as (copy, _):
         load_into_engine(engine, copy, copy.variant("plain"), NATIVE, log=log)
     assert any("Building wheel for psycopg2" in line for line in log)
 
@@ -101,7 +101,7 @@ def test_a_cache_mount_is_empty_on_another_machine_and_a_registry_cache_is_not(e
         load_into_engine(other, STEP, variant, NATIVE, log=log, **{"cache-from": address})
         assert not any("Collecting" in line for line in log)
         log.clear()
-        with timing.changed(STEP, "lock") as (copy, _):
+        with plan.changed(STEP, "lock") as (copy, _):
             load_into_engine(other, copy, copy.variant("cache-mounts"), NATIVE, log=log, **{"cache-from": address})
     assert any("Building wheel for psycopg2" in line for line in log)
 
@@ -110,4 +110,4 @@ def test_a_cache_mount_is_empty_on_another_machine_and_a_registry_cache_is_not(e
 def test_watch_brings_a_changed_line_into_the_running_container(engine):
     """However long it takes: the times are recorded elsewhere."""
     provide_bases(engine, [(STEP.recommended, NATIVE)])
-    assert len(timing.watch(engine, STEP, 2)) == 2
+    assert len(sample.watch(engine, STEP, 2)) == 2

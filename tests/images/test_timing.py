@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from measure import timing
+from measure import plan, sample
 from measure.build import load_into_engine
 from measure.engine import native_platform
 from measure.errors import Problem
@@ -31,6 +31,7 @@ STOPSIGNAL SIGINT
 CMD ["python", "-m", "http.server", "8000"]
 """
 PLAN = """
+time = {}
 code = "told.txt"
 watch = "step-9-demo-development"
 answer = {path = "/told.txt", before = "one", after = "NEW"}
@@ -45,8 +46,8 @@ def step(tmp_path, engine, monkeypatch):
     for name, text in {"compose.yaml": COMPOSE, "Dockerfile": DOCKERFILE, "told.txt": "one\n"}.items():
         (folder / name).write_text(text)
     (tmp_path / "step-9-demo.toml").write_text(PLAN)
-    monkeypatch.setattr(timing, "PLANS", tmp_path)
-    monkeypatch.setattr(timing, "SETTLED", 1)
+    monkeypatch.setattr(plan, "PLANS", tmp_path)
+    monkeypatch.setattr(sample, "SETTLED", 1)
     yield Step("step-9-demo", folder)
     shutil.rmtree(folder)
     arch = native_platform().split("/")[1]
@@ -66,19 +67,22 @@ def test_on_a_changed_base_everything_is_built_again(engine, step, monkeypatch):
         load_into_engine(*arguments, log=log, **settings)
         logs.append(log)
 
-    monkeypatch.setattr(timing.builder, "load_into_engine", load)
-    for kind in ("unchanged", "unchanged", "base", "unchanged", "edit"):
-        timing._build_after(engine, step, step.recommended, kind)
+    monkeypatch.setattr(sample.builder, "load_into_engine", load)
+    for kind in ("", "", "base", "", "edit"):
+        if kind:
+            sample.build_after(engine, step, step.recommended, kind)
+        else:
+            sample.build(engine, step, step.recommended)
     assert [ran(log, "RUN cat /proc") for log in logs[1:]] == [False, True, False, False]
     assert [ran(log, "COPY told.txt") for log in logs[1:]] == [False, True, False, True]
     assert not [image for image in engine.docker.image.list() if "measure-base" in str(image.repo_tags)]
 
 
 def test_a_changed_line_that_does_not_reach_the_image_is_no_sample(engine, step, monkeypatch):
-    timing._build_after(engine, step, step.recommended, "edit")
+    sample.build_after(engine, step, step.recommended, "edit")
     (step.folder / "Dockerfile").write_text(DOCKERFILE.replace("COPY told.txt ./", "RUN echo one > told.txt"))
     with pytest.raises(Problem, match="does not have the new value") as problem:
-        timing._build_after(engine, step, step.recommended, "edit")
+        sample.build_after(engine, step, step.recommended, "edit")
     assert "/told.txt answers: one" in problem.value.why
     assert engine.docker.container.list(all=True) == []
 
@@ -87,10 +91,10 @@ def test_a_changed_line_that_does_not_reach_the_image_is_no_sample(engine, step,
 def test_a_fresh_machine_has_what_the_registry_has_and_no_more(engine, step):
     if engine.fresh is None:
         pytest.skip("only the lab makes a second engine")
-    cache = f"type=registry,ref={timing._cache(engine, step, step.recommended)}"
+    cache = f"type=registry,ref={sample.registry_cache(engine, step, step.recommended)}"
     name = load_into_engine(engine, step, step.recommended, native_platform(), **{"cache-to": f"{cache},mode=max"})
     log: list[str] = []
-    with engine.fresh() as other, timing.changed(step, "edit") as (copy, _):
+    with engine.fresh() as other, plan.changed(step, "edit") as (copy, _):
         assert other.docker.image.list() == []
         load_into_engine(other, copy, copy.recommended, native_platform(), log=log, **{"cache-from": cache})
         assert ran(log, "COPY told.txt")
@@ -100,12 +104,12 @@ def test_a_fresh_machine_has_what_the_registry_has_and_no_more(engine, step):
 
 
 def test_a_running_container_answers_with_a_changed_line(engine, step):
-    seconds, parts = timing._answer(engine, step, step.recommended)
-    assert list(parts) == [*timing.PARTS.values(), timing.LAST_PART]
+    seconds, parts = sample.edit_to_answer(engine, step, step.recommended)
+    assert list(parts) == [*sample.PARTS.values(), sample.LAST_PART]
     assert sum(parts.values()) == pytest.approx(seconds)
     assert engine.docker.compose.ls(all=True, filters={"name": "measure-"}) == []
 
 
 def test_watch_brings_changed_lines_into_a_running_container(engine, step):
-    assert len(timing.watch(engine, step, 2)) == 2
+    assert len(sample.watch(engine, step, 2)) == 2
     assert engine.docker.compose.ls(all=True, filters={"name": "measure-"}) == []

@@ -123,9 +123,27 @@ def test_a_build_that_is_meant_to_fail_is_counted_as_that(engine, done, capsys):
     assert refused and row[:5] == [str(built), str(refused), str(built + refused), "", ""]
 
 
+def test_what_is_kept_is_counted_apart(engine, done, capsys, monkeypatch):
+    built = ladder.measure_step
+
+    def measure(engine, step, done):
+        def as_kept(outcome):
+            outcome.kept = outcome.variant.name == "slim"
+            done(outcome)
+
+        built(engine, step, as_kept)
+
+    monkeypatch.setattr(ladder, "measure_step", measure)
+    run(engine, "all", "step-1-kiss")
+    shown = capsys.readouterr().out
+    good = str(2 * VARIANTS["step-1-kiss"] - 2)
+    assert rows(shown)["step-1-kiss"][:6] == [good, "", good, "", "", "2"]
+    assert "kept: builds that take minutes, and whose records hold" in shown
+
+
 def test_record_times_what_has_a_plan_and_says_what_has_none(engine, done, capsys, tmp_path, monkeypatch):
-    monkeypatch.setattr(ladder.timing, "PLANS", tmp_path)
-    (tmp_path / "step-1-kiss.toml").write_text("start = true\n")
+    monkeypatch.setattr(ladder.plan, "PLANS", tmp_path)
+    (tmp_path / "step-1-kiss.toml").write_text("[time]\nstart = ['slim']\n")
     run(engine, "record", "step-1-kiss", "step-3-multistage")
     assert done == [("images", "step-1-kiss"), ("times", "step-1-kiss"), ("images", "step-3-multistage")]
     shown = capsys.readouterr().out
@@ -264,8 +282,8 @@ def test_a_step_whose_inputs_changed_meanwhile_is_done_again(engine, done):
 
 def test_a_step_whose_plan_changed_meanwhile_is_done_again(engine, done, tmp_path, monkeypatch):
     interrupted(engine, done, "record")
-    (tmp_path / f"{NAMES[0]}.toml").write_text("cold = true\n")
-    monkeypatch.setattr(ladder.timing, "PLANS", tmp_path)
+    (tmp_path / f"{NAMES[0]}.toml").write_text("[time]\ncold = ['slim']\n")
+    monkeypatch.setattr(ladder.plan, "PLANS", tmp_path)
     run(engine, "record")
     assert done[:2] == [("images", NAMES[0]), ("times", NAMES[0])]
 

@@ -1,6 +1,7 @@
 """How pages show times: each number with its spread, the parts of a whole, and nothing that was not timed."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from types import SimpleNamespace
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from measure import pages
+from measure.enough import Compared
 from measure.errors import Problem
 from measure.pages import Page
 from measure.records import Samples, Times, load, record_path
@@ -132,6 +134,23 @@ def test_only_some_variants_are_shown_and_what_was_not_timed_is_refused(page):
         page._timings("step-4", "watch: under watch", only=("slim",))
     with pytest.raises(Problem, match="no times of base"):
         page._parts("step-4/slim", "base")
+
+
+def test_a_comparison_that_a_record_keeps_is_shown_whatever_became_of_the_other_one(page):
+    page._seconds("step-4/slim", "answer")
+    one = page.records.get("")
+    kept = Compared(against="full", median=5.0, ratio=0.601, low=0.5, high=0.722, found="differs")
+    later = one.time.measured_at + timedelta(days=9)
+    times = one.time.model_copy(update={"compared": {"answer": [kept]}, "measured_at": later})
+    page.records.get = lambda *_: one.model_copy(update={"variant": "alpine", "time": times})
+    text = page._compared("step-4/alpine", "answer")
+    assert re.sub(r"\]\([^)]*\)\{ \.measured \}|\[", "", text).replace("&nbsp;", " ") == (
+        "3.0 s against 5.0 s with `full` (0.60 times, between 0.50 and 0.72)"
+    )
+    assert "3 samples, taken on 2026-01-10; 98% interval" in text
+    with pytest.raises(Problem, match="step-4/alpine is compared with nothing in cold") as problem:
+        page._compared("step-4/alpine", "cold")
+    assert problem.value.next == "make time-step-4 VARIANT=alpine"
 
 
 def test_times_of_two_sittings_are_not_compared(page):

@@ -1,4 +1,4 @@
-"""What is not built again: a build that failed as it was meant to, of the same files, by the same builder, today."""
+"""What is not built again: what failed as it was meant to, today; and what takes minutes, where its record holds."""
 
 import threading
 from dataclasses import replace
@@ -133,6 +133,75 @@ def test_where_the_base_image_is_not_known_nothing_is_kept(engine, builds):
 def test_where_nothing_can_be_kept_it_is_recorded_all_the_same(engine, builds, tmp_path):
     run.failures().write_text("no folder")
     assert records.load(measure(engine).record.path)
+
+
+#: A variant that is not to be emulated, where that can be avoided.
+ALPINE, EMULATED = STEP.variant("alpine"), "linux/arm64"
+
+
+@pytest.fixture
+def recorded(engine, builds, monkeypatch):
+    """Writes a record of alpine as it is, with what a test changes in it."""
+    monkeypatch.setattr(builder, "native_platform", lambda: PLATFORM)
+    builds.says = "a mishap"
+
+    def write(variant=ALPINE, platform: str = EMULATED, **changes) -> records.Record:
+        inputs = run.inputs_of(STEP, variant, engine.recipe)
+        one = record(step=STEP.name, variant=variant.name, platform=platform, inputs=inputs)
+        one = one.model_copy(update={"inputs_sha256": inputs.sha256, **changes})
+        one.path.parent.mkdir(parents=True, exist_ok=True)
+        one.path.write_text(records.as_json(one))
+        return one
+
+    return write
+
+
+def test_what_takes_minutes_under_emulation_is_not_built_again_while_its_record_holds(engine, builds, recorded):
+    one = recorded()
+    text = one.path.read_text()
+    outcome = measure(engine, ALPINE, EMULATED)
+    assert (outcome.kept, outcome.expected, outcome.record) == (True, True, one)
+    assert builds.calls == []
+    assert one.path.read_text() == text
+
+
+def test_on_its_own_processor_it_is_built_and_so_is_what_emulates_quickly(engine, builds, recorded):
+    recorded(platform=PLATFORM)
+    assert not measure(engine, ALPINE, PLATFORM).kept
+    recorded(variant=STEP.variant("binary"))
+    assert not measure(engine, STEP.variant("binary"), EMULATED).kept
+    assert len(builds.calls) == 2
+
+
+def test_what_takes_minutes_everywhere_is_kept_everywhere(engine, builds, recorded):
+    slow = replace(ALPINE, teaching=ALPINE.teaching.model_copy(update={"quick": False, "emulate": True}))
+    recorded(platform=PLATFORM)
+    assert measure(engine, slow, PLATFORM).kept
+
+
+@pytest.mark.parametrize("what", ["files", "record", "form", "outcome", "method", "base", "unknown base"])
+def test_it_is_built_again_when_its_record_does_not_hold(engine, builds, recorded, monkeypatch, what):
+    pulled = records.BaseImage(name="python:3.14-alpine", origin="docker.io", digest="sha256:1")
+    one = recorded()
+    match what:
+        case "files":
+            recorded(inputs_sha256="0" * 64)
+        case "record":
+            one.path.unlink()
+        case "form":
+            one.path.write_text("{}")
+        case "outcome":
+            failure = records.Failure(exit_code=1, line="a mishap")
+            recorded(outcome="failed", failure=failure, size=None, contents=None)
+        case "method":
+            monkeypatch.setattr(run.methods, "of_image", lambda record: ["a change"])
+        case "base" | "unknown base":
+            engine.recipe = lambda name: None
+            one = recorded(provenance=one.provenance.model_copy(update={"bases": [pulled]}))
+            assert measure(engine, ALPINE, EMULATED).kept
+            engine.base = "sha256:2" if what == "base" else None
+    assert not measure(engine, ALPINE, EMULATED).kept
+    assert builds.calls == [("alpine", EMULATED)]
 
 
 def test_bases_are_recorded_under_the_digest_that_their_names_have_in_the_end(engine, builds):

@@ -1,89 +1,18 @@
+"""A sitting: who is timed, how often, what is recorded of it, and what stops it."""
+
 import re
-from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
 
-from measure import timing
+from measure import enough, plan, sample, timing
 from measure.build import step_seconds
 from measure.errors import Problem
-from measure.records import LAB_ENVIRONMENT, MEMORY, TIMES, Samples, Times, load, record_path
-from measure.steps import Step, all_steps, find_step
+from measure.records import LAB_ENVIRONMENT, load, record_path
+from measure.steps import find_step
 
-TIMED = [find_step(path.stem) for path in sorted(timing.PLANS.glob("*.toml"))]
-CHANGES = [(step, kind) for step in TIMED for kind in timing.plan_of(step).changes]
-
-
-@pytest.mark.parametrize(("step", "kind"), CHANGES, ids=lambda value: getattr(value, "name", value))
-def test_a_change_changes_its_files_alone_and_is_another_each_time(step, kind):
-    def texts(folder):
-        paths = (path for path in folder.rglob("*") if path.is_file())
-        return {str(path.relative_to(folder)): path.read_text() for path in paths}
-
-    seen = []
-    for _ in range(2):
-        with timing.changed(step, kind) as (copy, _):
-            seen.append(texts(copy.folder))
-            assert copy == replace(step, folder=copy.folder)
-            assert [variant.name for variant in copy.variants] == [variant.name for variant in step.variants]
-    plan = timing.plan_of(step)
-    changes = plan.compiled if kind == "compiled" else plan.dependency
-    files = [plan.code] if kind == "edit" else [change.file for change in changes]
-    assert sorted(name for name in seen[0] if seen[0][name] != seen[1][name]) == files
-    if kind == "edit" and plan.answer:
-        original = (step.folder / plan.code).read_text()
-        assert plan.answer.before in original
-        assert plan.answer.before not in seen[0][plan.code]
-        assert len(seen[0][plan.code].splitlines()) == len(original.splitlines())
-    elif kind == "edit":
-        assert seen[0][plan.code].startswith((step.folder / plan.code).read_text().rstrip("\n"))
-    for change in changes if kind != "edit" else []:
-        found = [
-            re.search(re.escape(change.after).replace("NONCE", "[0-9a-f]{64}"), one[change.file])[0] for one in seen
-        ]
-        assert ("NONCE" in change.after) == (found[0] != found[1])
-        assert change.before not in seen[0][change.file]
-
-
-def test_a_change_that_fits_no_more_is_told(tmp_path, monkeypatch):
-    step = find_step("extra-need-for-speed")
-    text = (timing.PLANS / f"{step.name}.toml").read_text().replace("before = '''", "before = '''no such line")
-    (tmp_path / f"{step.name}.toml").write_text(text)
-    monkeypatch.setattr(timing, "PLANS", tmp_path)
-    with pytest.raises(Problem, match="no such line"), timing.changed(step, "compiled"):
-        pass
-
-
-def test_a_kind_that_changes_nothing_is_refused():
-    """Else the builder's cache would be timed in its place."""
-    with pytest.raises(Problem, match="no change of kind compiled"), timing.changed(find_step("step-1"), "compiled"):
-        pass
-
-
-def test_a_step_without_edits_is_told(tmp_path):
-    with pytest.raises(Problem, match="nothing to time"):
-        timing.plan_of(Step("step-9-demo", tmp_path))
-
-
-def test_a_plans_kinds_are_fields_of_a_record():
-    for step in TIMED:
-        plan = timing.plan_of(step)
-        names = {variant.name for variant in step.variants}
-        assert {*plan.fresh, *(one for some in plan.only.values() for one in some)} <= names
-        assert plan.only.keys() <= {*plan.builds, "answer"}
-        for name in names:
-            assert set(plan.kinds(name)) <= set(TIMES)
-    assert set(TIMES.values()) <= set(Times.model_fields)
-
-
-def test_the_new_version_of_a_dependency_is_locked_too():
-    """A change of version that pip refuses, because a hash is wrong, would time a failure."""
-    for step in TIMED:
-        plan = timing.plan_of(step)
-        for change in plan.dependency + plan.compiled:
-            if "sha256:" in change.before:
-                assert "sha256:" in change.after
-                assert not set(re.findall(r"sha256:\w+", change.before)) & set(re.findall(r"sha256:\w+", change.after))
+#: Turn by turn, the noise of a quiet machine.
+QUIET = [1.0, 1.01, 0.99, 1.005, 0.995, 1.008, 0.992]
 
 
 def test_the_steps_of_a_build_are_read_from_what_the_builder_prints():
@@ -114,7 +43,7 @@ def test_times_are_not_put_into_the_record_of_something_else(monkeypatch):
     """The records are of the lab's recipes; with another recipe they are of another image."""
     engine = SimpleNamespace(environment="lab-amd64", recipe=lambda name: "0" * 64)
     monkeypatch.setattr(timing, "native_platform", lambda: "linux/amd64")
-    monkeypatch.setattr(timing, "_build", lambda *_: pytest.fail("nothing may be built"))
+    monkeypatch.setattr(sample, "build", lambda *_: pytest.fail("nothing may be built"))
     with pytest.raises(Problem, match="no record of what is in the folder now"):
         timing.time_step(engine, find_step("step-2"))
 
@@ -129,43 +58,77 @@ def test_a_sitting_waits_for_a_quiet_machine_but_not_for_ever(monkeypatch, loads
     assert clock[0] == slept
 
 
-@pytest.fixture
-def sitting(monkeypatch):
-    """Stands in for engine and clock: a sitting of one variant in which a kind of build takes so many seconds, or 1.
+class Stand:
+    """Stands in for engine and clock: says what a sample takes, and keeps what was built and recorded."""
 
-    Calling it returns what was built and what was recorded.
-    """
-
-    def sit(step: str, only: str, seconds: dict[str, float] | None = None) -> tuple[list[str], list]:
-        built, saved = [], []
-
-        def build(_engine, _step, variant, *_, kind="", **__):
-            built.append(variant.name)
-            return (seconds or {}).get(kind, 1.0), {}
-
-        made = load(record_path("lab-amd64", find_step(step).name, only, "linux/amd64"))
+    def __init__(self, monkeypatch) -> None:
+        self.seconds = lambda variant, kind: {"recommended": 1.0, "slim": 1.5}.get(variant, 2.0)
+        self.built: list[str] = []
+        self.started: list[str] = []
+        self.saved: list = []
+        #: Called before records are read: the first time when the sitting begins, the second time when it ends.
+        self.before_records = [lambda records: records, lambda records: records]
+        self._taken: dict[tuple[str, str], int] = {}
         monkeypatch.setattr(timing, "native_platform", lambda: "linux/amd64")
-        monkeypatch.setattr(timing, "_records", lambda *_: {only: made})
-        monkeypatch.setattr(timing, "_build", build)
-        monkeypatch.setattr(timing, "_build_after", build)
-        monkeypatch.setattr(timing, "_start", lambda *_: {"start": 0.5, "python_seconds": 1.0, "numpy_seconds": 1.0})
+        monkeypatch.setattr(timing, "_records", self._records)
         monkeypatch.setattr(timing, "quiet_load", lambda: 0.1)
-        monkeypatch.setattr(timing, "_memory", lambda *_: {"memory-idle": 1.0, "memory-loaded": 2.0})
-        monkeypatch.setattr(timing, "save", saved.append)
+        monkeypatch.setattr(timing, "save", self.saved.append)
+        for name in ("build", "build_after", "edit_to_answer", "start", "memory", "import_time"):
+            monkeypatch.setattr(sample, name, getattr(self, f"_{name}"))
+        monkeypatch.setattr(sample, "watch", lambda engine, step, times: [0.9] * times)
         info = SimpleNamespace(docker_root_dir="/no/such/place")
         docker = SimpleNamespace(system=SimpleNamespace(info=lambda: info))
-        engine = SimpleNamespace(environment="lab-amd64", fresh=None, cache_registry="", docker=docker)
-        timing.time_step(engine, find_step(step), only=only)
-        return built, saved
+        self.engine = SimpleNamespace(
+            environment="lab-amd64", fresh=None, chosen=False, driver="docker", cache_registry="", docker=docker
+        )
 
-    return sit
+    def _records(self, _engine, step, variants):
+        found = {v.name: load(record_path("lab-amd64", step.name, v.name, "linux/amd64")) for v in variants}
+        return self.before_records.pop(0)(found)
+
+    def _value(self, variant, kind):
+        number = self._taken[variant, kind] = self._taken.get((variant, kind), -1) + 1
+        noise = QUIET[(number + len(variant)) % len(QUIET)]
+        return self.seconds(variant, kind) * noise
+
+    def _build(self, _engine, _step, variant, **_):
+        self.built.append(f"{variant.name}")
+        return 1.0, {}
+
+    def _build_after(self, _engine, _step, variant, kind):
+        self.built.append(f"{variant.name} {kind}")
+        return self._value(variant.name, kind), {"exporting": 0.5}
+
+    def _edit_to_answer(self, engine, step, variant):
+        return self._build_after(engine, step, variant, "answer")
+
+    def _start(self, _engine, _step, variant, question):
+        self.started.append(variant.name)
+        kinds = ["start", *(question.seconds if question else [])]
+        return {kind: self._value(variant.name, kind) for kind in kinds}
+
+    def _import_time(self, _engine, _step, variant, _module):
+        return self._value(variant.name, "import")
+
+    def _memory(self, _engine, _step, variant):
+        return {kind: 1e7 * self._value(variant.name, kind) for kind in ("memory-idle", "memory-loaded")}
+
+    def sit(self, step: str, **settings) -> dict:
+        """The times that were recorded, by variant."""
+        timing.time_step(self.engine, find_step(step), **settings)
+        return {record.variant: record.time for record in self.saved}
+
+
+@pytest.fixture
+def stand(monkeypatch):
+    return Stand(monkeypatch)
 
 
 def test_a_sitting_that_would_fill_the_disk_does_not_begin(monkeypatch, tmp_path):
-    """Step 2's naive variant is built cold and after a changed package, five times each: ten times its own layers."""
+    """Step 2's recommended variant is built cold and after a changed package, five times each at most."""
     step = find_step("step-2")
-    record = load(record_path(LAB_ENVIRONMENT, step.name, "naive", "linux/amd64"))
-    needed = timing.room_needed(timing.plan_of(step), {"naive": record}, 5)
+    record = load(record_path(LAB_ENVIRONMENT, step.name, "recommended", "linux/amd64"))
+    needed = timing.room_needed(plan.plan_of(step), {"recommended": record}, 5)
     own = [layer for layer in record.size.layers if not layer.of_base]
     assert needed == timing.STAGES * 10 * sum(layer.unpacked_tar_bytes + layer.transfer_bytes for layer in own)
     info = SimpleNamespace(docker_root_dir=str(tmp_path))
@@ -179,57 +142,142 @@ def test_a_sitting_that_would_fill_the_disk_does_not_begin(monkeypatch, tmp_path
     timing.check_room(engine, needed + 1)
 
 
-def test_one_variant_alone_is_timed_and_another_one_is_left_as_it_is(sitting):
-    built, (record,) = sitting("step-2", "naive")
-    assert set(built) == {"naive"}
-    assert record.variant == "naive"
-    assert record.time.rebuild_after_edit_s.samples == [1.0] * timing.SAMPLES
+def test_what_the_plan_says_is_timed_in_turns_and_recorded_with_its_rule(stand):
+    times = stand.sit("step-1")
+    assert {*times} == {"naive", "slim", "recommended", "solution"}
+    turn = [f"{name} {kind}" for name in ("naive", "recommended", "slim") for kind in ("cold", "edit", "lock")]
+    assert stand.built == ["naive", "recommended", "slim", "solution"] + 3 * turn + [
+        "naive", "recommended", "slim", "solution",
+    ]  # fmt: skip
+    naive = times["naive"]
+    assert [len(one.samples) for one in (naive.cold_build_s, naive.rebuild_after_edit_s)] == [3, 3]
+    assert naive.steps_s["cold"]["exporting"].samples == [0.5] * 3
+    assert naive.rules == {"builds": enough.BUILDS, "starts": enough.STARTS}
+    (found,) = naive.compared["lock"]
+    assert (found.against, found.found) == ("recommended", "differs")
+    assert found.median == times["recommended"].rebuild_after_lock_s.median
+    assert found.low < 2 < found.high
+    assert times["recommended"].compared is None
+    assert times["solution"].cold_build_s is None
+    assert times["solution"].compared["start"][0].against == "slim"
+    assert times["solution"].rules.keys() == {"starts"}
+
+
+def test_what_cannot_be_told_apart_takes_all_turns_and_nothing_else_does(stand):
+    noise = iter([1, 1.6, 0.7, 1.3, 0.6] * 9)
+    stand.seconds = lambda variant, kind: (
+        4 * next(noise) if (variant, kind) == ("slim", "lock") else {"naive": 8.0}.get(variant, 4.0)
+    )
+    times = stand.sit("step-1")
+    counts = {
+        name: [len(getattr(times[name], f"rebuild_after_{kind}_s").samples) for kind in ("edit", "lock")]
+        for name in ("naive", "recommended", "slim")
+    }
+    assert counts == {"naive": [3, 3], "recommended": [3, 5], "slim": [3, 5]}
+    assert times["slim"].compared["lock"][0].found == "open"
+
+
+def test_a_build_of_minutes_is_timed_twice_where_that_is_clear(stand):
+    stand.seconds = lambda variant, kind: {"slim-source": 330.0, "alpine-source": 230.0}.get(variant, 20.0)
+    times = stand.sit("step-4")
+    assert [len(times[name].cold_build_s.samples) for name in ("slim-source", "alpine-source")] == [2, 2]
+    assert times["slim-source"].start_to_first_response_s is None
+    assert {*times["slim"].reported_s} == {"python_seconds", "numpy_seconds"}
+    assert times["slim"].resident_idle_bytes.samples
+
+
+def test_one_variant_alone_is_recorded_and_those_that_it_is_compared_with_are_left_as_they_are(stand):
+    times = stand.sit("step-2", only="naive")
+    assert {*stand.built} >= {"naive edit", "recommended edit"}
+    assert not [one for one in stand.built if "no-venv" in one]
+    assert {*times} == {"naive"}
+    assert times["naive"].compared["edit"][0].against == "recommended"
     with pytest.raises(Problem, match="no variant called nobody"):
-        sitting("step-2", "nobody")
+        stand.sit("step-2", only="nobody")
     with pytest.raises(Problem, match="nothing to time of extra-compiling-deps/broken"):
-        sitting("extra-compiling-deps", "broken")
+        stand.sit("extra-compiling-deps", only="broken")
 
 
-def test_a_build_of_over_three_minutes_is_timed_three_times_and_any_other_five_times(sitting):
-    slow = timing.LONG + 1.0
-    _, (record,) = sitting("step-4", "slim-source", {"cold": slow, "lock": timing.LONG})
-    assert record.time.cold_build_s.samples == [slow] * 3
-    assert record.time.rebuild_after_lock_s.samples == [timing.LONG] * 5
-    assert record.time.rebuild_after_edit_s.samples == [1.0] * 5
+def test_what_one_sentence_needs_is_timed_when_it_is_asked_for(stand):
+    stand.seconds = lambda variant, kind: 25.0
+    times = stand.sit("extra-need-for-speed", only="links")
+    assert {*times} == {"links"}
+    assert times["links"].compared["base"][0].against == "plain"
+    assert {one for one in stand.built if " " in one} == {"links base", "plain base"}
+    assert stand.started == []
 
 
-@pytest.mark.parametrize("step", TIMED, ids=lambda step: step.name)
-def test_each_native_record_of_the_lab_has_the_times_of_its_plan(step):
-    """Five samples or more, three of what takes over three minutes; an application's with all that there is to time."""
-    plan = timing.plan_of(step)
-    for variant in step.variants:
-        record = load(record_path(LAB_ENVIRONMENT, step.name, variant.name, "linux/amd64"))
-        if record.outcome == "failed":
-            continue
-        times = dict(record.time)
-        taken = [*plan.kinds(variant.name), *(["start"] if plan.start else []), *(MEMORY if plan.memory else [])]
-        if step in all_steps():
-            assert {"cold", "edit", "lock", "start", *MEMORY} <= {*taken}, variant.name
-        for name, found in times.items():
-            if isinstance(found, Samples):
-                few = name not in MEMORY.values() and found.median > timing.LONG
-                assert len(found.samples) >= (3 if few else 5), name
-        for kind in taken:
-            found = times[(TIMES | MEMORY)[kind]]
-            assert found, f"{variant.name} has no {kind}: {step.timing_command}"
+def test_what_one_sentence_needs_is_timed_with_the_others_where_its_record_has_lost_it(stand, monkeypatch):
+    """As after a change of its Dockerfile: the record is of another image, and has no times."""
+
+    def forgetful(path):
+        record = load(path)
+        return record.model_copy(update={"time": None}) if path.name.startswith("links.") else record
+
+    stand.seconds = lambda variant, kind: 25.0
+    monkeypatch.setattr(timing, "load", forgetful)
+    times = stand.sit("extra-need-for-speed")
+    assert [one for one in stand.built if one.startswith("links ")] == ["links base"] * 3
+    assert times["links"].compared["base"][0].against == "plain"
+    assert "bind-mounts" not in times
+
+
+def test_without_the_labs_own_builder_what_only_that_can_time_is_left_out(stand, capsys):
+    stand.engine.driver = "docker-container"
+    times = stand.sit("extra-need-for-speed")
+    assert not {one.split()[1] for one in stand.built if " " in one} & {"base", "fresh-edit", "fresh-lock"}
+    assert times["recommended"].watch_to_answer_s.samples == [0.9] * timing.WATCHED
+    assert {*times["recommended"].compared} == {"lock", "answer", "start", "import", "memory-loaded"}
+    told = capsys.readouterr().err
+    assert "leaving out fresh machines" in told and "leaving out a changed base image" in told
+
+
+def test_once_takes_one_sample_of_each_and_records_nothing(stand):
+    assert stand.sit("step-1", once=True) == {}
+    assert stand.built.count("naive cold") == stand.started.count("solution") == 1
+
+
+def test_a_record_that_was_written_meanwhile_keeps_what_it_says(stand):
+    """`make step-1` in the middle of a sitting found another size."""
+
+    def grown(records):
+        for record in records.values():
+            record.size.transfer_bytes += 1
+        return records
+
+    stand.before_records[1] = grown
+    stand.sit("step-1")
+    for record in stand.saved:
+        old = load(record_path("lab-amd64", record.step, record.variant, "linux/amd64"))
+        assert record.size.transfer_bytes == old.size.transfer_bytes + 1
+        assert record.time != old.time
+
+
+def test_what_was_timed_is_not_recorded_of_something_else(stand, capsys):
+    """A Dockerfile was changed and measured in the middle of a sitting."""
+    stand.before_records[1] = lambda records: (
+        records | {"slim": records["slim"].model_copy(update={"inputs_sha256": "0" * 64})}
+    )
+    with pytest.raises(Problem, match="Nothing was recorded: slim changed while it was timed"):
+        stand.sit("step-1")
+    assert stand.saved == []
+    assert "step-1-kiss: medians" in capsys.readouterr().out
+
+
+def test_each_sample_is_told_with_a_rough_rest(stand, capsys):
+    stand.sit("step-1")
+    told = capsys.readouterr().err
+    assert re.search(r"1 of about 3 · naive · cold: 2\.0 s · about .* left", told)
+    assert "3 of about 3 · slim · lock: 1.5 s · done" in told
 
 
 def test_a_build_that_fails_is_told_with_the_builders_own_words(monkeypatch):
     def fail(*_, **__):
-        raise timing.builder.BuildError(1, ["#5 [2/3] RUN false", "#5 0.1 no such luck", "#5 ERROR: exit code: 1"])
+        raise sample.builder.BuildError(1, ["#5 [2/3] RUN false", "#5 0.1 no such luck", "#5 ERROR: exit code: 1"])
 
     step = find_step("step-2")
-    monkeypatch.setattr(timing.builder, "load_into_engine", fail)
+    monkeypatch.setattr(sample.builder, "load_into_engine", fail)
     with pytest.raises(Problem, match="recommended does not build") as problem:
-        timing._build(None, step, step.recommended)
+        sample.build(None, step, step.recommended)
     assert "no such luck" in problem.value.why
     assert problem.value.next == "make step-2, then make time-step-2"
-
-
-def test_samples_keep_their_median():
-    assert Samples.of([3.00049, 0.0012345, 2.0]).model_dump() == {"samples": [3.0, 0.001234, 2.0], "median": 2.0}

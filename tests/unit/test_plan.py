@@ -1,0 +1,201 @@
+"""Plans change what they say, and time what a page compares: no more and no less."""
+
+import re
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import PurePosixPath
+
+import pytest
+
+from measure import enough, folklore, plan, site
+from measure.errors import Problem
+from measure.pages import Page, Records
+from measure.records import LAB_ENVIRONMENT, MEMORY, TIMES, Samples, Times, load, record_path
+from measure.steps import ROOT, Step, find_step
+
+TIMED = [find_step(path.stem) for path in sorted(plan.PLANS.glob("*.toml"))]
+CHANGES = [(step, kind) for step in TIMED for kind in plan.plan_of(step).changes]
+
+
+@pytest.mark.parametrize(("step", "kind"), CHANGES, ids=lambda value: getattr(value, "name", value))
+def test_a_change_changes_its_files_alone_and_is_another_each_time(step, kind):
+    def texts(folder):
+        paths = (path for path in folder.rglob("*") if path.is_file())
+        return {str(path.relative_to(folder)): path.read_text() for path in paths}
+
+    seen = []
+    for _ in range(2):
+        with plan.changed(step, kind) as (copy, _):
+            seen.append(texts(copy.folder))
+            assert copy == replace(step, folder=copy.folder)
+            assert [variant.name for variant in copy.variants] == [variant.name for variant in step.variants]
+    planned = plan.plan_of(step)
+    changes = planned.compiled if kind == "compiled" else planned.dependency
+    files = [planned.code] if kind == "edit" else [change.file for change in changes]
+    assert sorted(name for name in seen[0] if seen[0][name] != seen[1][name]) == files
+    if kind == "edit" and planned.answer:
+        original = (step.folder / planned.code).read_text()
+        assert planned.answer.before in original
+        assert planned.answer.before not in seen[0][planned.code]
+        assert len(seen[0][planned.code].splitlines()) == len(original.splitlines())
+    elif kind == "edit":
+        assert seen[0][planned.code].startswith((step.folder / planned.code).read_text().rstrip("\n"))
+    for change in changes if kind != "edit" else []:
+        found = [
+            re.search(re.escape(change.after).replace("NONCE", "[0-9a-f]{64}"), one[change.file])[0] for one in seen
+        ]
+        assert ("NONCE" in change.after) == (found[0] != found[1])
+        assert change.before not in seen[0][change.file]
+
+
+def test_a_change_that_fits_no_more_is_told(tmp_path, monkeypatch):
+    step = find_step("extra-need-for-speed")
+    text = (plan.PLANS / f"{step.name}.toml").read_text().replace("before = '''", "before = '''no such line")
+    (tmp_path / f"{step.name}.toml").write_text(text)
+    monkeypatch.setattr(plan, "PLANS", tmp_path)
+    with pytest.raises(Problem, match="no such line"), plan.changed(step, "compiled"):
+        pass
+
+
+def test_a_kind_that_changes_nothing_is_refused():
+    """Else the builder's cache would be timed in its place."""
+    with pytest.raises(Problem, match="no change of kind compiled"), plan.changed(find_step("step-1"), "compiled"):
+        pass
+
+
+def test_a_step_without_a_plan_is_told(tmp_path):
+    with pytest.raises(Problem, match="nothing to time"):
+        plan.plan_of(Step("step-9-demo", tmp_path))
+
+
+def test_the_new_version_of_a_dependency_is_locked_too():
+    """A change of version that pip refuses, because a hash is wrong, would time a failure."""
+    for step in TIMED:
+        planned = plan.plan_of(step)
+        for change in planned.dependency + planned.compiled:
+            if "sha256:" in change.before:
+                assert "sha256:" in change.after
+                assert not set(re.findall(r"sha256:\w+", change.before)) & set(re.findall(r"sha256:\w+", change.after))
+
+
+@pytest.mark.parametrize("step", TIMED, ids=lambda step: step.name)
+def test_a_plan_is_of_its_steps_variants_and_changes_what_it_times(step):
+    planned = plan.plan_of(step)
+    names = {variant.name for variant in step.variants if not variant.teaching.fails_with}
+    timed = {name for some in planned.time.values() for name in some}
+    assert timed | {*planned.against, *planned.apart} <= names
+    assert {other for some in planned.against.values() for other in some} <= timed
+    assert {kind for name in names for kind in planned.kinds(name)} & {"edit", "lock", "compiled"} <= {*planned.changes}
+    assert not ("import" in planned.time) ^ (planned.imports is not None)
+    assert not ("answer" in planned.time) ^ (planned.answer is not None)
+    for name in planned.apart:
+        assert name not in timed, "its record would lose the comparison"
+        assert planned.against[name]
+    assert set(TIMES.values()) <= set(Times.model_fields)
+
+
+def test_one_variant_alone_is_timed_with_those_that_it_is_compared_with():
+    planned = plan.plan_of(find_step("extra-need-for-speed"))
+    assert planned.alone("links").time == {"base": ["links", "plain"]}
+    assert planned.alone("links").watch is None
+    alone = planned.alone("recommended")
+    assert alone.time["base"] == ["plain", "cache-mounts", "recommended"]
+    assert "cold" not in alone.time
+    assert alone.watch
+
+
+Asked = defaultdict[tuple[str, str, str], set[str]]
+
+
+def every_branch(asked: Asked, monkeypatch) -> None:
+    """Ask what every claim asks for, whichever way it comes out."""
+    for claim in folklore.claims():
+        for verdict in folklore.VERDICTS[:3]:
+            monkeypatch.setattr(folklore, "outcome", lambda claim, facts, verdict=verdict: (
+                [folklore._true(claim, one, facts) for one in (claim.holds, claim.depends) if one], verdict
+            )[1])  # fmt: skip
+            folklore.decide(claim, Page(Records(), PurePosixPath("results/folklore.md"), {}))
+
+
+def test_what_is_timed_is_what_a_page_asks_for(monkeypatch):
+    """A time that no page shows costs minutes of each sitting; one that a page shows and no plan takes grows old."""
+    asked: Asked = defaultdict(set)
+    compared: Asked = defaultdict(set)
+    samples, compare, place = Page._samples, Page._compared, [""]
+
+    def note(page, name, kind):
+        record, found = samples(page, name, kind)
+        asked[record.step, record.variant, kind].add(place[0])
+        return record, found
+
+    def note_compared(page, name, kind):
+        record = page.records.get(name)
+        compared[record.step, record.variant, kind].add(place[0])
+        return compare(page, name, kind)
+
+    monkeypatch.setattr(Page, "_samples", note)
+    monkeypatch.setattr(Page, "_compared", note_compared)
+    records = Records()
+    for path in sorted(site.PAGES.rglob("*.md")):
+        place[0] = path.name
+        site.render_page(records, PurePosixPath(path.relative_to(site.PAGES).as_posix()), path.read_text())
+    place[0] = "README.md"
+    site.readme((ROOT / "README.md").read_text())
+    place[0] = "claims.toml"
+    every_branch(asked, monkeypatch)
+    taken, apart = set(), set()
+    for step in TIMED:
+        planned = plan.plan_of(step)
+        for variant in step.variants:
+            kinds = [*planned.kinds(variant.name), *planned.starts(variant.name), "watch", "memory-loaded"]
+            taken |= {(step.name, variant.name, kind) for kind in kinds if planned.takes(variant.name, kind)}
+            apart |= {(step.name, variant.name, kind) for kind in planned.apart.get(variant.name, [])}
+    # To ask the experiment's application, it has to be started.
+    free = {one for one in taken if one[0] == "folklore-workers" and one[2] == "start"}
+    assert {one: asked[one] for one in asked if one not in taken} == {}, "shown and not taken"
+    assert taken - free - asked.keys() == set(), "taken and not shown"
+    assert apart == compared.keys()
+
+
+@pytest.mark.parametrize("step", TIMED, ids=lambda step: step.name)
+def test_each_native_record_of_the_lab_has_the_times_of_its_plan(step):
+    """As many samples as its rule wants; five or more, three of what takes over three minutes, where it has none."""
+    planned = plan.plan_of(step)
+    for variant in step.variants:
+        record = load(record_path(LAB_ENVIRONMENT, step.name, variant.name, "linux/amd64"))
+        if record.outcome == "failed" or record.time is None:
+            assert not any(variant.name in some for some in planned.time.values())
+            continue
+        for kind, name in (TIMES | MEMORY).items():
+            found = getattr(record.time, name)
+            if found is None:
+                assert not planned.takes(variant.name, kind), f"{variant.name} has no {kind}: {step.timing_command}"
+            elif record.time.rules is None:
+                assert len(found.samples) >= (3 if found.median > 180 and kind not in MEMORY else 5), name
+            elif kind != "watch":
+                rule = record.time.rules[_group(kind)]
+                spent = rule.spent_s is not None and sum(found.samples) > rule.spent_s
+                assert (2 if spent else rule.least) <= len(found.samples) <= rule.most, name
+        for kind in planned.apart.get(variant.name, []):
+            assert record.time.compared[kind], variant.name
+
+
+def _group(kind: str) -> str:
+    return "memory" if kind in MEMORY else "starts" if kind in ("start", "import") else "builds"
+
+
+def test_a_kept_comparison_is_what_its_samples_say():
+    """Of both variants, where both records still are of that sitting."""
+    step = find_step("extra-need-for-speed")
+    for name, kinds in plan.plan_of(step).apart.items():
+        record = load(record_path(LAB_ENVIRONMENT, step.name, name, "linux/amd64"))
+        for kind in kinds:
+            (one,) = record.time.compared[kind]
+            other = load(record_path(LAB_ENVIRONMENT, step.name, one.against, "linux/amd64"))
+            if other.time.measured_at == record.time.measured_at:
+                both = [getattr(times, TIMES[kind]).samples for times in (record.time, other.time)]
+                assert enough.compare(one.against, *both, enough.BUILDS) == one
+
+
+def test_samples_keep_their_median():
+    assert Samples.of([3.00049, 0.0012345, 2.0]).model_dump() == {"samples": [3.0, 0.001234, 2.0], "median": 2.0}
