@@ -105,18 +105,13 @@ def image_ids(engine: Engine, names: Collection[str]) -> dict[str, str]:
     """IDs of the images that the engine's own store has under these names, of those that it has. One call for all."""
     if not names:
         return {}
-    command = [
-        *engine.docker.client_config.client_call,
-        "image",
-        "inspect",
-        "--format",
-        '{{.Id}} {{join .RepoTags " "}}',
-    ]
-    answer = subprocess.run([*command, *names], capture_output=True, text=True)  # fails where one is missing
+    client, form = engine.docker.client_config.client_call, "{{.Id}} {{json .RepoTags}}"
+    # It fails where one is missing, and tells of the others.
+    answer = subprocess.run([*client, "image", "inspect", "--format", form, *names], capture_output=True, text=True)
     found = {}
     for line in answer.stdout.splitlines():
-        identity, *tags = line.split()
-        found |= dict.fromkeys(tags, identity)
+        identity, _, tags = line.partition(" ")
+        found |= dict.fromkeys(json.loads(tags) or [], identity)
     return {name: found[name] for name in names if name in found}
 
 
