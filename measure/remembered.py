@@ -140,7 +140,7 @@ class Memory:
 
     def remember_answer(self, variant: Variant, platform: str, record: Record, answer: Answer) -> None:
         """Remember what the image of this record answered just now, under its name in the engine."""
-        path, name = self._paths[variant.name, platform], tag(self.step, variant, platform)
+        path, name = self._paths.get((variant.name, platform)), tag(self.step, variant, platform)
         entry, image = _read(path) if path else None, image_ids(self.engine, [name]).get(name)
         setting = self._setting(variant)
         if entry and image and setting and self._unchanged(variant, record):
