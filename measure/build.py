@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import json
 import os
@@ -18,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from filelock import FileLock
 from python_on_whales.exceptions import DockerException
 from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
@@ -29,7 +27,8 @@ from measure.engine import STILLBORN, Engine, native_platform
 from measure.errors import Problem, say
 from measure.files import cache_folder, write_whole
 from measure.inputs import git_files, ignore_file, offered_sha256
-from measure.layers import read_layer, reader_version
+from measure.layers import read_layer
+from measure.layout import blob, keep, layout, layout_in_use
 from measure.oci import Image, manifest_of, read_image
 from measure.steps import Step, Variant
 
@@ -75,28 +74,6 @@ def scrub(line: str) -> str:
     """A line of output without the builder's prefix and without host names."""
     line = re.sub(r"(host: |host )[\w-]+(\.[\w-]+)+", r"\1…", _NOISE.sub("", line))
     return re.sub(r"https?://[^\s/]+", "https://…", line).strip()
-
-
-def layout() -> Path:
-    """The OCI image layout, in the cache, that builds are exported to. Layers that are there already stay."""
-    folder = cache_folder() / "layout"
-    folder.mkdir(exist_ok=True)
-    return folder
-
-
-@contextlib.contextmanager
-def layout_in_use(*, alone: bool = False) -> Iterator[bool]:
-    """Held while images are exported to the layout and read from it, by as many runs and clones as there are.
-
-    `alone` asks for it without any other, in order to delete; yields whether it was had. The kernel takes it back from
-    a run that is killed.
-    """
-    with (cache_folder() / "layout.lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB if alone else fcntl.LOCK_SH)
-            yield True
-        except BlockingIOError:
-            yield False
 
 
 #: Modification time of every file in a clean copy, in whole seconds since 1970: 2026-01-01.
@@ -237,7 +214,7 @@ def build(
             file, target, where = _in_copy(step, variant, copy)
             digest = _export(engine, file, target, platform, progress, **where, **settings)
         if remember:
-            _remember(step, variant, platform, digest)
+            keep(step, variant, platform, digest)
         progress("weighing")
         base = base_image(variant.dockerfile, variant.target)
         layers = base_layers(engine, base, platform) if base else []
@@ -271,8 +248,7 @@ def natively(engine: Engine, platform: str) -> bool:
             with layout_in_use(), _small_build({"Dockerfile": dockerfile}) as file:
                 digest = _export(engine, file, "small", platform, lambda _: None)
                 config = manifest_of(layout(), digest)["config"]["digest"]
-                blob = layout() / "blobs" / config.replace(":", "/")
-                engine.nodes[platform] = json.loads(blob.read_text())["config"]["Labels"]["node"]
+                engine.nodes[platform] = json.loads(blob(config).read_text())["config"]["Labels"]["node"]
     return engine.nodes[platform] == platform
 
 
@@ -304,8 +280,7 @@ def context_listing(engine: Engine, step: Step, variant: Variant) -> list[tuple[
         with _small_build(files, context) as file:
             digest = _export(engine, file, "small", native_platform(), lambda _: None)
         layers = manifest_of(layout(), digest)["layers"]
-        blobs = [layout() / "blobs" / layer["digest"].replace(":", "/") for layer in layers]
-        entries = [entry for blob in blobs for entry in read_layer(blob).entries]
+        entries = [entry for layer in layers for entry in read_layer(blob(layer["digest"])).entries]
     return [(entry.path, entry.size) for entry in entries if entry.kind == "file"]
 
 
@@ -421,56 +396,3 @@ def step_seconds(log: list[str]) -> dict[str, float]:
         elif (match := _DONE.match(line)) and float(match[2]) and match[1] in names:
             found[names[match[1]]] = float(match[2])
     return found
-
-
-def _kept() -> dict[str, str]:
-    """Digest of the latest build of each variant, by folder, variant and platform."""
-    try:
-        return json.loads((layout() / "kept.json").read_text())
-    except (OSError, ValueError):
-        return {}
-
-
-def was_built(step: Step, variant: Variant, platform: str) -> bool:
-    """Was this variant ever built here for this platform, and are its layers kept?"""
-    return f"{step.folder}:{variant.name}:{platform}" in _kept()
-
-
-def _remember(step: Step, variant: Variant, platform: str, digest: str) -> None:
-    with FileLock(cache_folder() / "kept.lock", timeout=60):
-        kept = _kept() | {f"{step.folder}:{variant.name}:{platform}": digest}
-        # A clone that was deleted needs its layers no more.
-        kept = {key: value for key, value in kept.items() if Path(key.split(":")[0]).exists()}
-        write_whole(layout() / "kept.json", json.dumps(kept, indent=1))
-
-
-def tidy() -> None:
-    """Delete layers that no variant's latest build uses any more, and what an interrupted export left.
-
-    Does nothing while another run or clone uses the layout: the last one tidies.
-    """
-    with layout_in_use(alone=True) as alone:
-        if not alone:
-            return
-        for path in layout().glob("export-*"):
-            shutil.rmtree(path, ignore_errors=True)
-        used: set[str] = set()
-        waiting = list(_kept().values())
-        while waiting:
-            digest = waiting.pop()
-            path = layout() / "blobs" / digest.replace(":", "/")
-            if digest in used or not path.exists():
-                continue
-            used.add(digest)
-            if path.stat().st_size < 1_000_000 and path.read_bytes()[:1] == b"{":
-                content = json.loads(path.read_bytes())
-                parts = [*content.get("manifests", []), *content.get("layers", []), content.get("config")]
-                waiting += [part["digest"] for part in parts if isinstance(part, dict) and "digest" in part]
-        for path in (layout() / "blobs" / "sha256").glob("*"):
-            if f"sha256:{path.name}" not in used:
-                path.unlink()
-        # What was read from layers that are gone, or by another version of the reader.
-        for path in (cache_folder() / "layers").glob("*/*"):
-            digest = path.name.removeprefix("image-").split(".")[0]
-            if path.parent.name != reader_version() or f"sha256:{digest}" not in used:
-                path.unlink()

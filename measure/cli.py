@@ -18,7 +18,6 @@ from rich.markup import escape
 from measure import floor as floor_records
 from measure import methods, probe, progress
 from measure import recipes as recipe_records
-from measure.build import layout, layout_in_use
 from measure.check import check
 from measure.compare import compare
 from measure.dockerfiles import external_images
@@ -27,6 +26,7 @@ from measure.errors import Problem, friendly, say
 from measure.files import cache_folder, write_whole
 from measure.forecast import NATIVE, Forecast
 from measure.ladder import Command, journals, measure_ladder
+from measure.layout import layout, layout_in_use
 from measure.records import (
     LAB_ENVIRONMENT,
     RESULTS,
@@ -39,7 +39,7 @@ from measure.records import (
     schemas,
     shown,
 )
-from measure.run import failures, measure_step, provide_bases
+from measure.run import measure_step, provide_bases, session
 from measure.steps import PLATFORMS, RECOMMENDED, ROOT, all_measured, find_step
 from measure.table import contents_table, difference_table, layers_table, out, table
 from measure.timing import time_step
@@ -64,7 +64,9 @@ def step(name: StepName) -> None:
         say(f"leaving out {', '.join(left_out)}, which take many minutes to build (QUICK=1)")
     with progress.task(found.command, told=False, kept=False) as task:
         forecast = Forecast(chosen, task)
-        measure_step(choose(foretell=forecast.tell), chosen, native_rows=lambda: forecast.keep(NATIVE))
+        engine = choose(foretell=forecast.tell)
+        with session(engine):
+            measure_step(engine, chosen, native_rows=lambda: forecast.keep(NATIVE))
         forecast.keep()
 
 
@@ -341,7 +343,6 @@ def clean() -> None:
             layout(),
             *(cache_folder() / name for name in ("layers", "contexts", "step-venvs")),
             journals(),
-            failures(),
         ):
             shutil.rmtree(folder, ignore_errors=True)
         (cache_folder() / "durations.json").unlink(missing_ok=True)

@@ -106,6 +106,20 @@ def _server_version(binary: str) -> str | None:
     return ((answer or {}).get("Server") or {}).get("Version")
 
 
+def image_ids(engine: Engine, names: Collection[str]) -> dict[str, str]:
+    """IDs of the images that the engine's own store has under these names, of those that it has. One call for all."""
+    if not names:
+        return {}
+    client, form = engine.docker.client_config.client_call, "{{.Id}} {{json .RepoTags}}"
+    # It fails where one is missing, and tells of the others.
+    answer = subprocess.run([*client, "image", "inspect", "--format", form, *names], capture_output=True, text=True)
+    found = {}
+    for line in answer.stdout.splitlines():
+        identity, _, tags = line.partition(" ")
+        found |= dict.fromkeys(json.loads(tags) or [], identity)
+    return {name: found[name] for name in names if name in found}
+
+
 def asked_for() -> list[str]:
     """The platforms in PLATFORMS, or else those that the project is about."""
     return [p.strip() for p in os.environ.get("PLATFORMS", "").split(",") if p.strip()] or list(PLATFORMS)

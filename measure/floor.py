@@ -45,6 +45,7 @@ from measure.filesystem import FileSystem
 from measure.floor_table import Answered, Floor, FloorTable, Weight
 from measure.inputs import Inputs, inputs_of
 from measure.layers import LayerFacts, layer_facts
+from measure.layout import blob, layout, layout_in_use, tidy
 from measure.oci import Image, manifest_of
 from measure.records import LAB_ENVIRONMENT, Record, as_json, save_environment, shown, writing
 from measure.run import provenance
@@ -451,8 +452,8 @@ def _becomes_healthy(container: Container) -> bool:
 
 def _layers(digest: str) -> list[LayerFacts]:
     """The layers of an image in the layout, which must be in use."""
-    layers = manifest_of(builder.layout(), digest)["layers"]
-    return [layer_facts(builder.layout() / "blobs" / one["digest"].replace(":", "/")) for one in layers]
+    layers = manifest_of(layout(), digest)["layers"]
+    return [layer_facts(blob(one["digest"])) for one in layers]
 
 
 def touched_by(files: FileSystem, found: list[Look], exported: tarfile.TarFile) -> Touched:
@@ -524,7 +525,7 @@ def traced(engine: Engine, step: Step, variant: Variant, progress: Callable[[str
     Raises BuildError when it does not build, Problem when it does not run or when what was weighed is not what ran.
     """
     platform = native_platform()
-    with builder.layout_in_use(), tempfile.TemporaryDirectory(prefix="measure-") as folder:
+    with layout_in_use(), tempfile.TemporaryDirectory(prefix="measure-") as folder:
         image = builder.build(engine, step, variant, platform, progress)
         layers = _layers(image.digest)
         loaded = builder.load_into_engine(engine, step, variant, platform)
@@ -636,7 +637,7 @@ def measure_floors(engine: Engine, step: Step) -> None:
         found.append(floor)
         _save(engine.environment, [floor])
         say(f"{step.name}/{variant.name}: {len(floor.answered)} questions answered by the floor's files alone")
-    builder.tidy()
+    tidy()
     out.print(floors_table(found))
     for floor in found:
         out.print(untouched_table(floor))

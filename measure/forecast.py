@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from lab import bases
 from lab.config import Lab
 from measure import progress
-from measure.build import was_built
 from measure.dockerfiles import external_images
 from measure.engine import asked_for, native_platform
+from measure.layout import latest
 from measure.progress import expected, roughly, source
 from measure.steps import PLATFORMS, Step
 
@@ -38,7 +38,7 @@ class Forecast:
         images = sorted({name for variant in self.step.variants for name in external_images(variant.dockerfile)})
         missing = _missing(images) if kind == "lab" else []
         pairs = [(v, platform) for v in self.step.variants for platform in v.platforms(asked_for())]
-        built = all(was_built(self.step, *pair) for pair in pairs)
+        built = all(latest(self.step, *pair) for pair in pairs)
         if kind == "lab" and not Lab.from_environment().tree.exists():
             state = NOTHING
         else:

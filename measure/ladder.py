@@ -1,8 +1,7 @@
 """`make all` and `make record`: every step in one run, which goes on after a failure and after an interruption.
 
-A run keeps a journal in the user's cache folder. What an interrupted run finished is not done again by the same
-command, where neither what it was made from nor its records changed meanwhile. A run that reaches its end ends its
-journal, so that the next one does everything again.
+What an interrupted run built is remembered (measure/remembered.py), so the next one goes on from there. Times are not:
+`make record` keeps a journal of the steps that it timed, in the user's cache folder, until it reaches its end.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,19 +22,18 @@ from rich.table import Table
 from measure import plan, probe
 from measure.check import check
 from measure.engine import Engine, native_platform
-from measure.errors import Problem, as_problem, say
+from measure.errors import Problem, as_problem
 from measure.files import cache_folder, write_whole
 from measure.inputs import inputs_of
 from measure.model import Strict
 from measure.records import load, record_path
-from measure.run import Outcome, measure_step
+from measure.run import Outcome, measure_step, session
 from measure.steps import PLATFORMS, ROOT, Step
 from measure.table import out
 from measure.timing import time_step
 from measure.units import duration
 
 Command = Literal["all", "record"]
-IMAGES, TIMES = "images", "times"
 #: What was interrupted longer ago is begun anew.
 RESUME = timedelta(hours=24)
 
@@ -60,21 +57,12 @@ class Counts(Strict):
         self.recorded += outcome.expected and not outcome.kept
 
 
-class Done(Strict):
-    """What a run finished of a step, what it was made from, and what became of it, as hashes (SHA-256)."""
-
-    phases: list[str]
-    counts: Counts
-    inputs_sha256: str
-    records_sha256: str
-
-
 class Journal(Strict):
-    """What a run that has not ended yet has finished, by the names of steps."""
+    """The steps that a run which has not ended yet has timed, with hashes of what they are made from and became."""
 
-    #: UTC
+    #: When the first of them was; UTC.
     begun_at: datetime = Field(default_factory=lambda: datetime.now(UTC).replace(microsecond=0))
-    done: dict[str, Done] = Field(default_factory=dict)
+    timed: dict[str, str] = Field(default_factory=dict)
 
 
 @dataclass
@@ -90,10 +78,6 @@ class Part:
     failures: int = 0
 
 
-def _hash(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
-
-
 def journals() -> Path:
     """The folder of the journals of runs that have not ended."""
     return cache_folder() / "runs"
@@ -102,7 +86,7 @@ def journals() -> Path:
 def journal_path(engine: Engine, steps: list[Step], command: Command) -> Path:
     """Where a run keeps its journal: each clone, engine, choice of platforms and kind of run has one of its own."""
     kind = [str(ROOT), engine.environment, engine.kind, engine.builder, engine.platforms, [s.quick for s in steps]]
-    return journals() / f"{command}-{_hash(kind)[:16]}.json"
+    return journals() / f"{command}-{hashlib.sha256(json.dumps(kind).encode()).hexdigest()[:16]}.json"
 
 
 def _interrupted(path: Path) -> Journal:
@@ -111,11 +95,7 @@ def _interrupted(path: Path) -> Journal:
         journal = Journal.model_validate_json(path.read_bytes())
     except (FileNotFoundError, ValidationError):
         return Journal()
-    if datetime.now(UTC) - journal.begun_at > RESUME:
-        return Journal()
-    if journal.done:
-        say(f"going on with the run that was begun at {journal.begun_at:%H:%M} UTC and interrupted")
-    return journal
+    return journal if datetime.now(UTC) - journal.begun_at < RESUME else Journal()
 
 
 def _due(engine: Engine, step: Step) -> list[Path]:
@@ -131,15 +111,12 @@ def _plan(step: Step) -> Path:
     return plan.PLANS / f"{step.name}.toml"
 
 
-def _inputs(engine: Engine, step: Step) -> str:
-    """Hash of all that a step's images and times are made from."""
-    timed = plan.plan_of(step).model_dump_json() if _plan(step).exists() else ""
-    return _hash([timed, *(inputs_of(step, variant, engine.recipe).sha256 for variant in step.variants)])
-
-
-def _records(engine: Engine, step: Step) -> str:
-    """Hash of the records that are due of a step, as they are now."""
-    return _hash([path.read_text() if path.exists() else "" for path in _due(engine, step)])
+def _state(engine: Engine, step: Step) -> str:
+    """Hash of all that a step's times are made from, and of its records with them."""
+    parts = [plan.plan_of(step).model_dump_json()]
+    parts += [inputs_of(step, variant, engine.recipe).sha256 for variant in step.variants]
+    parts += [path.read_text() if path.exists() else "" for path in _due(engine, step)]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 def _timed(engine: Engine, step: Step) -> int:
@@ -164,47 +141,43 @@ def _no_times(engine: Engine, step: Step) -> str:
     return ""
 
 
-def _do(engine: Engine, step: Step, command: Command, journal: Journal, save: Callable[[], None]) -> Part:
+def _do(engine: Engine, step: Step, command: Command, journal: Path) -> Part:
     """Do what is left to do of a step. A failure is told and kept for the summary; any other exception ends the run."""
     part = Part(step.name)
-    finished: list[str] = []
+    built = False
     begun = time.monotonic()
     try:
         part.skipped += _left_out(step)
-        made_from = _inputs(engine, step)
-        done = journal.done.pop(step.name, None)
-        if done and (done.inputs_sha256, done.records_sha256) == (made_from, _records(engine, step)):
-            finished, part.counts = done.phases, done.counts
-            part.skipped.append(f"{' and '.join(finished)}: done before the interruption")
-            journal.done[step.name] = done
-
-        def finish(phase: str) -> None:
-            finished.append(phase)
-            journal.done[step.name] = Done(
-                phases=finished, counts=part.counts, inputs_sha256=made_from, records_sha256=_records(engine, step)
-            )
-            save()
-
-        if IMAGES not in finished:
-            measure_step(engine, step, lambda outcome: _take(part, outcome))
-            finish(IMAGES)
-        if command == "record" and (why := _no_times(engine, step)):
-            part.skipped.append(why)
-        elif command == "record" and TIMES not in finished:
-            time_step(engine, step)
-            part.counts.timed = _timed(engine, step)
-            finish(TIMES)
+        measure_step(engine, step, lambda outcome: _take(part, outcome), start_again=False)
+        built = True
+        if command == "record":
+            _time(engine, step, part, journal)
     except Exception as error:
         if (problem := as_problem(error)) is None:
             raise
         problem.show()
         part.failed.append(f"{problem.what} {' '.join(problem.why.splitlines())}".strip())
         part.failures = max(part.failures, 1)
-        if command == "record" and IMAGES not in finished and _plan(step).exists():
+        if command == "record" and not built and _plan(step).exists():
             part.skipped.append("times: the step failed")
         probe.ending.clear()  # it ended what else was going on in this step, and the next one is not to be ended
     part.seconds = time.monotonic() - begun
     return part
+
+
+def _time(engine: Engine, step: Step, part: Part, path: Path) -> None:
+    """Time a step, unless the run that was interrupted did, and nothing changed since."""
+    if why := _no_times(engine, step):
+        part.skipped.append(why)
+        return
+    journal = _interrupted(path)
+    if journal.timed.get(step.name) == _state(engine, step):
+        part.skipped.append(f"times: taken by the run of {journal.begun_at:%H:%M} UTC, which was interrupted")
+    else:
+        time_step(engine, step)
+        journal.timed[step.name] = _state(engine, step)
+        write_whole(path, journal.model_dump_json(indent=1))
+    part.counts.timed = _timed(engine, step)
 
 
 def _take(part: Part, outcome: Outcome) -> None:
@@ -221,12 +194,8 @@ def measure_ladder(engine: Engine, steps: list[Step], command: Command) -> None:
     path.parent.mkdir(exist_ok=True)
     begun = time.monotonic()
     try:
-        with FileLock(path.with_suffix(".lock"), timeout=0):
-            journal = _interrupted(path)
-            parts = [
-                _do(engine, step, command, journal, lambda: write_whole(path, journal.model_dump_json(indent=1)))
-                for step in steps
-            ]
+        with FileLock(path.with_suffix(".lock"), timeout=0), session(engine):
+            parts = [_do(engine, step, command, path) for step in steps]
             path.unlink(missing_ok=True)
     except Timeout:
         raise Problem(

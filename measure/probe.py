@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,12 @@ class Answer:
 
     start: dict
     health: dict
+    #: When the very same image said so, where it was not started again; UTC. None: it was asked just now.
+    before: datetime | None = None
+
+    def __str__(self) -> str:
+        said = f"answered on {self.before:%Y-%m-%d %H:%M} UTC, and is not started again" if self.before else "answers"
+        return f"{said}: {self.start}"
 
 
 def remove_orphans(engine: Engine) -> None:

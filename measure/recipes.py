@@ -27,6 +27,7 @@ from measure.engine import Engine, describe, native_platform
 from measure.errors import Problem, say
 from measure.files import cache_folder, write_whole
 from measure.layers import layer_facts
+from measure.layout import blob, tidy
 from measure.oci import Image
 from measure.recipe_table import IMAGE, KINDS, Built, Cost, LeftOut, Recipe, RecipeRecord, RecipeTable
 from measure.records import Failure, as_json, save_environment, shown, writing
@@ -221,7 +222,7 @@ def _cost(image: Image) -> Cost:
 def _wheel(image: Image) -> tuple[str, int]:
     """Name and bytes of the one wheel that an image of the first stage has."""
     (layer,) = [one for one in image.layers if not one.of_base and "pip wheel" in one.created_by]
-    entries = layer_facts(builder.layout() / "blobs" / layer.digest.replace(":", "/")).entries
+    entries = layer_facts(blob(layer.digest)).entries
     ((path, size),) = [(one.path, one.size) for one in entries if one.path.startswith("wheels/") and one.size]
     return path.removeprefix("wheels/"), size
 
@@ -377,7 +378,7 @@ def measure_recipes(engine: Engine, names: list[str]) -> None:
         journal_of(environment, row.package, base_recipe).end()
         say(f"{row.package} {row.version}: {record.outcome}")
         failed += [record] if record.outcome == "failed" else []
-    builder.tidy()
+    tidy()
     _save(environment, [], rows)
     table = load(environment)
     out.print(recipes_table([one for one in table.recipes if not names or one.recipe.package in map(normal, names)]))

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from typing import Any
 
-from pydantic import ValidationError
 from rich.markup import escape
 
 from lab.lifecycle import check_disk
@@ -24,8 +20,9 @@ from measure.compare import since_recorded
 from measure.dockerfiles import external_images
 from measure.engine import ARCHITECTURES, Engine, describe, native_platform
 from measure.errors import Problem, console, say
-from measure.files import cache_folder, write_whole
+from measure.files import cache_folder
 from measure.inputs import inputs_of
+from measure.layout import tidy
 from measure.oci import ORIGIN_LABEL, Image
 from measure.records import (
     RESULTS,
@@ -35,20 +32,16 @@ from measure.records import (
     Record,
     Size,
     Wasted,
-    as_json,
     load,
     record_path,
     save,
     save_environment,
     shown,
 )
+from measure.remembered import Entry, Memory
 from measure.schedule import Sitting, Work
 from measure.steps import RECOMMENDED, Step, Variant
 from measure.table import out, table
-
-#: For so long a build that failed as it was meant to counts as failed. A builder keeps layers, and no failures, so it
-#: would be the one thing that takes as long again when nothing has changed.
-FAILED_FOR = timedelta(hours=24)
 
 
 @dataclass
@@ -58,8 +51,8 @@ class Outcome:
     variant: Variant
     platform: str
     record: Record
-    #: It failed as it was meant to before, of the same files, and was not built again.
-    remembered: bool = False
+    #: What was remembered of it, so that it was not built again.
+    entry: Entry | None = None
     #: Its record is the one that was there, because building takes minutes and would make the same; see `_kept`.
     kept: bool = False
     #: What was recorded before; None where nothing was.
@@ -150,35 +143,6 @@ def weighed(
     )
 
 
-def failures() -> Path:
-    """The folder of the records of builds that failed as they were meant to."""
-    return cache_folder() / "failures"
-
-
-def _failure_path(engine: Engine, variant: Variant, platform: str, inputs_sha256: str) -> Path | None:
-    """Where a failure is kept: by all that the build is made from, and by what builds it.
-
-    None where that is not known, because a registry does not say which base image it has.
-    """
-    bases = [engine.digest(name) for name in external_images(variant.dockerfile)]
-    if None in bases:
-        return None
-    by = [engine.environment, engine.kind, engine.builder, engine.driver, engine.version, engine.buildx]
-    key = json.dumps([*by, variant.step, variant.name, platform, inputs_sha256, *bases])
-    return failures() / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
-
-
-def _failed(path: Path, variant: Variant, inputs_sha256: str) -> Record | None:
-    """What is kept of a failure; None when that is nothing, or too old, or not what the variant teaches any more."""
-    try:
-        record = Record.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        return None
-    age = datetime.now(UTC) - record.provenance.measured_at
-    holds = as_intended(record, variant) and record.inputs_sha256 == inputs_sha256
-    return record if holds and timedelta(0) <= age < FAILED_FOR else None
-
-
 def _kept(engine: Engine, step: Step, variant: Variant, platform: str) -> Record | None:
     """The record that is there, where a build takes minutes and what it is made from is the same; else None.
 
@@ -200,26 +164,23 @@ def _kept(engine: Engine, step: Step, variant: Variant, platform: str) -> Record
     return record if same else None
 
 
-def _measure(engine: Engine, step: Step, variant: Variant, platform: str, progress: Callable[[str], None]) -> Outcome:
+def _measure(memory: Memory, variant: Variant, platform: str, progress: Callable[[str], None]) -> Outcome:
     """Build and weigh one variant on one platform, and record what came of it, success or failure.
 
-    What failed as it was meant to, less than `FAILED_FOR` ago, of the same files, is not built again. Neither is what
-    takes minutes, and has a record that holds.
+    What is remembered of the same files, builder and base images is not built again. Neither is what takes minutes, and
+    has a record that holds.
     """
-    if there := _kept(engine, step, variant, platform):
+    if there := _kept(memory.engine, memory.step, variant, platform):
         return Outcome(variant, platform, there, kept=True)
-    made_from = inputs_of(step, variant, engine.recipe).sha256
-    kept = _failure_path(engine, variant, platform, made_from) if variant.teaching.fails_with else None
-    before = _failed(kept, variant, made_from) if kept else None
-    record = before or weighed(engine, step, variant, platform, progress)
-    outcome = Outcome(variant, platform, record, remembered=before is not None)
+    entry = memory.recall(variant, platform)
+    record = entry.record if entry else weighed(memory.engine, memory.step, variant, platform, progress)
+    outcome = Outcome(variant, platform, record, entry)
     # A failure that is the lesson is a result. Any other is a mishap, and does not replace a result; neither does what
     # became of a build that was interrupted.
     if (outcome.expected or not record.path.exists()) and not probe.ending.is_set():
         outcome.before = save(record)
-        if kept and not before and outcome.expected and record.inputs_sha256 == made_from:
-            with contextlib.suppress(OSError):  # it is built again then
-                write_whole(kept, as_json(record))
+        if outcome.expected and not entry:
+            memory.remember(variant, platform, record)
     return outcome
 
 
@@ -249,16 +210,28 @@ def provide_bases(engine: Engine, pairs: list[tuple[Variant, str]]) -> None:
         engine.provide(sorted(name for name, some in needed.items() if some == platforms), platforms)
 
 
+@contextlib.contextmanager
+def session(engine: Engine) -> Iterator[None]:
+    """Around the steps of a run: clears away what killed runs left, before and after, and describes the machine."""
+    probe.remove_orphans(engine)
+    save_environment(describe(engine))
+    yield
+    probe.remove_orphans(engine)  # again: the engine may have been starting one for a run that had just been killed
+
+
 def measure_step(
     engine: Engine,
     step: Step,
     done: Callable[[Outcome], None] = lambda outcome: None,
     native_rows: Callable[[], None] = lambda: None,
+    *,
+    start_again: bool = True,
 ) -> None:
     """Build, weigh, record and print a step; start its recommended variant and check that it answers.
 
     What is for this machine's own platform comes first, and is printed by itself where the rest takes longer. `done` is
     told what came of each variant on each platform, as soon as it is known, and `native_rows` when those are printed.
+    `start_again`: start an image too that is remembered, and answered. A `session` must be around it.
     Raises Problem when a base cannot be had, when a variant that should build does not, or when one does not answer.
     """
     variants = step.variants
@@ -270,19 +243,17 @@ def measure_step(
                 next=f"git checkout {shown(variant.dockerfile)}",
             )
     check_disk(cache_folder())
-    probe.remove_orphans(engine)
     out.print(
         f"[bold]{step.name}[/] on {', '.join(engine.platforms)} with Docker Engine {engine.version} ({engine.kind})"
     )
     if engine.kind == "lab":
         out.print("The base images are the lab's stand-ins for the official ones: see `make lab-fidelity`.")
-    save_environment(describe(engine))
 
     def early(sitting: Sitting) -> None:
         _print_native(step, sitting)
         native_rows()
 
-    sitting = _sitting(engine, step, done, early)
+    sitting = _sitting(engine, step, done, early, start_again)
     try:
         sitting.run()
     except BaseException:
@@ -292,8 +263,8 @@ def measure_step(
     for outcome in sitting.outcomes:
         if not outcome.kept:
             _name_bases(engine, outcome)
-    builder.tidy()
-    probe.remove_orphans(engine)  # again: the engine may have been starting one for a run that had just been killed
+    if not all(outcome.entry or outcome.kept for outcome in sitting.outcomes):
+        tidy()
     _print(engine, step, sitting)
 
 
@@ -303,7 +274,7 @@ def _print_native(step: Step, sitting: Sitting) -> None:
     out.print(table(step, [outcome.record for outcome in sitting.outcomes], [native]))
     answer = sitting.answers.get(native)
     if answer and not answer.exception():
-        out.print(f"The image for {native} answers: {escape(str(answer.result().start))}", soft_wrap=True)
+        out.print(f"The image for {native} {escape(str(answer.result()))}", soft_wrap=True)
     out.print("The same table with the other platforms follows.")
 
 
@@ -313,8 +284,7 @@ def _print(engine: Engine, step: Step, sitting: Sitting) -> None:
     out.print(table(step, [outcome.record for outcome in outcomes], engine.platforms))
     for platform in engine.platforms:
         if platform in sitting.answers:
-            answer = sitting.answers[platform].result()
-            out.print(f"{platform} answers: {escape(str(answer.start))}", soft_wrap=True)
+            out.print(f"{platform} {escape(str(sitting.answers[platform].result()))}", soft_wrap=True)
     if kept := [f"{outcome.variant.name} on {outcome.platform}" for outcome in outcomes if outcome.kept]:
         out.print(escape(f"As recorded, because building takes minutes: {', '.join(kept)}."), soft_wrap=True)
     measured = [outcome for outcome in outcomes if outcome.expected and not outcome.kept]
@@ -345,47 +315,66 @@ def _name_bases(engine: Engine, outcome: Outcome) -> None:
         save(outcome.record)
 
 
-def _start(engine: Engine, step: Step, variant: Variant, platform: str) -> probe.Answer:
-    """Start an image that is built, and ask it.
+def _start(memory: Memory, outcome: Outcome, *, again: bool) -> probe.Answer:
+    """Start an image that is built, and ask it. It is loaded first where the engine has it no more, or has another.
 
-    Raises Problem when it cannot be loaded, does not answer, or runs on another processor than it was built for.
+    What it answered before will do, unless it is to be started `again`. Raises Problem when it cannot be loaded, does
+    not answer, or runs on another processor than it was built for.
     """
+    variant, platform = outcome.variant, outcome.platform
+    if not again and (before := memory.answer(variant, platform, outcome.entry)):
+        return before
     with progress.task(f"{variant.name} · {platform} answers", told=False):
-        try:
-            image = builder.load_into_engine(engine, step, variant, platform)
-        except BuildError as error:
-            raise Problem("The image cannot be loaded into the engine.", why="\n".join(error.tail)) from None
-        answer = probe.ask(engine, image, variant, platform)
+        if not memory.loaded(variant, platform, outcome.entry):
+            try:
+                builder.load_into_engine(memory.engine, memory.step, variant, platform)
+            except BuildError as error:
+                raise Problem("The image cannot be loaded into the engine.", why="\n".join(error.tail)) from None
+        answer = probe.ask(memory.engine, builder.tag(memory.step, variant, platform), variant, platform)
+        _check_machine(variant, platform, answer)
+        memory.remember_answer(variant, platform, outcome.record, answer)
+        return answer
+
+
+def _check_machine(variant: Variant, platform: str, answer: probe.Answer) -> None:
+    """Raises Problem when an image answers from another processor than it was built for."""
     machine = answer.start.get("machine", "")
     if machine and f"linux/{ARCHITECTURES.get(machine, machine)}" != platform:
         raise Problem(
-            f"{step.name}/{variant.name} was built for {platform}, and runs on {machine}.",
+            f"{variant.step}/{variant.name} was built for {platform}, and runs on {machine}.",
             why=f"One of its base images is another platform's: {', '.join(external_images(variant.dockerfile))}.",
             next="docker buildx imagetools inspect IMAGE  # which platforms has it?",
         )
-    return answer
 
 
-def _sitting(engine: Engine, step: Step, done: Callable[[Outcome], None], early: Callable[[Sitting], None]) -> Sitting:
+def _sitting(
+    engine: Engine,
+    step: Step,
+    done: Callable[[Outcome], None],
+    early: Callable[[Sitting], None],
+    start_again: bool,
+) -> Sitting:
     """A step's builds and starts, ready to begin."""
+    memory = Memory.of(engine, step)
     pairs = [(variant, platform) for variant in step.variants for platform in variant.platforms(engine.platforms)]
 
     def build(variant: Variant, platform: str) -> Outcome:
         with progress.task(f"{step.name}/{variant.name} · {platform}", told=False) as task:
             begun = time.monotonic()
-            outcome = _measure(engine, step, variant, platform, task.at)
+            outcome = _measure(memory, variant, platform, task.at)
         if not probe.ending.is_set():
             since = f"since {outcome.record.provenance.measured_at:%Y-%m-%d %H:%M} UTC, and not built again"
-            took = since if outcome.remembered or outcome.kept else f"in {time.monotonic() - begun:.1f} s"
+            took = since if outcome.entry or outcome.kept else f"in {time.monotonic() - begun:.1f} s"
             say(f"{variant.name} · {platform}: {outcome.record.outcome}, {took}")
         return outcome
 
     work = Work(
         provide=lambda some: provide_bases(engine, [pair for pair in some if not _kept(engine, step, *pair)]),
         build=build,
-        start=lambda variant, platform: _start(engine, step, variant, platform),
+        start=lambda variant, platform: _start(memory, sitting.found[variant.name, platform], again=start_again),
         done=done,
         early=early,
         stop=builder.stop_clients,
     )
-    return Sitting(work, pairs)
+    sitting = Sitting(work, pairs)
+    return sitting

@@ -12,7 +12,6 @@ from pathlib import Path
 from rich.markup import escape
 
 from lab.lifecycle import check_disk
-from measure import build as builder
 from measure import methods, progress
 from measure.check import recipes, why_stale
 from measure.compare import SAME, LayerChange, Row, changes, compare, content_changes, layer_changes, rows_of
@@ -21,6 +20,7 @@ from measure.errors import Problem, say
 from measure.files import cache_folder
 from measure.inputs import inputs_of
 from measure.layers import layer_facts
+from measure.layout import blob, layout_in_use, tidy
 from measure.oci import Layer
 from measure.records import RESULTS, ROOT, Record, load, load_environment, named, shown
 from measure.run import provide_bases, weighed
@@ -102,10 +102,10 @@ def verify(name: str) -> None:
     check_disk(cache_folder())
     provide_bases(engine, [(variant, record.platform)])
     try:
-        with builder.layout_in_use():  # until it is told: what differs is read from the layers
+        with layout_in_use():  # until it is told: what differs is read from the layers
             tell(record, _built(engine, step, variant, record.platform), step, path)
     finally:
-        builder.tidy()
+        tidy()
 
 
 def _built(engine: Engine, step: Step, variant: Variant, platform: str) -> Record:
@@ -223,7 +223,7 @@ def _sizes(layer: Layer | None) -> dict[str, int | None]:
     if layer is None:
         return {}
     try:
-        facts = layer_facts(builder.layout() / "blobs" / layer.digest.replace(":", "/"))
+        facts = layer_facts(blob(layer.digest))
     except (OSError, Problem):
         return {}
     return {entry.path: entry.size for entry in facts.entries if entry.kind == "file"}

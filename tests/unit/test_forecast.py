@@ -7,8 +7,8 @@ import pytest
 
 from lab.config import HOME_VARIABLE, Lab
 from measure import forecast, progress
-from measure.build import layout
 from measure.forecast import NATIVE, Forecast
+from measure.layout import layout
 from measure.progress import Task
 from measure.steps import PLATFORMS, find_step
 

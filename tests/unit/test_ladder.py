@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -45,7 +46,8 @@ def engine():
 def done(monkeypatch):
     """What was measured and timed, in order. Its `wrong` says what happens in a step instead: an exception."""
 
-    def measure(engine, step, done):
+    def measure(engine, step, done, *, start_again):
+        assert not start_again
         calls.append(("images", step.name))
         for variant in step.variants:
             for platform in variant.platforms(engine.platforms):
@@ -53,9 +55,9 @@ def done(monkeypatch):
                 lesson = variant.teaching.fails_with
                 broken = f"{step.name}/{variant.name}" in calls.wrong
                 failed = {"outcome": "failed", "size": None, "failure": Failure(exit_code=1, line=lesson or "")}
-                one = record(step=step.name, variant=variant.name, platform=platform, inputs=inputs,
-                             **(failed if lesson or broken else {}))  # fmt: skip
-                write(one)
+                one = record(environment=engine.environment, step=step.name, variant=variant.name, platform=platform,
+                             inputs=inputs, **(failed if lesson or broken else {}))  # fmt: skip
+                records.save(one)
                 done(Outcome(variant, platform, one))
         if error := calls.wrong.get(("images", step.name)):
             raise error
@@ -74,6 +76,7 @@ def done(monkeypatch):
 
     calls = Calls()
     calls.wrong = {}
+    monkeypatch.setattr(ladder, "session", lambda engine: nullcontext(calls.append(("session", ""))))
     monkeypatch.setattr(ladder, "measure_step", measure)
     monkeypatch.setattr(ladder, "time_step", time)
     return calls
@@ -92,8 +95,11 @@ def run(engine, command: str = "all", *names: str, quick: bool = False) -> None:
     ladder.measure_ladder(engine, steps(*names, quick=quick), command)
 
 
+SESSION = ("session", "")
+
+
 def images(*names: str) -> list[tuple[str, str]]:
-    return [("images", name) for name in names or NAMES]
+    return [SESSION, *(("images", name) for name in names or NAMES)]
 
 
 def rows(text: str) -> dict[str, list[str]]:
@@ -126,12 +132,12 @@ def test_a_build_that_is_meant_to_fail_is_counted_as_that(engine, done, capsys):
 def test_what_is_kept_is_counted_apart(engine, done, capsys, monkeypatch):
     built = ladder.measure_step
 
-    def measure(engine, step, done):
+    def measure(engine, step, done, **options):
         def as_kept(outcome):
             outcome.kept = outcome.variant.name == "slim"
             done(outcome)
 
-        built(engine, step, as_kept)
+        built(engine, step, as_kept, **options)
 
     monkeypatch.setattr(ladder, "measure_step", measure)
     run(engine, "all", "step-1-kiss")
@@ -145,7 +151,7 @@ def test_record_times_what_has_a_plan_and_says_what_has_none(engine, done, capsy
     monkeypatch.setattr(ladder.plan, "PLANS", tmp_path)
     (tmp_path / "step-1-kiss.toml").write_text("[time]\nstart = ['slim']\n")
     run(engine, "record", "step-1-kiss", "step-3-multistage")
-    assert done == [("images", "step-1-kiss"), ("times", "step-1-kiss"), ("images", "step-3-multistage")]
+    assert done == [SESSION, ("images", "step-1-kiss"), ("times", "step-1-kiss"), ("images", "step-3-multistage")]
     shown = capsys.readouterr().out
     assert rows(shown)["step-1-kiss"][3] == str(VARIANTS["step-1-kiss"])
     assert "skipped: step-3-multistage: times: no plan in measure/timings/" in shown
@@ -203,7 +209,7 @@ def test_a_failed_step_is_not_timed(engine, done, capsys):
     done.wrong["images", NAMES[0]] = Problem("Not as it should be.")
     with pytest.raises(Problem, match="1 of 2 failed"):
         run(engine, "record", *NAMES[:2])
-    assert done == [("images", NAMES[0]), ("images", NAMES[1]), ("times", NAMES[1])]
+    assert done == [SESSION, ("images", NAMES[0]), ("images", NAMES[1]), ("times", NAMES[1])]
     assert f"skipped: {NAMES[0]}: times: the step failed" in capsys.readouterr().out
 
 
@@ -220,107 +226,79 @@ def test_a_timing_that_fails_leaves_the_images_counted(engine, done, capsys):
 
 
 @pytest.mark.parametrize("interruption", [KeyboardInterrupt(), ValueError("a fault of ours"), SystemExit(1)])
-def test_an_interrupted_run_goes_on_where_it_was(engine, done, capsys, interruption):
-    done.wrong["images", NAMES[1]] = interruption
+def test_what_an_interrupted_run_timed_is_not_timed_again(engine, done, capsys, interruption):
+    """Its images are another matter: what is built is remembered."""
+    done.wrong["times", NAMES[1]] = interruption
     with pytest.raises(type(interruption)):
-        run(engine)
-    assert done == images(*NAMES[:2])
-    done.clear()
-    done.wrong.clear()
-    run(engine)
-    assert done == images(*NAMES[1:])
-    captured = capsys.readouterr()
-    assert "going on with the run that was begun at" in captured.err
-    assert f"skipped: {NAMES[0]}: images: done before the interruption" in captured.out
-    due = sum(len(v.platforms(PLATFORMS)) for v in find_step(NAMES[0]).variants)
-    assert rows(captured.out)[NAMES[0]][:3] == [str(due), "", str(due)]
-    done.clear()
-    run(engine)  # that run reached its end
-    assert done == images()
-    assert "done before" not in capsys.readouterr().out
-
-
-def test_a_run_that_ended_with_a_failure_has_ended(engine, done):
-    done.wrong["images", NAMES[1]] = Problem("No base.")
-    with pytest.raises(Problem):
-        run(engine)
-    done.clear()
-    done.wrong.clear()
-    run(engine)
-    assert done == images()
-
-
-def test_images_are_not_built_again_when_their_timing_was_interrupted(engine, done, capsys):
-    done.wrong["times", NAMES[1]] = KeyboardInterrupt()
-    with pytest.raises(KeyboardInterrupt):
         run(engine, "record", *NAMES[:2])
     done.clear()
     done.wrong.clear()
     run(engine, "record", *NAMES[:2])
-    assert done == [("times", NAMES[1])]
+    assert done == [*images(*NAMES[:2]), ("times", NAMES[1])]
     shown = capsys.readouterr().out
-    assert f"skipped: {NAMES[0]}: images and times: done before the interruption" in shown
+    assert f"skipped: {NAMES[0]}: times: taken by the run of " in shown
     assert [rows(shown)[name][3] for name in NAMES[:2]] == [str(VARIANTS[name]) for name in NAMES[:2]]
+    done.clear()
+    run(engine, "record", *NAMES[:2])  # that run reached its end
+    assert ("times", NAMES[0]) in done
 
 
-def interrupted(engine, done, command: str = "all") -> None:
+def test_a_run_that_ended_with_a_failure_has_ended(engine, done):
+    done.wrong["times", NAMES[1]] = Problem("No base.")
+    with pytest.raises(Problem):
+        run(engine, "record", *NAMES[:2])
+    done.clear()
+    done.wrong.clear()
+    run(engine, "record", *NAMES[:2])
+    assert ("times", NAMES[0]) in done
+
+
+def interrupted(engine, done) -> None:
     done.wrong["images", NAMES[1]] = KeyboardInterrupt()
     with pytest.raises(KeyboardInterrupt):
-        run(engine, command)
+        run(engine, "record", *NAMES[:2])
+    assert ("times", NAMES[0]) in done
     done.clear()
     done.wrong.clear()
 
 
-def test_a_step_whose_inputs_changed_meanwhile_is_done_again(engine, done):
+def test_what_did_not_change_is_as_the_interrupted_run_left_it(engine, done):
     interrupted(engine, done)
-    other = engine.recipe
-    engine.recipe = lambda name: "0" * 64 if name == "python:3.14" else other(name)
-    with pytest.raises(Problem):  # the records are of another recipe than the repository's
-        run(engine)
-    assert done == images()
+    run(engine, "record", *NAMES[:2])
+    assert ("times", NAMES[0]) not in done
 
 
-def test_a_step_whose_plan_changed_meanwhile_is_done_again(engine, done, tmp_path, monkeypatch):
-    interrupted(engine, done, "record")
-    (tmp_path / f"{NAMES[0]}.toml").write_text("[time]\ncold = ['slim']\n")
-    monkeypatch.setattr(ladder.plan, "PLANS", tmp_path)
-    run(engine, "record")
-    assert done[:2] == [("images", NAMES[0]), ("times", NAMES[0])]
-
-
-def test_a_step_whose_records_are_gone_is_done_again(engine, done):
+@pytest.mark.parametrize("what", ["inputs", "plan", "records", "day", "platforms", "quick", "builder", "environment"])
+def test_what_changed_meanwhile_is_timed_again(engine, done, tmp_path, monkeypatch, what):
     interrupted(engine, done)
-    record_path("lab-amd64", NAMES[0], "slim", "linux/arm64").unlink()
-    run(engine)
-    assert done == images()
+    match what:
+        case "inputs":
+            other = engine.recipe
+            engine.recipe = lambda name: "0" * 64 if name == "python:3.14" else other(name)
+        case "plan":
+            (tmp_path / f"{NAMES[0]}.toml").write_text("[time]\ncold = ['slim']\n")
+            monkeypatch.setattr(ladder.plan, "PLANS", tmp_path)
+        case "records":
+            path = record_path("lab-amd64", NAMES[0], "slim", "linux/amd64")
+            path.write_text(as_json(load(path).model_copy(update={"time": None})))
+        case "day":
+            path = ladder.journal_path(engine, steps(*NAMES[:2]), "record")
+            long_ago = datetime.now(UTC) - ladder.RESUME - timedelta(minutes=1)
+            path.write_text(json.dumps(json.loads(path.read_text()) | {"begun_at": long_ago.isoformat()}))
+        case "platforms" | "builder" | "environment":
+            setattr(engine, what, ["linux/amd64"] if what == "platforms" else "other")
+    # Records of another recipe, and those that an environment has none for, do not hold in the end.
+    with pytest.raises(Problem) if what in ("inputs", "environment") else nullcontext():
+        run(engine, "record", *NAMES[:2], quick=what == "quick")
+    assert ("times", NAMES[0]) in done
 
 
-@pytest.mark.parametrize("what", ["command", "platforms", "quick", "builder", "environment"])
-def test_another_kind_of_run_does_not_go_on_with_it(engine, done, what):
-    interrupted(engine, done)
-    command, quick = ("record", False) if what == "command" else ("all", what == "quick")
-    if what not in ("command", "quick"):
-        setattr(engine, what, ["linux/amd64"] if what == "platforms" else "other")
-    run(engine, command, quick=quick)
-    assert done[0] == ("images", NAMES[0])
-
-
-def test_what_was_interrupted_long_ago_is_begun_anew(engine, done):
-    interrupted(engine, done)
-    path = ladder.journal_path(engine, steps(), "all")
-    journal = json.loads(path.read_text())
-    long_ago = datetime.now(UTC) - ladder.RESUME - timedelta(minutes=1)
-    path.write_text(json.dumps(journal | {"begun_at": long_ago.isoformat()}))
-    run(engine)
-    assert done == images()
-
-
-@pytest.mark.parametrize("text", ["", "{", '{"done": 1}'])
+@pytest.mark.parametrize("text", ["", "{", '{"timed": 1}'])
 def test_a_journal_that_cannot_be_read_is_as_none(engine, done, text):
     interrupted(engine, done)
-    ladder.journal_path(engine, steps(), "all").write_text(text)
-    run(engine)
-    assert done == images()
+    ladder.journal_path(engine, steps(*NAMES[:2]), "record").write_text(text)
+    run(engine, "record", *NAMES[:2])
+    assert ("times", NAMES[0]) in done
 
 
 def test_two_at_a_time_are_one_too_many(engine, done):
@@ -346,7 +324,8 @@ def test_the_command_fails_with_exit_code_1_and_says_what_failed(place):
     with changed(clone / "step-2-poetry/compose.yaml", "services:", "services: ["):
         fake = "import sys; from types import SimpleNamespace as S; from measure import cli, ladder; "
         fake += "cli.choose = lambda: S(environment='none', kind='host', builder=None, platforms=['linux/amd64'], "
-        fake += "recipe=lambda name: None); ladder.measure_step = lambda engine, step, done: None; "
+        fake += "recipe=lambda name: None); ladder.measure_step = lambda *_, **__: None; "
+        fake += "import contextlib; ladder.session = contextlib.nullcontext; "
         fake += "sys.argv = ['measure', 'all']; cli.app()"
         result = execute(sys.executable, "-c", fake, cwd=clone)
     assert result.returncode == 1, result.stdout + result.stderr

@@ -127,7 +127,7 @@ def run(place, monkeypatch):
     monkeypatch.setattr(recipes, "provenance", lambda *_: where)
     for name in ("check_disk", "save_environment", "describe"):
         monkeypatch.setattr(recipes, name, lambda *_: None)
-    monkeypatch.setattr(recipes.builder, "tidy", lambda: None)
+    monkeypatch.setattr(recipes, "tidy", lambda: None)
 
     def run(builds: Fake, *names: str) -> Fake:
         monkeypatch.setattr(recipes, "EngineBuilder", lambda *_: builds)

@@ -1,16 +1,18 @@
-"""What is not built again: what failed as it was meant to, today; and what takes minutes, where its record holds."""
+"""What came of a build is recorded; remembered, or kept where it takes minutes, it is not built again; and printed."""
 
 import threading
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from measure import build as builder
-from measure import probe, records, run, schedule
+from measure import probe, records, remembered, run, schedule
 from measure.build import BuildError
 from measure.check import recipes
+from measure.layout import layout
+from measure.remembered import Memory
 from measure.steps import find_step
 from tests.handmade import record
 
@@ -47,13 +49,18 @@ def builds(monkeypatch):
 
 
 def measure(engine, variant=BROKEN, platform: str = PLATFORM) -> run.Outcome:
-    return run._measure(engine, STEP, variant, platform, lambda line: None)
+    """As a run of its own does it."""
+    return run._measure(Memory(engine, STEP, {}), variant, platform, lambda line: None)
+
+
+def memories() -> list[Path]:
+    return [*(layout() / "remembered").glob("*.json")]
 
 
 def test_what_failed_as_it_was_meant_to_is_not_built_again(engine, builds):
     first, again = measure(engine), measure(engine)
     assert builds.calls == [("broken", PLATFORM)]
-    assert (first.remembered, again.remembered) == (False, True)
+    assert first.entry is None and again.entry
     assert again.expected and again.record == first.record
     assert records.load(again.record.path) == first.record
 
@@ -64,39 +71,13 @@ def test_it_is_recorded_where_its_record_is_gone(engine, builds):
     assert len(builds.calls) == 1
 
 
-@pytest.mark.parametrize(
-    "what", ["base", "builder", "driver", "version", "buildx", "platform", "files", "day", "clock"]
-)
-def test_what_has_changed_is_built_again(engine, builds, monkeypatch, what):
-    measure(engine)
-    platform = PLATFORM
-    match what:
-        case "base":
-            engine.base = "sha256:2"
-        case "builder" | "driver" | "version" | "buildx":
-            setattr(engine, what, "another")
-        case "platform":
-            platform = "linux/arm64"
-        case "files":
-            inputs = run.inputs_of(STEP, BROKEN, engine.recipe).model_copy(update={"context_sha256": "0" * 64})
-            monkeypatch.setattr(run, "inputs_of", lambda *_: inputs)
-        case "day" | "clock":
-            hours = {"day": 25, "clock": -1}[what]
-            (kept,) = run.failures().iterdir()
-            old = records.Record.model_validate_json(kept.read_bytes())
-            of = old.provenance.model_copy(update={"measured_at": datetime.now(UTC) - timedelta(hours=hours)})
-            kept.write_text(records.as_json(old.model_copy(update={"provenance": of})))
-    assert not measure(engine, platform=platform).remembered
-    assert len(builds.calls) == 2
-
-
 def test_a_mishap_is_built_again(engine, builds):
     """What fails by another error than the one that it teaches, and what was meant to be built."""
     builds.says = "no space left on device"
     measure(engine), measure(engine)
     measure(engine, STEP.recommended), measure(engine, STEP.recommended)
     assert len(builds.calls) == 4
-    assert not run.failures().exists()
+    assert memories() == []
 
 
 def test_what_ended_the_run_is_not_kept(engine, builds):
@@ -105,14 +86,7 @@ def test_what_ended_the_run_is_not_kept(engine, builds):
         measure(engine)
     finally:
         probe.ending.clear()
-    assert not measure(engine).remembered
-
-
-def test_a_damaged_memory_is_none(engine, builds):
-    measure(engine)
-    (kept,) = run.failures().iterdir()
-    kept.write_text("{")
-    assert not measure(engine).remembered
+    assert not measure(engine).entry
 
 
 def test_what_teaches_another_lesson_now_is_built_again(engine, builds):
@@ -121,18 +95,7 @@ def test_what_teaches_another_lesson_now_is_built_again(engine, builds):
     other = replace(BROKEN, teaching=BROKEN.teaching.model_copy(update={"fails_with": "another error"}))
     builds.says = "E: another error"
     outcome = measure(engine, other)
-    assert outcome.expected and not outcome.remembered
-
-
-def test_where_the_base_image_is_not_known_nothing_is_kept(engine, builds):
-    engine.base = None
-    measure(engine), measure(engine)
-    assert len(builds.calls) == 2
-
-
-def test_where_nothing_can_be_kept_it_is_recorded_all_the_same(engine, builds, tmp_path):
-    run.failures().write_text("no folder")
-    assert records.load(measure(engine).record.path)
+    assert outcome.expected and not outcome.entry
 
 
 #: A variant that is not to be emulated, where that can be avoided.
@@ -224,18 +187,16 @@ def whole(engine, monkeypatch):
     monkeypatch.setattr(run, "native_platform", lambda: "linux/amd64")
     monkeypatch.setattr(schedule, "native_platform", lambda: "linux/amd64")
     monkeypatch.setattr(schedule, "EARLY", 0.0)
-    for name in ("check_disk", "save_environment", "describe"):
-        monkeypatch.setattr(run, name, lambda *_: None)
-    for name in ("remove_orphans", "remove_own"):
-        monkeypatch.setattr(probe, name, lambda *_: None)
-    monkeypatch.setattr(builder, "tidy", lambda: None)
+    monkeypatch.setattr(run, "check_disk", lambda *_: None)
+    monkeypatch.setattr(probe, "remove_own", lambda *_: None)
+    monkeypatch.setattr(remembered, "image_ids", lambda engine, names: {})
     monkeypatch.setattr(builder, "stop_clients", lambda: None)
     monkeypatch.setattr(
         run, "weighed", lambda engine, step, variant, platform, progress: record(
             step=step.name, variant=variant.name, platform=platform, inputs=run.inputs_of(step, variant, engine.recipe)
         )
     )  # fmt: skip
-    monkeypatch.setattr(run, "_start", lambda engine, step, variant, platform: probe.Answer({"on": platform}, {}))
+    monkeypatch.setattr(run, "_start", lambda memory, outcome, *, again: probe.Answer({"on": outcome.platform}, {}))
     yield engine
     probe.ending.clear()
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from measure import build, engine, verify
+from measure import engine, verify
 from measure.compare import changes
 from measure.contents import PythonPackage
 from measure.errors import Problem
@@ -146,7 +146,7 @@ def layout(tmp_path, monkeypatch):
     """A layout that the builder is to have exported to, with a cache of its own beside it."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     made = handmade.Layout(tmp_path / "layout")
-    monkeypatch.setattr(build, "layout", lambda: made.root)
+    monkeypatch.setattr("measure.layout.layout", lambda: made.root)
     return made
 
 
