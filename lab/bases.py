@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
@@ -31,7 +32,9 @@ FOLDER = HERE / "bases"
 #: What the stand-in for apk installs from. Not an image: archives, which the index service hands out.
 APK_PACKAGES = "apk:packages"
 #: Bases that only other bases may name.
-INTERNAL = {"cpython:3.14", "installer:trixie", "musl:3.14", APK_PACKAGES}
+INTERNAL = {"buildpack:trixie", "cpython:3.14", "installer:trixie", "musl:3.14", APK_PACKAGES}
+#: Those of them that are kept too.
+KEPT = {"buildpack:trixie", APK_PACKAGES}
 #: Pinned name, version and hashes of the compiler that the stand-in for apk installs.
 ZIG = HERE / "zig.txt"
 
@@ -115,9 +118,21 @@ def check(names: Iterable[str]) -> None:
         )
 
 
+@cache
+def equals() -> list[dict[str, str]]:
+    """Recipes that were shown to make the same image, file by file, as an earlier one: see equal.toml."""
+    return tomllib.loads((HERE / "equal.toml").read_text())["recipe"]
+
+
 def recipe_of(name: str) -> str | None:
-    """Hash of the recipe that the lab builds this image by; None for an image that it cannot build."""
-    return recipe_sha256(name) if name in available() else None
+    """Hash of the recipe that the lab builds this image by, or of the first one that was shown to make the same image.
+
+    None for an image that it cannot build.
+    """
+    if name not in available():
+        return None
+    sha256 = recipe_sha256(name)
+    return next((one["first"] for one in equals() if one["now"] == sha256), sha256)
 
 
 def digest(lab: Lab, name: str) -> str | None:
@@ -206,7 +221,7 @@ def _target(lab: Lab, name: str, context: Path, platforms: list[str], kept: bool
         "platforms": platforms,
     }
     if not kept:
-        return target | {"output": ["type=cacheonly"]}
+        return target
     if name == APK_PACKAGES:
         return target | {"output": [f"type=local,dest={lab.work / 'apk'},platform-split=false"]}
     # Not unpacked: the builder has a copy of its own, and the engine's is deleted.
@@ -240,6 +255,7 @@ def _build(lab: Lab, platforms: dict[str, list[str]], kept: list[str]) -> None:
     bake_file = context / "bake.json"
     bake_file.write_text(json.dumps({"target": targets, "group": group}, indent=1))
     environment = {**os.environ, **lab.client_environment(), "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    environment["BUILDX_NO_DEFAULT_LOAD"] = "1"  # what is not kept is not exported
     bake = [str(lab.docker), "buildx", "bake", "--builder", "default", "--progress", "plain", "--file", str(bake_file)]
     log = lab.logs / "bases.log"
     what = f"Building base images for {' and '.join(sorted({p for some in platforms.values() for p in some}))}"
@@ -274,7 +290,7 @@ def provide(lab: Lab, names: Iterable[str], platforms: Iterable[str] = PLATFORMS
     names, asked = list(names), set(platforms)
     check(names)
     order = _order(names)
-    kept = [name for name in order if name in names or name == APK_PACKAGES]
+    kept = [name for name in order if name in names or name in KEPT]
 
     def missing() -> list[str]:
         return [name for name in kept if not asked <= set(_holds(lab, name))]

@@ -146,6 +146,14 @@ class Records:
         return found
 
 
+#: The benchmarks that pages show numbers of, by the names of their records.
+BENCHES = ("first-number", "bench", "ladder")
+
+
+def _bench_path(name: str) -> Path:
+    return RESULTS / LAB_ENVIRONMENT / f"{name}.json"
+
+
 class Page:
     """A page that is being rendered. Its path decides how links lead to others, its front matter what it says first."""
 
@@ -803,15 +811,20 @@ class Page:
 
     def _bench(self, words: str) -> str:
         """The median of what a bench timed, or weighed, under these words."""
-        path = RESULTS / LAB_ENVIRONMENT / f"{'ladder' if 'make all' in words else 'bench'}.json"
-        bench = json.loads(path.read_text())
-        found = [timing for timing in bench["timings"] if words in timing["what"]]
+        benches = {path: json.loads(path.read_text()) for path in map(_bench_path, BENCHES) if path.exists()}
+        timings = [(path, timing) for path, bench in benches.items() for timing in bench["timings"]]
+        found = [one for one in timings if one[1]["what"] == words] or [
+            one for one in timings if words in one[1]["what"]
+        ]
         if len(found) != 1:
-            raise Problem(f"{len(found)} entries of {shown(path)} have the words {words!r}.", next="make bench")
-        value = statistics.median(found[0]["samples"])
-        of_bytes = found[0]["unit"] == "bytes"
+            raise Problem(f"{len(found)} entries of the benchmarks have the words {words!r}.", next="make bench")
+        path, timing = found[0]
+        value = statistics.median(timing["samples"])
+        of_bytes = timing["unit"] == "bytes"
         text = megabytes(round(value)) if of_bytes else duration(value)
-        return self._file(path, text.replace(" ", "&nbsp;")) + ("" if of_bytes else self._of_load(bench["load_before"]))
+        return self._file(path, text.replace(" ", "&nbsp;")) + (
+            "" if of_bytes else self._of_load(benches[path]["load_before"])
+        )
 
     def _fidelity(self) -> str:
         """The lab's base images against the official ones."""

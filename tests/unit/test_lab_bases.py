@@ -124,6 +124,21 @@ def test_a_recipe_changes_with_its_files_and_with_its_bases(tmp_path, monkeypatc
     hashes()
 
 
+def test_a_recipe_that_makes_the_same_image_goes_by_the_first_ones_name(monkeypatch):
+    name = "python:3.14-slim"
+    now = bases.recipe_sha256(name)
+    monkeypatch.setattr(bases, "equals", lambda: [{"name": name, "first": "1" * 64, "now": now, "shown": ""}])
+    assert bases.recipe_of(name) == "1" * 64
+    monkeypatch.setattr(bases, "equals", lambda: [{"name": name, "first": "1" * 64, "now": "2" * 64, "shown": ""}])
+    assert bases.recipe_of(name) == now
+
+
+def test_each_line_of_equal_recipes_is_about_a_recipe_of_today_and_says_how_it_was_shown():
+    for one in bases.equals():
+        assert one["now"] == bases.recipe_sha256(one["name"])
+        assert one["now"] != one["first"] and one["shown"]
+
+
 def test_what_the_lab_adds_is_a_few_kilobytes(monkeypatch):
     monkeypatch.setattr(extras, "extra_certificates", lambda lab: [])
     files = extras.files(config.Lab.from_environment())
