@@ -813,18 +813,15 @@ class Page:
         """The median of what a bench timed, or weighed, under these words."""
         benches = {path: json.loads(path.read_text()) for path in map(_bench_path, BENCHES) if path.exists()}
         timings = [(path, timing) for path, bench in benches.items() for timing in bench["timings"]]
-        found = [one for one in timings if one[1]["what"] == words] or [
-            one for one in timings if words in one[1]["what"]
-        ]
+        found = [one for one in timings if one[1]["what"] == words]
+        found = found or [one for one in timings if words in one[1]["what"]]
         if len(found) != 1:
             raise Problem(f"{len(found)} entries of the benchmarks have the words {words!r}.", next="make bench")
         path, timing = found[0]
         value = statistics.median(timing["samples"])
         of_bytes = timing["unit"] == "bytes"
-        text = megabytes(round(value)) if of_bytes else duration(value)
-        return self._file(path, text.replace(" ", "&nbsp;")) + (
-            "" if of_bytes else self._of_load(benches[path]["load_before"])
-        )
+        text = self._file(path, (megabytes(round(value)) if of_bytes else duration(value)).replace(" ", "&nbsp;"))
+        return text if of_bytes else text + self._of_load(benches[path]["load_before"])
 
     def _fidelity(self) -> str:
         """The lab's base images against the official ones."""
