@@ -86,8 +86,8 @@ def compare(lab: Lab, older: str, keep: Path | None = None) -> Bench:
     """Run `make step-1` from nothing at this commit and at an older one, one after the other; record and print it.
 
     Each has a clone and a cache of its own in a temporary folder, or in the folder `keep`, where they stay; a run that
-    was taken there less than an hour ago is not taken again. Takes about half an hour. Raises Problem when the lab is up, when there are changes that a clone would not have, or when a run
-    fails.
+    was taken there less than an hour ago is not taken again. Takes about half an hour.
+    Raises Problem when the lab is up, when there are changes that a clone would not have, or when a run fails.
     """
     if lifecycle.healthy(lab):
         raise Problem("The lab is up.", why="Each run brings up a lab of its own.", next="make lab-down, then the same")
