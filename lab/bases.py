@@ -282,9 +282,10 @@ def _build(lab: Lab, platforms: dict[str, list[str]], kept: list[str]) -> None:
         services.renew_index(lab)
 
 
-def provide(lab: Lab, names: Iterable[str], platforms: Iterable[str] = PLATFORMS) -> None:
+def provide(lab: Lab, names: Iterable[str], platforms: Iterable[str] = PLATFORMS, *, later: Iterable[str] = ()) -> None:
     """Make sure that the registry holds these official images for these platforms; build those that it does not hold.
 
+    `later` are platforms that will be asked for next: what costs no processor that is needed now is made for them too.
     Raises Problem when the lab cannot provide one of them, or when a build fails.
     """
     names, asked = list(names), set(platforms)
@@ -307,7 +308,8 @@ def provide(lab: Lab, names: Iterable[str], platforms: Iterable[str] = PLATFORMS
         images, machines = ", ".join(sorted({*wanted} - INTERNAL)), " and ".join(sorted(asked))
         say(f"building base images for {machines}, once (the cache keeps them): {images}")
         try:
-            _build(lab, build, wanted)
+            with sources.beside(lab, later):
+                _build(lab, build, wanted)
         finally:
             lifecycle.clear_scratch(lab)
         built = {name: {"key": _key(lab, name), "platforms": build[name]} for name in wanted}

@@ -51,6 +51,8 @@ HOME_VARIABLE = "PYTHON_IMAGES_LAB_HOME"
 PORT_VARIABLE = "PYTHON_IMAGES_REGISTRY_PORT"
 
 HERE = Path(__file__).resolve().parent
+#: Stands before runc in the engine's tree.
+RUNC = HERE / "runc.sh"
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ class Lab:
     @cached_property
     def tree(self) -> Path:
         """Root of the engine's Debian tree; the name changes with what it is made of."""
-        key = hashlib.sha256("\n".join((SUITE, *TREE_PACKAGES)).encode()).hexdigest()[:12]
+        made_of = "\n".join((SUITE, *TREE_PACKAGES, RUNC.read_text()))
+        key = hashlib.sha256(made_of.encode()).hexdigest()[:12]
         return self.home / f"tree-{key}"
 
     @property

@@ -34,4 +34,5 @@ mkdir run/host
 pivot_root . run/host
 cd /
 umount --lazy /run/host
+export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 exec "$@"

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lab.config import SUITE, Lab
@@ -23,7 +26,23 @@ PYTHON_VERSION = "3.14.7"
 PYTHON_SHA256 = "3b48dac8fb59f62eaa67ac83c1eb12bda1b7a08406dd286e252c11a66be27f81"
 
 
-def rootfs(lab: Lab, platform: str) -> Path:
+@contextmanager
+def beside(lab: Lab, platforms: Iterable[str]) -> Iterator[None]:
+    """Make the root file systems for these platforms at the side, and wait for them in the end.
+
+    One that cannot be had is no fault yet: whoever needs it is told.
+    """
+    with ThreadPoolExecutor(1) as side:
+        made = [side.submit(rootfs, lab, platform, niceness=19) for platform in platforms]
+        try:
+            yield
+        finally:
+            for one in made:
+                with suppress(Problem, CancelledError):
+                    one.cancel() or one.result()
+
+
+def rootfs(lab: Lab, platform: str, niceness: int = 0) -> Path:
     """An archive with Debian's minimal system for a platform; made unless it is there."""
     architecture = platform.split("/")[1]
     options = [*ROOTFS_OPTIONS, *(FOREIGN_OPTIONS if platform != BUILD_PLATFORM else ())]
@@ -34,7 +53,7 @@ def rootfs(lab: Lab, platform: str) -> Path:
         options += ["--format=tar", *(f"--aptopt={line}" for line in apt_settings())]
         command = ["mmdebstrap", *options, f"--architectures={architecture}", SUITE, str(partial)]
         run_logged(
-            bounded(inside(lab, "env", f"TMPDIR={lab.work}", *command)),
+            bounded(inside(lab, "nice", f"--adjustment={niceness}", "env", f"TMPDIR={lab.work}", *command)),
             lab.logs / f"rootfs-{architecture}.log",
             what=f"Making Debian's root file system for {platform}",
         )

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from lab.config import SUITE, TREE_PACKAGES, Lab
+from lab.config import RUNC, SUITE, TREE_PACKAGES, Lab
 from lab.processes import bounded
 from measure import progress
 from measure.buildlog import Follower
@@ -112,6 +112,8 @@ def ensure(lab: Lab) -> bool:
         what="Making the engine's tree from Debian packages",
         cwd=work,
     )  # fmt: skip
+    (partial / "usr/local/sbin/runc").write_bytes(RUNC.read_bytes())
+    (partial / "usr/local/sbin/runc").chmod(0o755)
     partial.rename(lab.tree)
     remove(work)
     lab.docker.parent.mkdir(parents=True, exist_ok=True)

@@ -240,7 +240,7 @@ def _lab_engine(platforms: Collection[str]) -> Engine:
     digest = functools.cache(lambda name: bases.digest(lab, name))
 
     def provide(names: Iterable[str], platforms: Iterable[str] = PLATFORMS) -> None:
-        bases.provide(lab, names, platforms)
+        bases.provide(lab, names, platforms, later=set(engine.platforms) - set(platforms))
         digest.cache_clear()  # the index of an image is another one once a platform was added to it
 
     engine = Engine(

@@ -75,18 +75,18 @@ class Sitting:
         first = native or self.pairs
         self._waiting = [pair for pair in self.pairs if pair not in first]
         self.work.provide(first)
-        # Twice as many at a time as there are cores: an emulated build uses only one, and many wait for a network, or
-        # for a layer that another one is building.
-        workers = 2 * (os.cpu_count() or 1)
-        pools = [ThreadPoolExecutor(number) for number in (workers, workers, 1)]
-        with pools[0] as builds, pools[1] as starts, pools[2] as side:
+        # Twice as many at a time as there are cores: many wait for a network, or for a layer that another one is
+        # building. Of the emulated ones as many as there are cores: the first is asked while others are being built.
+        cores = os.cpu_count() or 1
+        pools = [ThreadPoolExecutor(number) for number in (2 * cores, cores, 2 * cores, 1)]
+        with pools[0] as builds, pools[1] as emulated, pools[2] as starts, pools[3] as side:
             try:
                 self._bases = side.submit(self.work.provide, self._waiting)
                 self._submit(builds, first)
                 while self._step(starts):
                     if self._waiting and self._bases.done() and self._room():
                         self._bases.result()
-                        self._submit(builds, self._waiting)
+                        self._submit(emulated, self._waiting)
                         self._waiting = []
             except BaseException:
                 ending.set()
