@@ -111,10 +111,10 @@ def image_ids(engine: Engine, names: Collection[str]) -> dict[str, str]:
     if not names:
         return {}
     client, form = engine.docker.client_config.client_call, "{{.Id}} {{json .RepoTags}}"
-    # It fails where one is missing, and tells of the others.
+    # It fails where one is missing, and tells of the others; where all are, it prints an empty line.
     answer = subprocess.run([*client, "image", "inspect", "--format", form, *names], capture_output=True, text=True)
     found = {}
-    for line in answer.stdout.splitlines():
+    for line in filter(None, answer.stdout.splitlines()):
         identity, _, tags = line.partition(" ")
         found |= dict.fromkeys(json.loads(tags) or [], identity)
     return {name: found[name] for name in names if name in found}

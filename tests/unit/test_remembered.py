@@ -372,6 +372,7 @@ def test_the_engine_is_asked_once_for_all_images_and_tells_those_that_it_has(tmp
 echo "$@" >> {tmp_path}/asked
 echo 'sha256:1 ["step-1-kiss:recommended-amd64","else:where"]'
 echo 'sha256:2 null'
+echo ''
 echo 'Error: No such image: gone:1' >&2
 exit 1
 """
