@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from filelock import FileLock, Timeout
 
-from lab import host, processes, services, tree
+from lab import host, processes, services, sources, tree
 from lab.config import DISK_NEEDED_BYTES, Lab
 from measure import progress
 from measure.errors import Problem, say
@@ -163,7 +163,8 @@ def up(lab: Lab) -> None:
         check_disk(lab.home)
         services.check_ports(lab)
         try:
-            if tree.ensure(lab):
+            # The builder's own root file system, which every base begins with, is made beside the tree.
+            if tree.ensure(lab, lambda mmdebstrap: sources.rootfs(lab, sources.BUILD_PLATFORM, mmdebstrap)):
                 say(f"engine's tree made in {lab.tree}")
             host.prepare(lab)
             services.start(lab)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lab.config import SUITE, Lab
 from lab.processes import bounded, inside
 from lab.tree import apt_settings, run_logged
+from measure import progress
 from measure.errors import Problem, say
 
 #: Compiles every base, those for other platforms too: what a base is built from is always there for this one.
@@ -32,28 +32,29 @@ def beside(lab: Lab, platforms: Iterable[str]) -> Iterator[None]:
 
     One that cannot be had is no fault yet: whoever needs it is told.
     """
-    with ThreadPoolExecutor(1) as side:
-        made = [side.submit(rootfs, lab, platform, niceness=19) for platform in platforms]
-        try:
-            yield
-        finally:
-            for one in made:
-                with suppress(Problem, CancelledError):
-                    one.cancel() or one.result()
+
+    def make() -> None:
+        for platform in platforms:
+            with suppress(Problem):
+                rootfs(lab, platform, inside(lab, "nice", "--adjustment=19", "mmdebstrap"))
+
+    with progress.aside(make):
+        yield
 
 
-def rootfs(lab: Lab, platform: str, niceness: int = 0) -> Path:
-    """An archive with Debian's minimal system for a platform; made unless it is there."""
+def rootfs(lab: Lab, platform: str, mmdebstrap: list[str] | None = None) -> Path:
+    """An archive with Debian's minimal system for a platform; made unless it is there. `mmdebstrap` calls it."""
     architecture = platform.split("/")[1]
     options = [*ROOTFS_OPTIONS, *(FOREIGN_OPTIONS if platform != BUILD_PLATFORM else ())]
     key = hashlib.sha256(" ".join((SUITE, *options)).encode()).hexdigest()[:12]
     finished = lab.sources / f"rootfs-{architecture}-{key}.tar"
     if not finished.exists():
+        lab.sources.mkdir(parents=True, exist_ok=True)
         partial = finished.with_suffix(".partial")
         options += ["--format=tar", *(f"--aptopt={line}" for line in apt_settings())]
-        command = ["mmdebstrap", *options, f"--architectures={architecture}", SUITE, str(partial)]
+        command = [*(mmdebstrap or inside(lab, "mmdebstrap")), *options, f"--architectures={architecture}"]
         run_logged(
-            bounded(inside(lab, "nice", f"--adjustment={niceness}", "env", f"TMPDIR={lab.work}", *command)),
+            bounded(["env", f"TMPDIR={lab.work}", *command, SUITE, str(partial)]),
             lab.logs / f"rootfs-{architecture}.log",
             what=f"Making Debian's root file system for {platform}",
         )

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 from lab.config import RUNC, SUITE, TREE_PACKAGES, Lab
@@ -80,9 +81,10 @@ def _last_lines(log: Path, count: int) -> str:
         return "\n".join(file.read().decode(errors="replace").splitlines()[-count:])
 
 
-def ensure(lab: Lab) -> bool:
+def ensure(lab: Lab, beside: Callable[[list[str]], object]) -> bool:
     """Make the tree if it is not there. Whole or not at all. True if it was made now.
 
+    `beside` is done at the same time, and told how to call mmdebstrap before there is a tree.
     Raises Problem when mmdebstrap cannot be fetched or fails.
     """
     if lab.tree.exists():
@@ -100,18 +102,15 @@ def ensure(lab: Lab) -> bool:
     run_logged(bounded(["bash", "-c", script]), lab.logs / "mmdebstrap.log", what="Fetching mmdebstrap", cwd=work)
     partial = lab.home / f"{lab.tree.name}.partial"
     remove(partial)
-    options = [f"--aptopt={line}" for line in apt_settings()]
-    run_logged(
-        bounded(
-            [
-                "unshare", "--mount", "--propagation", "private", "perl", "usr/bin/mmdebstrap", "--variant=minbase",
-                f"--include={','.join(TREE_PACKAGES)}", *options, SUITE, str(partial),
-            ]
-        ),
-        lab.logs / "tree.log",
-        what="Making the engine's tree from Debian packages",
-        cwd=work,
-    )  # fmt: skip
+    mmdebstrap = ["unshare", "--mount", "--propagation", "private", "perl", str(work / "usr/bin/mmdebstrap")]
+    options = [f"--include={','.join(TREE_PACKAGES)}", *(f"--aptopt={line}" for line in apt_settings())]
+    with progress.aside(lambda: beside(mmdebstrap)) as other:
+        run_logged(
+            bounded([*mmdebstrap, "--variant=minbase", *options, SUITE, str(partial)]),
+            lab.logs / "tree.log",
+            what="Making the engine's tree from Debian packages",
+        )
+        other.result()
     (partial / "usr/local/sbin/runc").write_bytes(RUNC.read_bytes())
     (partial / "usr/local/sbin/runc").chmod(0o755)
     partial.rename(lab.tree)

@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
@@ -50,6 +51,22 @@ def pause(seconds: float) -> None:
     """Sleep, unless the run is to end: then raises KeyboardInterrupt, which Ctrl-C gives to the main thread alone."""
     if ending.wait(seconds):
         raise KeyboardInterrupt
+
+
+@contextmanager
+def aside(work: Callable[[], object]) -> Iterator[Future[object]]:
+    """Do something else at the side, and wait for it in the end. What ends the block ends that too."""
+    with ThreadPoolExecutor(1) as side:
+        future = side.submit(work)
+        try:
+            yield future
+        except BaseException:
+            already = ending.is_set()
+            ending.set()
+            wait([future])
+            if not already:
+                ending.clear()
+            raise
 
 
 @dataclass(eq=False)

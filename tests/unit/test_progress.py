@@ -206,3 +206,21 @@ def test_a_pause_ends_with_the_run():
         progress.ending.clear()
     assert time.monotonic() - begun < 300
     progress.pause(0)
+
+
+def test_what_ends_a_block_ends_what_is_done_at_its_side():
+    ended = []
+
+    def work():
+        try:
+            progress.pause(60)
+        except KeyboardInterrupt:
+            ended.append(True)
+            raise
+
+    with pytest.raises(ZeroDivisionError), progress.aside(work):
+        raise ZeroDivisionError
+    assert ended and not progress.ending.is_set()
+    with progress.aside(lambda: ended.append(False)):
+        pass
+    assert ended == [True, False]
