@@ -8,7 +8,7 @@ if [ -d /native/foreign ]; then
     trap 'rm -f /lib64 /usr/lib/x86_64-linux-gnu' EXIT
     ln -s native/usr/lib64 /lib64
     ln -s /native/usr/lib/x86_64-linux-gnu /usr/lib/x86_64-linux-gnu
-    export PATH=/native/foreign:/native/usr/sbin:/native/usr/bin:$PATH
+    export PATH=/native/foreign:/native/usr/sbin:/native/usr/bin:"$PATH"
     apt() { /native/usr/bin/apt-get -c /native/foreign/apt.conf "$@"; }
 fi
 apt update
