@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 import httpx
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
+from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_chain, wait_fixed
 
 from lab import extras, lifecycle, services, sources
 from lab.config import HERE, Lab
@@ -231,8 +231,8 @@ def _target(lab: Lab, name: str, context: Path, platforms: list[str], kept: bool
 
 #: What apt says of a mirror that is just being updated, or cannot be reached for a moment.
 UNREACHED = re.compile("Failed to fetch|Hash Sum mismatch|Mirror sync|Temporary failure|Connection timed out")
-#: Seconds before it is asked again.
-PATIENCE = 60
+#: Seconds before it is asked again, and once more.
+PATIENCE = (5, 60)
 
 
 def _slug(name: str) -> str:
@@ -261,10 +261,12 @@ def _build(lab: Lab, platforms: dict[str, list[str]], kept: list[str]) -> None:
     what = f"Building base images for {' and '.join(sorted({p for some in platforms.values() for p in some}))}"
     for attempt in Retrying(
         retry=retry_if_exception(lambda error: isinstance(error, Problem) and bool(UNREACHED.search(log.read_text()))),
-        stop=stop_after_attempt(2),
-        wait=wait_fixed(PATIENCE),
+        stop=stop_after_attempt(1 + len(PATIENCE)),
+        wait=wait_chain(*map(wait_fixed, PATIENCE)),
         sleep=progress.pause,
-        before_sleep=lambda _: say(f"a mirror did not answer as it should; trying again in {PATIENCE} s"),
+        before_sleep=lambda state: say(
+            f"a mirror did not answer as it should; trying again in {state.next_action.sleep:.0f} s"
+        ),
         reraise=True,
     ):
         with attempt:  # what is built already is in the builder's cache

@@ -148,9 +148,9 @@ def test_what_the_lab_adds_is_a_few_kilobytes(monkeypatch):
 
 @pytest.mark.parametrize(
     ("line", "times"),
-    [("E: Failed to fetch http://mirror/Sources  404  Not Found", 2), ("gcc: fatal error: no input files", 1)],
+    [("E: Failed to fetch http://mirror/Sources  404  Not Found", 3), ("gcc: fatal error: no input files", 1)],
 )
-def test_a_build_is_tried_once_more_where_a_mirror_did_not_answer(lab, monkeypatch, line, times):
+def test_a_build_is_tried_twice_more_where_a_mirror_did_not_answer(lab, monkeypatch, line, times):
     tried = []
 
     def fail(command, log, **_):
@@ -158,7 +158,7 @@ def test_a_build_is_tried_once_more_where_a_mirror_did_not_answer(lab, monkeypat
         log.write_text(f"#62 124.9 {line}\n" + "a line of the end\n" * 50)
         raise Problem("Building failed.", why="a line of the end")
 
-    monkeypatch.setattr(bases, "PATIENCE", 0)
+    monkeypatch.setattr(bases, "PATIENCE", (0, 0))
     monkeypatch.setattr(bases, "run_logged", fail)
     monkeypatch.setattr(extras, "put", lambda lab, context: None)
     lab.lab.logs.mkdir(parents=True)
