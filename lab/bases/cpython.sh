@@ -34,7 +34,8 @@ rm python
 make EXTRA_CFLAGS="$cflags" LDFLAGS="$ldflags,-rpath='\$\$ORIGIN/../lib'" python
 # Without compiling the library to bytecode, and without the test suite: neither ships. The folders for bytecode do.
 make install DESTDIR=$out/full COMPILEALL_OPTS=--help TESTSUBDIRS= > /dev/null
-find $out/full/usr/local/lib/python3* -name '*.py' -printf '%h/__pycache__\0' | sort -zu | xargs -0 mkdir -p
+find $out/full/usr/local/lib/python3* -name 'config-*' -prune -o -name '*.py' -printf '%h/__pycache__\0' | sort -zu \
+    | xargs -0 mkdir -p
 
 usr_local=$out/full/usr/local
 if [ "$host" = "$build" ]; then
