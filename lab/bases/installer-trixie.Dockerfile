@@ -17,7 +17,8 @@ RUN for tool in /usr/bin/dpkg /usr/bin/dpkg-*; do sed "s/amd64/$TARGETARCH/g" "$
     && for tool in /foreign/*.real; do [ -e "${tool%.real}" ] || mv "$tool" "${tool%.real}"; done \
     && echo "APT::Architecture \"$TARGETARCH\";" >> /foreign/apt.conf
 # Scripts that name their interpreter get the builder's.
-RUN for script in $(grep -lE '^#! ?/usr/bin/(perl|python3)' /usr/bin/* /usr/sbin/*); do \
+RUN for script in /usr/bin/* /usr/sbin/*; do \
+        grep -qE '^#! ?/usr/bin/(perl|python3)' "$script" || continue; \
         sed 's,/usr/bin/perl,/native&,; s,/usr/bin/python,/native&,' "$script" > "/foreign/${script##*/}" || exit; done \
     && chmod 755 /foreign/*
 
