@@ -99,15 +99,15 @@ test-all: .venv/.tests ## everything, for hours; records what passed, failed and
 
 .PHONY: bench
 bench: .venv/.run ## time the lab and make step-1, and record it; deletes the lab's cache first and builds it anew
-	@$(RUN) lab bench
+	@$(RUN) measure bench
 
 .PHONY: bench-first
 bench-first: .venv/.run ## time what a new user waits for, make step-1 from nothing, at an older commit and here: AGAINST=983039b
-	@$(RUN) lab bench --against "$(or $(AGAINST),983039b)"
+	@$(RUN) measure bench --against "$(or $(AGAINST),983039b)"
 
 .PHONY: bench-ladder
 bench-ladder: .venv/.run ## time make all, from an empty builder's cache and unchanged, and record it; an hour or two
-	@$(RUN) lab bench --ladder
+	@$(RUN) measure bench --ladder
 
 .PHONY: lab-up
 lab-up: .venv/.run ## bring up the lab: engine, registry, package-index cache (Debian, root)
@@ -127,7 +127,7 @@ lab-env: .venv/.run ## what a shell must set to use the lab; its own output says
 
 .PHONY: lab-fidelity
 lab-fidelity: .venv/.run ## the lab's base images against the official ones
-	@$(RUN) lab fidelity
+	@$(RUN) measure fidelity
 
 .PHONY: lab-clean
 lab-clean: .venv/.run ## stop the lab and delete all of it: the host is as it was

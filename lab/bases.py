@@ -8,103 +8,21 @@ import os
 import re
 import shutil
 import subprocess
-import tomllib
 from collections.abc import Iterable
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import httpx
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_chain, wait_fixed
 
 from lab import extras, lifecycle, services, sources
-from lab.config import HERE, Lab
-from lab.sources import BUILD_PLATFORM
+from lab.config import Lab
+from lab.recipe import APK_PACKAGES, BUILD_PLATFORM, FOLDER, INTERNAL, KEPT, ZIG, available, known, order, recipe_sha256
 from lab.tree import remove, run_logged
-from measure import progress
-from measure.dockerfiles import external_images
-from measure.errors import Problem, say
-from measure.files import write_whole
-from measure.oci import MANIFEST_TYPES, ORIGIN_LABEL, RECIPE_LABEL
-from measure.steps import PLATFORMS
-
-FOLDER = HERE / "bases"
-#: What the stand-in for apk installs from. Not an image: archives, which the index service hands out.
-APK_PACKAGES = "apk:packages"
-#: Bases that only other bases may name.
-INTERNAL = {"buildpack:trixie", "cpython:3.14", "installer:trixie", "musl:3.14", APK_PACKAGES}
-#: Those of them that are kept too.
-KEPT = {"buildpack:trixie", APK_PACKAGES}
-#: Pinned name, version and hashes of the compiler that the stand-in for apk installs.
-ZIG = HERE / "zig.txt"
-
-
-@dataclass(frozen=True)
-class Base:
-    """One base image that the lab can build: its official name, and the Dockerfile it is built from."""
-
-    name: str
-    dockerfile: Path
-
-    @property
-    def needs(self) -> list[str]:
-        """Names of the bases that this one is built from."""
-        return external_images(self.dockerfile)
-
-    def static_files(self) -> list[Path]:
-        """The files of lab/bases that this base's Dockerfile copies."""
-        words = set(re.findall(r"[\w.-]+", self.dockerfile.read_text()))
-        found = [self.dockerfile]
-        for path in sorted(FOLDER.iterdir()):
-            if path.name in words and path.suffix != ".Dockerfile":
-                found += sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]
-        return found
-
-
-@cache
-def known() -> dict[str, Base]:
-    """Every base that the lab can build, by official name: `python-3.14-slim.Dockerfile` is python:3.14-slim."""
-    paths = sorted(FOLDER.glob("*.Dockerfile"))
-    names = (path.name.removesuffix(".Dockerfile").replace("-", ":", 1) for path in paths)
-    return {name: Base(name, path) for name, path in zip(names, paths, strict=True)}
-
-
-def available() -> list[str]:
-    """The names that a step's Dockerfile may build FROM."""
-    return sorted(set(known()) - INTERNAL)
-
-
-@cache
-def recipe_sha256(name: str) -> str:
-    """Identity of a base's recipe: its Dockerfile, the files it copies, how its inputs are made, and its own bases."""
-    base = known()[name]
-    digest = hashlib.sha256()
-    for path in base.static_files():
-        digest.update(f"{path.relative_to(FOLDER)}\0".encode() + path.read_bytes() + b"\0")
-    if name == "debian:trixie":
-        digest.update(sources.ROOTFS_RECIPE.encode())
-    if name in ("cpython:3.14", "musl:3.14"):
-        digest.update(f"{sources.PYTHON_VERSION} {sources.PYTHON_SHA256}".encode())
-    if name == APK_PACKAGES:
-        digest.update(ZIG.read_bytes())
-    for needed in base.needs:
-        digest.update(recipe_sha256(needed).encode())
-    return digest.hexdigest()
-
-
-def _order(names: Iterable[str]) -> list[str]:
-    """The bases to build for `names`, each after those it needs."""
-    ordered: list[str] = []
-
-    def visit(name: str) -> None:
-        for needed in known()[name].needs:
-            visit(needed)
-        if name not in ordered:
-            ordered.append(name)
-
-    for name in names:
-        visit(name)
-    return ordered
+from measure.base import progress
+from measure.base.errors import Problem, say
+from measure.base.files import check_disk, write_whole
+from measure.base.names import MANIFEST_TYPES, ORIGIN_LABEL, RECIPE_LABEL
+from measure.base.platforms import PLATFORMS
 
 
 def check(names: Iterable[str]) -> None:
@@ -116,23 +34,6 @@ def check(names: Iterable[str]) -> None:
             why=f"It has no Docker Hub behind it. It can build: {', '.join(available())}.",
             next="use one of these in FROM, or an engine that reaches Docker Hub: ENGINE=host make …",
         )
-
-
-@cache
-def equals() -> list[dict[str, str]]:
-    """Recipes that were shown to make the same image, file by file, as an earlier one: see equal.toml."""
-    return tomllib.loads((HERE / "equal.toml").read_text())["recipe"]
-
-
-def recipe_of(name: str) -> str | None:
-    """Hash of the recipe that the lab builds this image by, or of the first one that was shown to make the same image.
-
-    None for an image that it cannot build.
-    """
-    if name not in available():
-        return None
-    sha256 = recipe_sha256(name)
-    return next((one["first"] for one in equals() if one["now"] == sha256), sha256)
 
 
 def digest(lab: Lab, name: str) -> str | None:
@@ -292,8 +193,7 @@ def provide(lab: Lab, names: Iterable[str], platforms: Iterable[str] = PLATFORMS
     """
     names, asked = list(names), set(platforms)
     check(names)
-    order = _order(names)
-    kept = [name for name in order if name in names or name in KEPT]
+    kept = [name for name in order(names) if name in names or name in KEPT]
 
     def missing() -> list[str]:
         return [name for name in kept if not asked <= set(_holds(lab, name))]
@@ -303,7 +203,7 @@ def provide(lab: Lab, names: Iterable[str], platforms: Iterable[str] = PLATFORMS
     with lifecycle.locked(lab):
         if not (wanted := missing()):  # another process built them meanwhile
             return
-        lifecycle.check_disk(lab.home)
+        check_disk(lab.home)
         for folder in (lab.work, lab.sources):
             folder.mkdir(parents=True, exist_ok=True)
         build = _platforms(lab, wanted, asked)
@@ -324,12 +224,12 @@ def _platforms(lab: Lab, wanted: list[str], asked: set[str]) -> dict[str, list[s
     What a base is there for already stays. What it is built from has to be there for the same platforms, or else the
     builder silently takes that of another one; and for the builder's own, on which it is compiled.
     """
-    order = _order(wanted)
-    found: dict[str, set[str]] = {name: asked | set(_holds(lab, name)) if name in wanted else set() for name in order}
-    for name in reversed(order):
+    inner_first = order(wanted)
+    found: dict[str, set[str]] = {n: asked | set(_holds(lab, n)) if n in wanted else set() for n in inner_first}
+    for name in reversed(inner_first):
         for needed in known()[name].needs:
             found[needed] |= found[name] | {BUILD_PLATFORM}
-    return {name: [platform for platform in PLATFORMS if platform in found[name]] for name in order}
+    return {name: [platform for platform in PLATFORMS if platform in found[name]] for name in inner_first}
 
 
 def _holds(lab: Lab, name: str) -> list[str]:

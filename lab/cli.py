@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,9 +10,9 @@ from rich.table import Table
 
 from lab import lifecycle, processes, services
 from lab.config import Lab
-from measure import progress
-from measure.errors import friendly, say
-from measure.steps import PLATFORMS
+from measure.base import progress
+from measure.base.errors import friendly, say
+from measure.base.platforms import PLATFORMS
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 out = Console(highlight=False)
@@ -92,32 +91,3 @@ def provide(
     with progress.task("providing base images", told=False, kept=False):
         lifecycle.up(lab)
         bases.provide(lab, names, platforms.split(","))
-
-
-@app.command()
-@friendly
-def fidelity() -> None:
-    """Compare the lab's base images with the official ones, print and record the comparison."""
-    from lab import fidelity as comparison
-
-    lab = Lab.from_environment()
-    lifecycle.up(lab)
-    comparison.compare(lab)
-
-
-@app.command()
-@friendly
-def bench(
-    ladder: Annotated[bool, typer.Option("--ladder", help="Time `make all` in place of that; the bases stay")] = False,
-    against: Annotated[str, typer.Option(help="A commit: time a new user's `make step-1` here and there")] = "",
-    keep: Annotated[Path | None, typer.Option(help="With --against: leave both clones and their caches here")] = None,
-) -> None:
-    """Time the lab from nothing, its start, and `make step-1`, and record it. Deletes the lab's cache first."""
-    from lab import bench as benchmark
-    from lab import first_number
-
-    lab = Lab.from_environment()
-    if against:
-        first_number.compare(lab, against, keep)
-    else:
-        (benchmark.run_ladder if ladder else benchmark.run)(lab)

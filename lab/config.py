@@ -44,9 +44,6 @@ COMPOSE_POOL = "10.231.128.0/17"
 INDEX_PORT = 3141
 BINFMT = "pyimages-aarch64"
 
-#: Free disk space below which `lab up` does not start, in bytes.
-DISK_NEEDED_BYTES = 6_000_000_000
-
 HOME_VARIABLE = "PYTHON_IMAGES_LAB_HOME"
 PORT_VARIABLE = "PYTHON_IMAGES_REGISTRY_PORT"
 

@@ -14,7 +14,7 @@ from lab.config import BRIDGE_ADDRESS, Lab
 from lab.processes import inside
 from lab.services import daemon_config
 from lab.tree import remove
-from measure.errors import Problem
+from measure.base.errors import Problem
 
 #: Of the bridge's addresses, those that the lab's engine, which counts from below, comes to last.
 ADDRESSES = f"{BRIDGE_ADDRESS.rpartition('.')[0]}.128/25"

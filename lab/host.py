@@ -17,7 +17,7 @@ import psutil
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from lab.config import BINFMT, BRIDGE, BRIDGE_ADDRESS, NETWORK, Lab
-from measure.files import write_whole
+from measure.base.files import write_whole
 
 BINFMT_FOLDER = Path("/proc/sys/fs/binfmt_misc")
 CGROUPS = Path("/sys/fs/cgroup")

@@ -15,9 +15,10 @@ import psutil
 from filelock import FileLock, Timeout
 
 from lab import host, processes, services, sources, tree
-from lab.config import DISK_NEEDED_BYTES, Lab
-from measure import progress
-from measure.errors import Problem, say
+from lab.config import Lab
+from measure.base import progress
+from measure.base.errors import Problem, say
+from measure.base.files import check_disk
 
 NEEDED_TOOLS = ("apt-get", "dpkg-deb", "mount", "perl", "setpriv", "unshare")
 
@@ -52,18 +53,6 @@ def why_not_here() -> Problem | None:
             next="apt-get install util-linux perl",
         )
     return None
-
-
-def check_disk(folder: Path) -> None:
-    """Raises Problem when less than DISK_NEEDED_BYTES are free where `folder` is, or will be."""
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
-    free = shutil.disk_usage(existing).free
-    if free < DISK_NEEDED_BYTES:
-        raise Problem(
-            f"Too little disk space: {free / 1e9:.1f} GB free, {DISK_NEEDED_BYTES / 1e9:.0f} GB needed.",
-            why=f"Images and base images are built below {folder}.",
-            next="free some space, or put the cache elsewhere: XDG_CACHE_HOME=/big/disk make …",
-        )
 
 
 def check_no_other_engine(lab: Lab) -> None:

@@ -19,7 +19,7 @@ import psutil
 
 from lab import processes
 from lab.config import BRIDGE, BRIDGE_ADDRESS, COMPOSE_POOL, INDEX_PORT, PORT_VARIABLE, Lab
-from measure.errors import Problem
+from measure.base.errors import Problem
 
 ENGINE, REGISTRY, INDEX = "engine", "registry", "index"
 SERVICES = (ENGINE, REGISTRY, INDEX)

@@ -9,21 +9,10 @@ from pathlib import Path
 
 from lab.config import SUITE, Lab
 from lab.processes import bounded, inside
+from lab.recipe import BUILD_PLATFORM, FOREIGN_OPTIONS, PYTHON_SHA256, PYTHON_VERSION, ROOTFS_OPTIONS
 from lab.tree import apt_settings, run_logged
-from measure import progress
-from measure.errors import Problem, say
-
-#: Compiles every base, those for other platforms too: what a base is built from is always there for this one.
-BUILD_PLATFORM = "linux/amd64"
-#: How the root file system of debian:trixie is made.
-ROOTFS_OPTIONS = ("--variant=minbase",)
-#: For another platform: without running what is unpacked, but for ldconfig, which writes for the processor it runs on.
-FOREIGN_OPTIONS = ("--mode=chrootless", "--skip=check/chrootless", '--customize-hook=chroot "$1" ldconfig')
-ROOTFS_RECIPE = " ".join((SUITE, *ROOTFS_OPTIONS, *FOREIGN_OPTIONS))
-#: The CPython release that the official images of 2026-09-19 have. The checksum is theirs too (PYTHON_SHA256 in
-#: docker-library/python), and Debian's source package holds the very same file.
-PYTHON_VERSION = "3.14.7"
-PYTHON_SHA256 = "3b48dac8fb59f62eaa67ac83c1eb12bda1b7a08406dd286e252c11a66be27f81"
+from measure.base import progress
+from measure.base.errors import Problem, say
 
 
 @contextmanager

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from lab.config import RUNC, SUITE, TREE_PACKAGES, Lab
 from lab.processes import bounded
-from measure import progress
-from measure.buildlog import Follower
-from measure.errors import Problem
+from measure.base import progress
+from measure.base.buildlog import Follower
+from measure.base.errors import Problem
 
 #: Settings of the host's apt that also hold inside the lab: proxies, and how stale a mirror may be.
 APT_SETTINGS = (

@@ -1,1 +1,5 @@
-"""Builds, weighs, starts and records the images that this repository teaches with."""
+"""Python Images, Measured: build, weigh, record, tell.
+
+From the bottom to the top: base, weigh, steps, record, tell, build, run, studies, and the command line (cli.py). A
+folder imports those below it; what each holds, its __init__ says. import-linter keeps it so (pyproject.toml).
+"""

@@ -15,36 +15,32 @@ import typer
 from python_on_whales.exceptions import DockerException
 from rich.markup import escape
 
-from measure import floor as floor_records
-from measure import methods, probe, progress
-from measure import recipes as recipe_records
-from measure.check import check
-from measure.compare import compare
-from measure.dockerfiles import external_images
-from measure.engine import BUILDER_NAME, choose, native_platform
-from measure.errors import Problem, friendly, say
-from measure.files import cache_folder, write_whole
-from measure.forecast import NATIVE, Forecast
-from measure.ladder import Command, journals, measure_ladder
-from measure.layout import layout, layout_in_use
-from measure.records import (
-    LAB_ENVIRONMENT,
-    RESULTS,
-    Record,
-    environments,
-    load,
-    parse,
-    record_files,
-    record_path,
-    schemas,
-    shown,
-)
-from measure.run import measure_step, provide_bases, session
-from measure.steps import PLATFORMS, RECOMMENDED, ROOT, all_measured, find_step
-from measure.table import contents_table, difference_table, layers_table, out, table
-from measure.timing import time_step
-from measure.verify import verify as verify_record
-from measure.wheels import measure_wheels
+from measure.base import progress
+from measure.base.dockerfiles import external_images
+from measure.base.errors import Problem, friendly, say
+from measure.base.files import RESULTS, ROOT, cache_folder, shown, write_whole
+from measure.base.names import LAB_ENVIRONMENT
+from measure.base.platforms import PLATFORMS, native_platform
+from measure.build import lab_engine
+from measure.build.choosing import choose
+from measure.build.engine import BUILDER_NAME
+from measure.build.layout import layout, layout_in_use
+from measure.record import methods
+from measure.record.check import check
+from measure.record.compare import compare
+from measure.record.records import Record, environments, load, parse, record_files, record_path
+from measure.run import probe
+from measure.run.forecast import NATIVE, Forecast
+from measure.run.ladder import Command, journals, measure_ladder
+from measure.run.step import measure_step, provide_bases, session
+from measure.run.timing import time_step
+from measure.run.verify import verify as verify_record
+from measure.schemas import schemas
+from measure.steps.compose import RECOMMENDED, all_measured, find_step
+from measure.studies.floor import finding as floor_records
+from measure.studies.recipes import proving as recipe_records
+from measure.studies.wheels.asking import measure_wheels
+from measure.tell.table import contents_table, difference_table, layers_table, out, table
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 StepName = Annotated[str, typer.Argument(help="A step's folder, or its beginning, like step-1")]
@@ -87,7 +83,7 @@ def build_all() -> None:
 @app.command(name="record")
 @friendly
 def record_all() -> None:
-    """The same, with all timings: every plan in measure/timings/."""
+    """The same, with all timings: every plan in measure/record/timings/."""
     _whole_ladder("record")
 
 
@@ -109,7 +105,9 @@ def time_rebuilds(
 @app.command()
 @friendly
 def wheels(
-    names: Annotated[list[str] | None, typer.Argument(help="Packages; all of measure/wheels.toml by default")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Packages; all of measure/studies/wheels/wheels.toml by default")
+    ] = None,
 ) -> None:
     """Ask pip, in a container, which wheels packages have for Python 3.14, and record it."""
     measure_wheels(choose(), names or [])
@@ -284,7 +282,7 @@ def _record(name: str, environment: str) -> Record:
 def _site() -> ModuleType:
     """What makes the site. Imported here and nowhere else, because a run does without its packages."""
     try:
-        from measure import site
+        from measure.tell import site
     except ModuleNotFoundError as error:
         why = f"{error.name} is not installed: a run does without it."
         raise Problem("The site cannot be made.", why=why, next="make docs  # installs what it needs first") from None
@@ -334,6 +332,33 @@ def engine() -> None:
 
 @app.command()
 @friendly
+def fidelity() -> None:
+    """Compare the lab's base images with the official ones, print and record the comparison."""
+    from measure.studies.fidelity import comparing
+
+    lab_engine.up()
+    comparing.compare()
+
+
+@app.command()
+@friendly
+def bench(
+    ladder: Annotated[bool, typer.Option("--ladder", help="Time `make all` in place of that; the bases stay")] = False,
+    against: Annotated[str, typer.Option(help="A commit: time a new user's `make step-1` here and there")] = "",
+    keep: Annotated[Path | None, typer.Option(help="With --against: leave both clones and their caches here")] = None,
+) -> None:
+    """Time the lab from nothing, its start, and `make step-1`, and record it. Deletes the lab's cache first."""
+    from measure.studies.bench import bench as benchmark
+    from measure.studies.bench import first_number
+
+    if against:
+        first_number.compare(against, keep)
+    else:
+        (benchmark.run_ladder if ladder else benchmark.run)()
+
+
+@app.command()
+@friendly
 def clean() -> None:
     """Remove what `make step-N` left: containers, images, the builder it made, exported layers. Records stay."""
     with layout_in_use(alone=True) as alone:
@@ -371,10 +396,7 @@ def clean() -> None:
 
 def _engine_up() -> bool:
     """Does an engine run already? `clean` must not bring one up."""
-    from lab import lifecycle
-    from lab.config import Lab
-
-    if lifecycle.healthy(Lab.from_environment()):
+    if lab_engine.is_up():
         return True
     binary = shutil.which("docker")
     return bool(binary) and os.environ.get("ENGINE") != "lab" and not subprocess.run(

@@ -20,11 +20,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-from measure import tested
-from measure.engine import environment_of, kind_here
-from measure.errors import Problem
-from measure.records import shown
-from measure.steps import ROOT
+from measure.base.errors import Problem
+from measure.base.files import ROOT, shown
+from measure.build.choosing import kind_here
+from measure.build.engine import environment_of
+from measure.record import tested
 
 BIN = Path(sys.executable).parent
 EVERYTHING = "test-all"
@@ -65,6 +65,7 @@ def lint() -> list[list[str]]:
     return [
         [str(BIN / "ruff"), "check"],
         [str(BIN / "ruff"), "format", "--check"],
+        [str(BIN / "lint-imports"), "--no-cache"],
         [str(BIN / "hadolint"), *(f for f in dockerfiles if f not in naive)],
         # A naive Dockerfile leaves pip's cache in the image, and pins nothing: that is what it teaches.
         [str(BIN / "hadolint"), "--ignore=DL3042", "--ignore=DL3013", *naive],

@@ -30,12 +30,15 @@ from tenacity import (
 
 from lab import lifecycle
 from lab.config import Lab
-from measure import engine as engines
-from measure.build import load_into_engine, stop_clients
-from measure.dockerfiles import external_images
-from measure.engine import STILLBORN, Engine
-from measure.run import provide_bases
-from measure.steps import PLATFORMS, RECOMMENDED, ROOT, Step, Variant, all_measured
+from measure.base.dockerfiles import external_images
+from measure.base.files import ROOT
+from measure.base.platforms import PLATFORMS
+from measure.build import choosing
+from measure.build import engine as engines
+from measure.build.engine import STILLBORN, Engine
+from measure.build.images import load_into_engine, stop_clients
+from measure.run.step import provide_bases
+from measure.steps.compose import RECOMMENDED, Step, Variant, all_measured
 
 #: The platform that images are started on by tests that need one alone.
 NATIVE = PLATFORMS[0]
@@ -113,7 +116,7 @@ def engine() -> Iterator[Engine]:
     lab = Lab.from_environment()
     was_up = lifecycle.healthy(lab)
     before = dict(os.environ)
-    chosen = engines.choose()
+    chosen = choosing.choose()
     yield chosen
     images = [f"{s.name}:{v.name}-{a}" for s in all_measured() for v in s.variants for a in ("amd64", "arm64")]
     chosen.docker.image.remove([name for name in images if chosen.docker.image.exists(name)], force=True)

@@ -10,9 +10,9 @@ import tarfile
 from datetime import UTC, datetime
 from pathlib import Path
 
-from measure.contents import Contents
-from measure.inputs import Inputs
-from measure.records import BaseImage, Provenance, Record, Size, Wasted
+from measure.record.records import BaseImage, Provenance, Record, Size, Wasted
+from measure.steps.inputs import Inputs
+from measure.weigh.contents import Contents
 
 #: A member of a hand-made layer: bytes are a regular file, a text is a symbolic link, None is a directory.
 Members = dict[str, bytes | str | None]

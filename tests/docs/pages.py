@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.config import Lab
-from measure.pages import Records
-from measure.records import LAB_ENVIRONMENT, Record, load, record_path
-from measure.site import PAGES, render_page
-from measure.steps import ROOT, Step, all_steps, find_step
+from measure.base.files import ROOT
+from measure.base.names import LAB_ENVIRONMENT
+from measure.record.records import Record, load, record_path
+from measure.steps.compose import Step, all_steps, find_step
+from measure.tell.pages import Records
+from measure.tell.site import PAGES, render_page
 
 _FENCE = re.compile(
     r"(?:^(?P<indent> *)<!-- no-run: (?P<reason>.*?) -->\n)?"

@@ -7,9 +7,10 @@ from urllib.parse import urldefrag, urljoin
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from measure.records import LAB_ENVIRONMENT, RESULTS
-from measure.site import PAGES
-from measure.units import megabytes
+from measure.base.files import RESULTS
+from measure.base.names import LAB_ENVIRONMENT
+from measure.base.units import megabytes
+from measure.tell.site import PAGES
 from tests.conftest import eventually
 
 PAGE_PATHS = sorted(

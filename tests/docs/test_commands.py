@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from measure.compare import changes
-from measure.records import LAB_ENVIRONMENT, load, record_files, shown
-from measure.steps import PLATFORMS, ROOT
+from measure.base.files import ROOT, shown
+from measure.base.names import LAB_ENVIRONMENT
+from measure.base.platforms import PLATFORMS
+from measure.record.compare import changes
+from measure.record.records import load, record_files
 from tests.conftest import fresh_clone, run
 from tests.docs.pages import (
     all_pages,

@@ -6,9 +6,10 @@ import httpx
 import pytest
 import yaml
 
-from measure.dockerfiles import external_images
-from measure.probe import wait_for
-from measure.steps import ROOT, Step, all_steps
+from measure.base.dockerfiles import external_images
+from measure.base.files import ROOT
+from measure.run.probe import wait_for
+from measure.steps.compose import Step, all_steps
 from tests.conftest import fresh_clone, run
 from tests.docs.pages import lab_environment
 

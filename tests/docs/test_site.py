@@ -16,11 +16,11 @@ from pathlib import PurePosixPath
 import httpx
 import pytest
 
-from measure import folklore, site
-from measure.pages import Records
-from measure.records import RESULTS
-from measure.site import PAGES, readme, render_page
-from measure.steps import ROOT, all_steps
+from measure.base.files import RESULTS, ROOT
+from measure.steps.compose import all_steps
+from measure.tell import folklore, site
+from measure.tell.pages import Records
+from measure.tell.site import PAGES, readme, render_page
 from tests.conftest import changed, eventually, fresh_clone, python_m, run
 from tests.docs.pages import all_pages, blocks
 

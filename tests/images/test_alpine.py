@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from measure.engine import Engine
-from measure.steps import PLATFORMS
+from measure.base.platforms import PLATFORMS
+from measure.build.engine import Engine
 from tests.conftest import NATIVE, run
 
 pytestmark = [pytest.mark.alpine, pytest.mark.timeout(3000)]  # the base is compiled where there is none

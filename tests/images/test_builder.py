@@ -23,11 +23,13 @@ import pytest
 
 from lab import fresh, processes
 from lab.config import Lab
-from measure import engine as engines
-from measure.build import build, load_into_engine, natively
-from measure.errors import Problem
-from measure.records import Record
-from measure.steps import PLATFORMS, Step, find_step
+from measure.base.errors import Problem
+from measure.base.platforms import PLATFORMS
+from measure.build import choosing
+from measure.build import engine as engines
+from measure.build.images import build, load_into_engine, natively
+from measure.record.records import Record
+from measure.steps.compose import Step, find_step
 from tests.conftest import fresh_clone, python_m, run
 
 pytestmark = pytest.mark.lab
@@ -117,7 +119,7 @@ def nodes(engine) -> Iterator[dict[str, Path]]:
 @pytest.fixture(scope="module")
 def builder(nodes) -> engines.Engine:
     """What the measuring makes of BUILDER=NAME."""
-    return engines.choose()
+    return choosing.choose()
 
 
 @pytest.fixture
@@ -172,7 +174,7 @@ def test_records_know_that_a_node_may_not_be_of_the_platform_that_it_builds_for(
 def test_a_builder_that_is_not_there_is_told(nodes, monkeypatch):
     monkeypatch.setenv("BUILDER", "no-such-builder")
     with pytest.raises(Problem, match="no-such-builder"):
-        engines.choose()
+        choosing.choose()
 
 
 @pytest.mark.timeout(3000)

@@ -5,9 +5,10 @@ import re
 
 import pytest
 
-from measure.probe import running, wait_for
-from measure.records import LAB_ENVIRONMENT, load, record_path
-from measure.steps import all_steps
+from measure.base.names import LAB_ENVIRONMENT
+from measure.record.records import load, record_path
+from measure.run.probe import running, wait_for
+from measure.steps.compose import all_steps
 from tests.conftest import HARDENED, marks
 
 CASES = [

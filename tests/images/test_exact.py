@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from lab import bases
+from lab import recipe
 from lab.config import Lab
-from measure import build as builder
-from measure.dockerfiles import external_images
-from measure.inputs import context_files
-from measure.oci import read_image
-from measure.steps import ROOT, Step, all_steps, find_step
+from measure.base.dockerfiles import external_images
+from measure.base.files import ROOT
+from measure.build import images as builder
+from measure.steps.compose import Step, all_steps, find_step
+from measure.steps.inputs import context_files
+from measure.weigh.oci import read_image
 from tests.conftest import NATIVE, marks, run
 
 #: Something of everything: a file, a hard link, a symbolic link, a file of the base deleted, one written anew.
@@ -33,7 +34,7 @@ def case(base: str, platform: str) -> pytest.param:
     return pytest.param((base, platform), id=f"{base}-{platform.split('/')[1]}", marks=found)
 
 
-CASES = [*(case(base, NATIVE) for base in bases.available()), case(SLIM, "linux/arm64")]
+CASES = [*(case(base, NATIVE) for base in recipe.available()), case(SLIM, "linux/arm64")]
 #: Every variant that builds, natively.
 STEPS_CASES = [
     pytest.param(step, variant, NATIVE, id=f"{step.name}-{variant.name}", marks=marks(variant))

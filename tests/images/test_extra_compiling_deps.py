@@ -13,9 +13,9 @@ import uuid
 import httpx
 import pytest
 
-from measure.build import clean_copy
-from measure.probe import remove_orphans, wait_for
-from measure.steps import find_step
+from measure.run.probe import remove_orphans, wait_for
+from measure.steps.compose import find_step
+from measure.steps.copying import clean_copy
 from tests.conftest import eventually, everything_in
 
 STEP = find_step("extra-compiling-deps")

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from measure import build as builder
-from measure.build import BuildError, clean_copy
-from measure.dockerfiles import external_images
-from measure.steps import Step, find_step
+from measure.base.dockerfiles import external_images
+from measure.build import images as builder
+from measure.build.images import BuildError
+from measure.steps.compose import Step, find_step
+from measure.steps.copying import clean_copy
 from tests.conftest import changed
 
 pytestmark = pytest.mark.study

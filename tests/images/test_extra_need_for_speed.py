@@ -5,12 +5,14 @@ import tomllib
 import httpx
 import pytest
 
-from measure import plan, sample
-from measure.build import load_into_engine
-from measure.probe import running, wait_for
-from measure.records import LAB_ENVIRONMENT, load, record_path
-from measure.run import provide_bases
-from measure.steps import RECOMMENDED, find_step
+from measure.base.names import LAB_ENVIRONMENT
+from measure.build.images import load_into_engine
+from measure.record import plan
+from measure.record.records import load, record_path
+from measure.run import sample
+from measure.run.probe import running, wait_for
+from measure.run.step import provide_bases
+from measure.steps.compose import RECOMMENDED, find_step
 from tests.conftest import marks
 
 STEP = find_step("extra-need-for-speed")

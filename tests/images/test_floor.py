@@ -5,10 +5,10 @@ The commands of docs/guide/floor.md find and prove some, too.
 
 import pytest
 
-from measure import floor
-from measure.errors import Problem
-from measure.run import provide_bases
-from measure.steps import all_steps, find_step
+from measure.base.errors import Problem
+from measure.run.step import provide_bases
+from measure.steps.compose import all_steps, find_step
+from measure.studies.floor import finding as floor
 
 pytestmark = pytest.mark.study
 CASES = [

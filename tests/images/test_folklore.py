@@ -2,7 +2,7 @@
 
 import pytest
 
-from measure.steps import experiments
+from measure.steps.compose import experiments
 
 pytestmark = pytest.mark.study
 CASES = [

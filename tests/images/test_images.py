@@ -5,11 +5,12 @@ import re
 import httpx
 import pytest
 
-from measure.build import BuildError
-from measure.engine import native_platform
-from measure.probe import ask, running, wait_for
-from measure.records import LAB_ENVIRONMENT, load, record_path
-from measure.steps import RECOMMENDED, Step, Variant, all_steps
+from measure.base.names import LAB_ENVIRONMENT
+from measure.base.platforms import native_platform
+from measure.build.images import BuildError
+from measure.record.records import load, record_path
+from measure.run.probe import ask, running, wait_for
+from measure.steps.compose import RECOMMENDED, Step, Variant, all_steps
 from tests.conftest import HARDENED, NATIVE, eventually, marks
 
 MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}

@@ -14,10 +14,10 @@ import pytest
 
 from lab import lifecycle
 from lab.config import Lab
-from measure.build import clean_copy
-from measure.probe import wait_for
-from measure.records import Record
-from measure.steps import find_step
+from measure.record.records import Record
+from measure.run.probe import wait_for
+from measure.steps.compose import find_step
+from measure.steps.copying import clean_copy
 from tests.conftest import changed, eventually, fresh_clone, run
 
 VARIANTS = [variant.name for variant in find_step("step-1").variants]

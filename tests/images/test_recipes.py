@@ -2,10 +2,11 @@
 
 import pytest
 
-from measure import recipes, records
-from measure.build import BuildError
-from measure.errors import Problem
-from measure.recipes import EngineBuilder, listed, load, measure_recipes, telling
+from measure.base.errors import Problem
+from measure.build.images import BuildError
+from measure.record import records
+from measure.studies.recipes import proving as recipes
+from measure.studies.recipes.proving import EngineBuilder, listed, load, measure_recipes, telling
 
 pytestmark = pytest.mark.study
 CHEAP = ("cffi", "pyyaml", "psycopg2")

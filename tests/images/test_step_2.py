@@ -2,10 +2,11 @@
 
 import pytest
 
-from measure import build as builder
-from measure.build import BuildError, clean_copy
-from measure.run import provide_bases
-from measure.steps import Step, find_step
+from measure.build import images as builder
+from measure.build.images import BuildError
+from measure.run.step import provide_bases
+from measure.steps.compose import Step, find_step
+from measure.steps.copying import clean_copy
 from tests.conftest import changed
 
 STEP = find_step("step-2")

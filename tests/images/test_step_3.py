@@ -8,11 +8,12 @@ import threading
 import httpx
 import pytest
 
-from measure import build as builder
-from measure.build import BuildError, clean_copy
-from measure.dockerfiles import external_images
-from measure.probe import running, wait_for
-from measure.steps import Step, find_step
+from measure.base.dockerfiles import external_images
+from measure.build import images as builder
+from measure.build.images import BuildError
+from measure.run.probe import running, wait_for
+from measure.steps.compose import Step, find_step
+from measure.steps.copying import clean_copy
 from tests.conftest import HARDENED, changed, eventually, everything_in
 
 STEP = find_step("step-3")

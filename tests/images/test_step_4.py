@@ -5,9 +5,10 @@ import tomllib
 import httpx
 import pytest
 
-from measure.probe import running, wait_for
-from measure.records import LAB_ENVIRONMENT, load, record_path
-from measure.steps import find_step
+from measure.base.names import LAB_ENVIRONMENT
+from measure.record.records import load, record_path
+from measure.run.probe import running, wait_for
+from measure.steps.compose import find_step
 from tests.conftest import marks
 
 STEP = find_step("step-4")

@@ -4,11 +4,12 @@ import shutil
 
 import pytest
 
-from measure import plan, sample
-from measure.build import load_into_engine
-from measure.engine import native_platform
-from measure.errors import Problem
-from measure.steps import Step
+from measure.base.errors import Problem
+from measure.base.platforms import native_platform
+from measure.build.images import load_into_engine
+from measure.record import plan
+from measure.run import sample
+from measure.steps.compose import Step
 
 pytestmark = pytest.mark.study
 COMPOSE = """

@@ -6,10 +6,10 @@ import os
 
 import pytest
 
-from measure.oci import Layer
-from measure.records import Record, as_json
-from measure.run import provide_bases, weighed
-from measure.steps import find_step
+from measure.record.records import Record, as_json
+from measure.run.step import provide_bases, weighed
+from measure.steps.compose import find_step
+from measure.weigh.oci import Layer
 from tests.conftest import python_m, run
 
 pytestmark = pytest.mark.study

@@ -4,9 +4,10 @@ import os
 
 import pytest
 
-from measure import probe, wheels
-from measure.errors import Problem
-from measure.wheel_table import TARGETS
+from measure.base.errors import Problem
+from measure.run import probe
+from measure.studies.wheels import asking as wheels
+from measure.studies.wheels.model import TARGETS
 from tests.conftest import run
 
 pytestmark = pytest.mark.study

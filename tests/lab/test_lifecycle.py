@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from lab import host, processes, services
-from measure.steps import ROOT
+from measure.base.files import ROOT
 from tests.conftest import eventually
 from tests.lab.conftest import as_before, docker, firewall, lab_command, lab_processes
 

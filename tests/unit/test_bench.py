@@ -1,7 +1,8 @@
 """What the lab's benches record."""
 
-from lab.bench import Bench, ladder_timings
-from measure.records import LAB_ENVIRONMENT, RESULTS
+from measure.base.files import RESULTS
+from measure.base.names import LAB_ENVIRONMENT
+from measure.studies.bench.bench import Bench, ladder_timings
 
 
 def test_the_recorded_ladder_gives_the_reasons_that_are_known_now():

@@ -1,6 +1,7 @@
 import pytest
 
-from measure.build import AGAIN, COPY_TIME, BuildError, clean_copy
+from measure.build.images import AGAIN, BuildError
+from measure.steps.copying import COPY_TIME, clean_copy
 from tests.conftest import run
 
 LOG = """#5 [1/3] FROM python

@@ -7,9 +7,9 @@ import pytest
 from rich.console import Console
 
 from lab import tree
-from measure import progress
-from measure.buildlog import BuildLog, official
-from measure.errors import Problem
+from measure.base import progress
+from measure.base.buildlog import BuildLog, official
+from measure.base.errors import Problem
 
 LOG = """\
 #0 building with "default" instance using docker driver

@@ -5,11 +5,12 @@ import shutil
 
 import pytest
 
-from measure import records
-from measure.check import check, recipes
-from measure.inputs import inputs_of
-from measure.records import Failure, as_json, record_path
-from measure.steps import PLATFORMS, find_step
+from measure.base.platforms import PLATFORMS
+from measure.record import records
+from measure.record.check import check, recipes
+from measure.record.records import Failure, as_json, record_path
+from measure.steps.compose import find_step
+from measure.steps.inputs import inputs_of
 from tests.conftest import fresh_clone, python_m
 from tests.handmade import record
 

@@ -2,11 +2,11 @@ from datetime import UTC, datetime
 
 import pytest
 
-from measure.compare import compare, instruction, since_recorded
-from measure.contents import OsPackage, PythonPackage
-from measure.errors import Problem
-from measure.oci import Layer
-from measure.records import Failure, as_json
+from measure.base.errors import Problem
+from measure.record.compare import compare, instruction, since_recorded
+from measure.record.records import Failure, as_json
+from measure.weigh.contents import OsPackage, PythonPackage
+from measure.weigh.oci import Layer
 from tests.conftest import python_m
 from tests.handmade import contents, record, size
 

@@ -1,8 +1,8 @@
 import pytest
 
-from measure import layers
-from measure.contents import read_contents
-from measure.filesystem import FileSystem
+from measure.weigh import layers
+from measure.weigh.contents import read_contents
+from measure.weigh.filesystem import FileSystem
 from tests.handmade import tar
 
 STATUS = b"""Package: libc6

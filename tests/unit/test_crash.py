@@ -6,15 +6,15 @@ import subprocess
 import sys
 import time
 
-from measure.records import parse
-from measure.steps import ROOT
+from measure.base.files import ROOT
+from measure.record.records import parse
 
 #: Writes two records in turn, as fast as it can, into the folder it is given; from "ready" on, one is there. It ends by
 #: itself after a while.
 WRITER = """
 import sys, time
 from pathlib import Path
-from measure import records
+from measure.record import records
 from tests.handmade import contents, record, size
 records.RESULTS = Path(sys.argv[1])
 packages = [{"name": f"package-{n}", "version": "1"} for n in range(400)]

@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from measure.dockerfiles import external_images
-from measure.errors import Problem
+from measure.base.dockerfiles import external_images
+from measure.base.errors import Problem
 
 
 def images(tmp_path: Path, text: str) -> list[str]:

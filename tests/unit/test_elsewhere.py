@@ -7,17 +7,19 @@ from types import SimpleNamespace
 
 import pytest
 
-from measure import pages, records
-from measure.check import check, recipes
-from measure.elsewhere import against
-from measure.engine import Engine, native_platform
-from measure.errors import Problem
-from measure.inputs import inputs_of
-from measure.oci import Layer
-from measure.pages import Page, Records
-from measure.records import Environment, Record, as_json, environments, load_environment, save_environment
-from measure.site import render_page
-from measure.steps import PLATFORMS, find_step
+from measure.base.errors import Problem
+from measure.base.platforms import PLATFORMS, native_platform
+from measure.build.engine import Engine
+from measure.record import records
+from measure.record.check import check, recipes
+from measure.record.elsewhere import against
+from measure.record.records import Environment, Record, as_json, environments, load_environment, save_environment
+from measure.steps.compose import find_step
+from measure.steps.inputs import inputs_of
+from measure.tell import pages
+from measure.tell.pages import Page, Records
+from measure.tell.site import render_page
+from measure.weigh.oci import Layer
 from tests.handmade import inputs, record, size
 
 STEP = find_step("step-1")

@@ -1,25 +1,25 @@
 import pytest
 
-from measure import engine
-from measure.errors import Problem
+from measure.base.errors import Problem
+from measure.base.platforms import narrow
 from tests.conftest import python_m
 
 
 def test_platforms_are_narrowed_to_what_the_builder_can_and_it_says_so(monkeypatch, capsys):
     monkeypatch.delenv("PLATFORMS", raising=False)
-    assert engine.narrow(["linux/amd64", "linux/386"]) == ["linux/amd64"]
+    assert narrow(["linux/amd64", "linux/386"]) == ["linux/amd64"]
     assert "leaving out linux/arm64" in capsys.readouterr().err
 
 
 def test_platforms_asked_for_are_kept(monkeypatch):
     monkeypatch.setenv("PLATFORMS", "linux/arm64")
-    assert engine.narrow(["linux/amd64", "linux/arm64"]) == ["linux/arm64"]
+    assert narrow(["linux/amd64", "linux/arm64"]) == ["linux/arm64"]
 
 
 def test_no_platform_left_is_told(monkeypatch):
     monkeypatch.setenv("PLATFORMS", "linux/s390x")
     with pytest.raises(Problem, match="cannot build for linux/s390x"):
-        engine.narrow(["linux/amd64"])
+        narrow(["linux/amd64"])
 
 
 def test_an_engine_forced_but_absent_is_told(tmp_path):

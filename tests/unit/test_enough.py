@@ -5,7 +5,7 @@ import statistics
 
 import pytest
 
-from measure.enough import BUILDS, LEVEL, QUANTILES, STARTS, Rule, Turns, compare, finished
+from measure.record.enough import BUILDS, LEVEL, QUANTILES, STARTS, Rule, Turns, compare, finished
 
 RULE = Rule(most=5)
 #: The noise of a quiet machine, turn by turn: a percent or so, and none that two variants share.

@@ -5,8 +5,9 @@ import tomllib
 
 import pytest
 
-from measure.records import LAB_ENVIRONMENT, load, record_path
-from measure.steps import find_step
+from measure.base.names import LAB_ENVIRONMENT
+from measure.record.records import load, record_path
+from measure.steps.compose import find_step
 
 STEP = find_step("extra-need-for-speed")
 PLAIN = STEP.variant("plain")

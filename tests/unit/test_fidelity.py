@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab import fidelity
+from measure.studies.fidelity import comparing as fidelity
 
 IMAGE = {"layers": [{"digest": "sha256:1", "size": 1}]}
 OTHER = {"layers": [{"digest": "sha256:2", "size": 2}]}
@@ -23,5 +23,5 @@ INDEX = {
     ids=["index", "image"],
 )
 def test_a_base_is_found_under_its_index_or_by_itself(monkeypatch, answers):
-    monkeypatch.setattr(fidelity, "_get", lambda _lab, _name, reference: answers[reference])
-    assert fidelity._manifest(None, "python:3.14-slim", "linux/amd64") == IMAGE
+    monkeypatch.setattr(fidelity, "_get", lambda _name, reference: answers[reference])
+    assert fidelity._manifest("python:3.14-slim", "linux/amd64") == IMAGE

@@ -6,11 +6,13 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from measure.pages import Page, Readme, Records
-from measure.records import Samples, Times
-from measure.site import PAGES, render_page
-from measure.steps import PLATFORMS, ROOT, find_step
-from measure.units import duration, megabytes
+from measure.base.files import ROOT
+from measure.base.platforms import PLATFORMS
+from measure.base.units import duration, megabytes
+from measure.record.records import Samples, Times
+from measure.steps.compose import find_step
+from measure.tell.pages import Page, Readme, Records
+from measure.tell.site import PAGES, render_page
 
 STEP = find_step("step-4")
 NAMES = ("step-1/naive", "step-2", "step-4")

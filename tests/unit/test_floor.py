@@ -11,14 +11,17 @@ from types import SimpleNamespace
 import pytest
 from jsonschema import Draft202012Validator
 
-from measure import check, floor, layers, records
-from measure.dockerfiles import instructions
-from measure.errors import Problem
-from measure.filesystem import FileSystem
-from measure.floor_table import Answered, Floor, FloorTable, Untouched, Weight
-from measure.records import ROOT, load, record_path
-from measure.steps import all_steps, find_step
-from measure.trace import Look, Touched, belongs_to, interpreter, looks, trail
+from measure.base.dockerfiles import instructions
+from measure.base.errors import Problem
+from measure.base.files import ROOT
+from measure.record import check, records
+from measure.record.records import load, record_path
+from measure.steps.compose import all_steps, find_step
+from measure.studies.floor import finding as floor
+from measure.studies.floor.model import Answered, Floor, FloorTable, Untouched, Weight
+from measure.studies.floor.trace import Look, Touched, belongs_to, interpreter, looks, trail
+from measure.weigh import layers
+from measure.weigh.filesystem import FileSystem
 from tests.conftest import run
 from tests.handmade import tar
 

@@ -8,10 +8,12 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from measure import folklore, pages, records, wheels
-from measure.folklore import Claim, Facts, Means, WrongClaim, claims, decide, told
-from measure.pages import Page, Records
-from measure.records import RESULTS
+from measure.base.files import RESULTS
+from measure.record import records
+from measure.studies.wheels import asking as wheels
+from measure.tell import folklore, pages
+from measure.tell.folklore import Claim, Facts, Means, WrongClaim, claims, decide, told
+from measure.tell.pages import Page, Records
 from tests.docs.test_site import typed
 
 CLAIMS = claims()

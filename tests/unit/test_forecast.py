@@ -6,11 +6,13 @@ from dataclasses import replace
 import pytest
 
 from lab.config import HOME_VARIABLE, Lab
-from measure import forecast, progress
-from measure.forecast import NATIVE, Forecast
-from measure.layout import layout
-from measure.progress import Task
-from measure.steps import PLATFORMS, find_step
+from measure.base import progress
+from measure.base.platforms import PLATFORMS
+from measure.base.progress import Task
+from measure.build.layout import layout
+from measure.run import forecast
+from measure.run.forecast import NATIVE, Forecast
+from measure.steps.compose import find_step
 
 STEP = find_step("step-1")
 

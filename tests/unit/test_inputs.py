@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from measure.errors import Problem
-from measure.inputs import context_files, ignore_rules, inputs_of
-from measure.steps import RECOMMENDED, Step
+from measure.base.errors import Problem
+from measure.steps.compose import RECOMMENDED, Step
+from measure.steps.inputs import context_files, ignore_rules, inputs_of
 
 COMPOSE = """
 services:

@@ -3,9 +3,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab import bases, config, extras
-from measure.errors import Problem
-from measure.steps import PLATFORMS
+from lab import bases, config, extras, recipe
+from measure.base.errors import Problem
+from measure.base.platforms import PLATFORMS
 
 BUILD = bases._build
 
@@ -19,15 +19,15 @@ def test_an_unknown_base_is_refused_with_the_list_of_those_there_are():
 
 
 def test_what_only_other_bases_may_name_is_not_on_the_list():
-    assert "cpython:3.14" not in bases.available()
+    assert "cpython:3.14" not in recipe.available()
     with pytest.raises(Problem):
         bases.check(["cpython:3.14"])
 
 
 def test_bases_are_built_after_those_they_need():
-    order = bases._order(["python:3.14-slim", "python:3.14"])
+    order = recipe.order(["python:3.14-slim", "python:3.14"])
     for name in order:
-        for needed in bases.known()[name].needs:
+        for needed in recipe.known()[name].needs:
             assert order.index(needed) < order.index(name)
 
 
@@ -72,7 +72,7 @@ def test_what_a_base_stands_on_is_built_for_each_of_its_platforms(lab):
     bases.provide(lab.lab, ["python:3.14-slim", "python:3.14"], [AMD64])
     built = lab.built.pop()
     for name, platforms in built.items():
-        for needed in bases.known()[name].needs:
+        for needed in recipe.known()[name].needs:
             assert set(platforms) | {AMD64} <= set(built[needed])
     assert built["python:3.14-slim"] == built["debian:trixie"] == [AMD64, ARM64]
 
@@ -104,13 +104,13 @@ def test_a_recipe_changes_with_its_files_and_with_its_bases(tmp_path, monkeypatc
     import shutil
 
     folder = tmp_path / "bases"
-    shutil.copytree(bases.FOLDER, folder)
-    monkeypatch.setattr(bases, "FOLDER", folder)
+    shutil.copytree(recipe.FOLDER, folder)
+    monkeypatch.setattr(recipe, "FOLDER", folder)
 
     def hashes() -> dict[str, str]:
-        bases.known.cache_clear()
-        bases.recipe_sha256.cache_clear()
-        return {name: bases.recipe_sha256(name) for name in bases.known()}
+        recipe.known.cache_clear()
+        recipe.recipe_sha256.cache_clear()
+        return {name: recipe.recipe_sha256(name) for name in recipe.known()}
 
     before = hashes()
     (folder / "dpkg-slim.cfg").write_text("# other\n")
@@ -126,16 +126,16 @@ def test_a_recipe_changes_with_its_files_and_with_its_bases(tmp_path, monkeypatc
 
 def test_a_recipe_that_makes_the_same_image_goes_by_the_first_ones_name(monkeypatch):
     name = "python:3.14-slim"
-    now = bases.recipe_sha256(name)
-    monkeypatch.setattr(bases, "equals", lambda: [{"name": name, "first": "1" * 64, "now": now, "shown": ""}])
-    assert bases.recipe_of(name) == "1" * 64
-    monkeypatch.setattr(bases, "equals", lambda: [{"name": name, "first": "1" * 64, "now": "2" * 64, "shown": ""}])
-    assert bases.recipe_of(name) == now
+    now = recipe.recipe_sha256(name)
+    monkeypatch.setattr(recipe, "equals", lambda: [{"name": name, "first": "1" * 64, "now": now, "shown": ""}])
+    assert recipe.recipe_of(name) == "1" * 64
+    monkeypatch.setattr(recipe, "equals", lambda: [{"name": name, "first": "1" * 64, "now": "2" * 64, "shown": ""}])
+    assert recipe.recipe_of(name) == now
 
 
 def test_each_line_of_equal_recipes_is_about_a_recipe_of_today_and_says_how_it_was_shown():
-    for one in bases.equals():
-        assert one["now"] == bases.recipe_sha256(one["name"])
+    for one in recipe.equals():
+        assert one["now"] == recipe.recipe_sha256(one["name"])
         assert one["now"] != one["first"] and one["shown"]
 
 

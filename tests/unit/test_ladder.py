@@ -10,14 +10,16 @@ from types import SimpleNamespace
 import pytest
 from filelock import FileLock
 
-from measure import ladder, probe, records
-from measure.build import BuildError
-from measure.check import recipes
-from measure.errors import Problem
-from measure.inputs import inputs_of
-from measure.records import Failure, Samples, Times, as_json, load, record_path
-from measure.run import Outcome
-from measure.steps import PLATFORMS, Step, find_step
+from measure.base.errors import Problem
+from measure.base.platforms import PLATFORMS
+from measure.build.images import BuildError
+from measure.record import records
+from measure.record.check import recipes
+from measure.record.records import Failure, Samples, Times, as_json, load, record_path
+from measure.run import ladder, probe
+from measure.run.step import Outcome
+from measure.steps.compose import Step, find_step
+from measure.steps.inputs import inputs_of
 from tests.conftest import changed, fresh_clone, python_m
 from tests.conftest import run as execute
 from tests.handmade import record
@@ -154,7 +156,7 @@ def test_record_times_what_has_a_plan_and_says_what_has_none(engine, done, capsy
     assert done == [SESSION, ("images", "step-1-kiss"), ("times", "step-1-kiss"), ("images", "step-3-multistage")]
     shown = capsys.readouterr().out
     assert rows(shown)["step-1-kiss"][3] == str(VARIANTS["step-1-kiss"])
-    assert "skipped: step-3-multistage: times: no plan in measure/timings/" in shown
+    assert "skipped: step-3-multistage: times: no plan in measure/record/timings/" in shown
 
 
 def test_without_the_machines_own_platform_nothing_is_timed(engine, done, capsys):
@@ -322,7 +324,8 @@ def test_the_command_fails_with_exit_code_1_and_says_what_failed(place):
     """In a clone, with an engine that is not there and a compose file that is wrong: nothing is built, all is told."""
     clone = fresh_clone(place / "clone")
     with changed(clone / "step-2-poetry/compose.yaml", "services:", "services: ["):
-        fake = "import sys; from types import SimpleNamespace as S; from measure import cli, ladder; "
+        fake = "import sys; from types import SimpleNamespace as S; from measure import cli; "
+        fake += "from measure.run import ladder; "
         fake += "cli.choose = lambda: S(environment='none', kind='host', builder=None, platforms=['linux/amd64'], "
         fake += "recipe=lambda name: None); ladder.measure_step = lambda *_, **__: None; "
         fake += "import contextlib; ladder.session = contextlib.nullcontext; "

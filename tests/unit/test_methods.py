@@ -7,13 +7,15 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from measure import methods, pages, records, site
-from measure.check import recipes
-from measure.errors import Problem
-from measure.inputs import inputs_of
-from measure.pages import Page, Readme, Records
-from measure.records import Record, Samples, Times, as_json, load, save
-from measure.steps import ROOT, find_step
+from measure.base.errors import Problem
+from measure.base.files import ROOT
+from measure.record import methods, records
+from measure.record.check import recipes
+from measure.record.records import Record, Samples, Times, as_json, load, save
+from measure.steps.compose import find_step
+from measure.steps.inputs import inputs_of
+from measure.tell import pages, site
+from measure.tell.pages import Page, Readme, Records
 from tests import handmade
 from tests.conftest import run
 

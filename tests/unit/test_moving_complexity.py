@@ -10,10 +10,10 @@ import sys
 import pytest
 import yaml
 
-from measure.dockerfiles import stages
-from measure.files import cache_folder
-from measure.inputs import git_files
-from measure.steps import ROOT, find_step
+from measure.base.dockerfiles import stages
+from measure.base.files import ROOT, cache_folder
+from measure.steps.compose import find_step
+from measure.steps.inputs import git_files
 from tests.conftest import run
 
 STEP = find_step("extra-moving-complexity")

@@ -3,8 +3,8 @@ import json
 
 import pytest
 
-from measure import layers, oci
-from measure.errors import Problem
+from measure.base.errors import Problem
+from measure.weigh import layers, oci
 from tests.handmade import Layout, tar
 
 

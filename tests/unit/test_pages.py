@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from measure import pages
-from measure.enough import Compared
-from measure.errors import Problem
-from measure.pages import Page
-from measure.records import Samples, Times, load, record_path
+from measure.base.errors import Problem
+from measure.record.enough import Compared
+from measure.record.records import Samples, Times, load, record_path
+from measure.tell import pages
+from measure.tell.pages import Page
 
 LONG = (
     "[builder 2/5] RUN apt-get update     && apt-get install -y --no-install-recommends gcc libc6-dev libpq-dev | tee"

@@ -7,11 +7,14 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from measure import enough, folklore, plan, site
-from measure.errors import Problem
-from measure.pages import Page, Records
-from measure.records import LAB_ENVIRONMENT, MEMORY, TIMES, Samples, Times, load, record_path
-from measure.steps import ROOT, Step, find_step
+from measure.base.errors import Problem
+from measure.base.files import ROOT
+from measure.base.names import LAB_ENVIRONMENT
+from measure.record import enough, plan
+from measure.record.records import MEMORY, TIMES, Samples, Times, load, record_path
+from measure.steps.compose import Step, find_step
+from measure.tell import folklore, site
+from measure.tell.pages import Page, Records
 
 TIMED = [find_step(path.stem) for path in sorted(plan.PLANS.glob("*.toml"))]
 CHANGES = [(step, kind) for step in TIMED for kind in plan.plan_of(step).changes]

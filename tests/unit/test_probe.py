@@ -5,8 +5,8 @@ from types import SimpleNamespace
 import pytest
 from python_on_whales.exceptions import DockerException
 
-from measure import probe
-from measure.engine import STILLBORN
+from measure.build.engine import STILLBORN
+from measure.run import probe
 
 VARIANT = SimpleNamespace(depends_on=[], environment={}, port=8000)
 

@@ -9,8 +9,8 @@ import time
 import pytest
 from rich.console import Console
 
-from measure import progress
-from measure.progress import BEAT, Board, left, roughly
+from measure.base import progress
+from measure.base.progress import BEAT, Board, left, roughly
 from tests.conftest import eventually
 
 

@@ -10,14 +10,28 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from measure import pages, recipes, records, wheels
-from measure.build import BuildError
-from measure.errors import Problem
-from measure.pages import Page, Records
-from measure.recipe_table import Built, Cost, Recipe, RecipeRecord, RecipeTable
-from measure.recipes import Journal, listed, load, measure_recipes, minimised, mishap, seconds_of, telling, why_stale
-from measure.records import ROOT, BaseImage, Failure, Provenance
-from measure.wheel_table import WheelTable
+from measure.base.errors import Problem
+from measure.base.files import ROOT
+from measure.build.images import BuildError
+from measure.record import records
+from measure.record.records import BaseImage, Failure, Provenance
+from measure.studies.recipes import proving as recipes
+from measure.studies.recipes.model import Built, Cost, Recipe, RecipeRecord, RecipeTable
+from measure.studies.recipes.proving import (
+    Journal,
+    listed,
+    load,
+    measure_recipes,
+    minimised,
+    mishap,
+    seconds_of,
+    telling,
+    why_stale,
+)
+from measure.studies.wheels import asking as wheels
+from measure.studies.wheels.model import WheelTable
+from measure.tell import pages
+from measure.tell.pages import Page, Records
 from tests.unit.test_wheels import package
 
 BUILT = Built(

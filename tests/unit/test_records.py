@@ -5,9 +5,12 @@ from datetime import UTC, datetime
 import pytest
 from jsonschema import Draft202012Validator
 
-from measure import files, records
-from measure.errors import Problem
-from measure.records import ROOT, Record, load, save
+from measure import schemas
+from measure.base import files
+from measure.base.errors import Problem
+from measure.base.files import ROOT
+from measure.record import records
+from measure.record.records import Record, load, save
 from tests import handmade
 
 
@@ -39,7 +42,7 @@ def test_small_objects_stand_on_one_line_and_mean_the_same(record):
 
 
 def test_writing_a_record_takes_next_to_no_time():
-    largest = max((records.ROOT / "results").rglob("*linux-amd64.json"), key=lambda path: path.stat().st_size)
+    largest = max((ROOT / "results").rglob("*linux-amd64.json"), key=lambda path: path.stat().st_size)
     record = load(largest)
     begun = time.process_time()
     text = records.as_json(record)
@@ -112,7 +115,7 @@ def test_what_a_killed_writer_left_is_cleared_away(record):
 
 
 def test_the_published_schemas_are_those_of_the_models():
-    for name, text in records.schemas().items():
+    for name, text in schemas.schemas().items():
         assert (ROOT / "results" / name).read_text() == text, "make schema"
 
 

@@ -8,16 +8,18 @@ from types import SimpleNamespace
 
 import pytest
 
-from measure import build as builder
-from measure import layout as layouts
-from measure import methods, probe, records, remembered, run, schedule
-from measure.build import BuildError
-from measure.engine import image_ids
-from measure.errors import Problem
-from measure.layout import blob, keep, latest, layout, tidy
-from measure.oci import read_image
-from measure.remembered import Entry
-from measure.steps import Step
+from measure.base.errors import Problem
+from measure.build import images as builder
+from measure.build import layout as layouts
+from measure.build.engine import image_ids
+from measure.build.images import BuildError
+from measure.build.layout import blob, keep, latest, layout, tidy
+from measure.record import methods, records
+from measure.run import probe, remembered, schedule
+from measure.run import step as run
+from measure.run.remembered import Entry
+from measure.steps.compose import Step
+from measure.weigh.oci import read_image
 from tests import handmade
 
 NATIVE, OTHER = PLATFORMS = ["linux/amd64", "linux/arm64"]

@@ -5,7 +5,9 @@ import re
 import pytest
 
 from lab import bases
-from measure.steps import ROOT, all_measured
+from measure.base.dockerfiles import external_images
+from measure.base.files import ROOT
+from measure.steps.compose import all_measured
 from tests.conftest import run
 
 
@@ -36,7 +38,7 @@ def test_step_folders_know_nothing_of_the_lab(step):
 def test_steps_name_images_that_the_lab_can_provide():
     for step in all_measured():
         for variant in step.variants:
-            bases.check([*bases.external_images(variant.dockerfile), *variant.images])
+            bases.check([*external_images(variant.dockerfile), *variant.images])
 
 
 def test_ci_calls_the_readmes_test_command():

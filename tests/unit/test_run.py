@@ -7,13 +7,15 @@ from types import SimpleNamespace
 
 import pytest
 
-from measure import build as builder
-from measure import probe, records, remembered, run, schedule
-from measure.build import BuildError
-from measure.check import recipes
-from measure.layout import layout
-from measure.remembered import Memory
-from measure.steps import find_step
+from measure.build import images as builder
+from measure.build.images import BuildError
+from measure.build.layout import layout
+from measure.record import records
+from measure.record.check import recipes
+from measure.run import probe, remembered, schedule
+from measure.run import step as run
+from measure.run.remembered import Memory
+from measure.steps.compose import find_step
 from tests.handmade import record
 
 STEP = find_step("extra-compiling-deps")

@@ -10,10 +10,12 @@ import psutil
 import pytest
 
 from lab import tree
-from measure import build, progress, schedule
-from measure.errors import Problem
-from measure.schedule import Sitting, Work
-from measure.steps import find_step
+from measure.base import progress
+from measure.base.errors import Problem
+from measure.build import images as build
+from measure.run import schedule
+from measure.run.schedule import Sitting, Work
+from measure.steps.compose import find_step
 from tests.conftest import eventually
 
 STEP = find_step("step-1")
@@ -191,7 +193,7 @@ def test_what_ends_the_run_ends_the_base_images_made_at_the_side(events, tmp_pat
 
 
 def test_what_a_lab_runs_in_a_session_of_its_own_is_not_stopped_with_the_builds(monkeypatch):
-    monkeypatch.setattr(build, "end_orphaned_builds", lambda lab: [])
+    monkeypatch.setattr(build, "end_orphaned_builds", lambda: None)
     sleep = [sys.executable, "-c", "import time; time.sleep(300)"]
     service, client = subprocess.Popen(sleep, start_new_session=True), subprocess.Popen(sleep)
     try:

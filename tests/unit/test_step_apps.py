@@ -8,8 +8,8 @@ import tomllib
 
 import pytest
 
-from measure.files import cache_folder
-from measure.steps import Step, all_steps
+from measure.base.files import cache_folder
+from measure.steps.compose import Step, all_steps
 from tests.conftest import run
 
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from measure.errors import Problem
-from measure.steps import RECOMMENDED, Step, all_measured, all_steps, experiments, find_step
+from measure.base.errors import Problem
+from measure.steps.compose import RECOMMENDED, Step, all_measured, all_steps, experiments, find_step
 from tests.conftest import python_m
 
 GOOD = """

@@ -3,11 +3,12 @@ import io
 import pytest
 from rich.console import Console
 
-from measure import table, units
-from measure.contents import OsPackage
-from measure.oci import Layer
-from measure.records import Failure, Record
-from measure.steps import find_step
+from measure.base import units
+from measure.record.records import Failure, Record
+from measure.steps.compose import find_step
+from measure.tell import table
+from measure.weigh.contents import OsPackage
+from measure.weigh.oci import Layer
 from tests.handmade import contents
 from tests.handmade import size as size_of
 

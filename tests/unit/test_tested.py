@@ -8,10 +8,11 @@ from pathlib import PurePosixPath
 import pytest
 from jsonschema import Draft202012Validator
 
-from measure import records, tested
-from measure.errors import Problem
-from measure.pages import Page, Records
-from measure.steps import ROOT, all_steps
+from measure.base.errors import Problem
+from measure.base.files import ROOT
+from measure.record import records, tested
+from measure.steps.compose import all_steps
+from measure.tell.pages import Page, Records
 from tests import __main__ as runner
 from tests.conftest import eventually, python_m
 from tests.docs.test_browser import CASES, FOUR
@@ -142,7 +143,7 @@ def test_the_page_says_when_it_last_passed_or_that_it_never_did(save, monkeypatc
     page = Page(Records(), PurePosixPath("results/methodology.md"), {})
     assert page._tests() == "No run of `make test-all` is recorded in `lab-amd64` yet."
     save(5)
-    monkeypatch.setattr("measure.pages.RESULTS", records.RESULTS)
+    monkeypatch.setattr("measure.tell.pages.RESULTS", records.RESULTS)
     shown = page._tests()
     assert "last passed on 2026-01-05" in shown
     assert "| images | 12 s | 40 | 2 | 3 |" in shown

@@ -1,6 +1,6 @@
-from lab import bases
-from measure import then
-from measure.steps import RECOMMENDED, find_step
+from lab import recipe
+from measure.record import then
+from measure.steps.compose import RECOMMENDED, find_step
 
 
 def test_each_old_measurement_says_who_when_and_what_it_is_compared_with():
@@ -9,7 +9,7 @@ def test_each_old_measurement_says_who_when_and_what_it_is_compared_with():
         assert source.when
         assert len([image for image in source.image if image.whole]) == 1
         for image in source.image:
-            if image.now in bases.available():
+            if image.now in recipe.available():
                 continue
             step, _, variant = image.now.partition("/")
             assert find_step(step).variant(variant or RECOMMENDED)

@@ -5,11 +5,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from measure import enough, plan, sample, timing
-from measure.build import step_seconds
-from measure.errors import Problem
-from measure.records import LAB_ENVIRONMENT, load, record_path
-from measure.steps import find_step
+from measure.base.errors import Problem
+from measure.base.names import LAB_ENVIRONMENT
+from measure.build.images import step_seconds
+from measure.record import enough, plan
+from measure.record.records import load, record_path
+from measure.run import sample, timing
+from measure.steps.compose import find_step
 
 #: Turn by turn, the noise of a quiet machine.
 QUIET = [1.0, 1.01, 0.99, 1.005, 0.995, 1.008, 0.992]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from measure.units import duration
+from measure.base.units import duration
 
 
 @pytest.mark.parametrize(

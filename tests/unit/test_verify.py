@@ -5,13 +5,14 @@ from types import SimpleNamespace
 
 import pytest
 
-from measure import engine, verify
-from measure.compare import changes
-from measure.contents import PythonPackage
-from measure.errors import Problem
-from measure.oci import Layer
-from measure.records import Environment, Failure, Record, as_json, load, record_path, save_environment
-from measure.steps import find_step
+from measure.base.errors import Problem
+from measure.base.platforms import narrow
+from measure.record.compare import changes
+from measure.record.records import Environment, Failure, Record, as_json, load, record_path, save_environment
+from measure.run import verify
+from measure.steps.compose import find_step
+from measure.weigh.contents import PythonPackage
+from measure.weigh.oci import Layer
 from tests import handmade
 from tests.conftest import python_m
 
@@ -146,7 +147,7 @@ def layout(tmp_path, monkeypatch):
     """A layout that the builder is to have exported to, with a cache of its own beside it."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     made = handmade.Layout(tmp_path / "layout")
-    monkeypatch.setattr("measure.layout.layout", lambda: made.root)
+    monkeypatch.setattr("measure.build.layout.layout", lambda: made.root)
     return made
 
 
@@ -221,7 +222,7 @@ def test_another_base_image_is_told(capsys):
 
 
 def test_another_environment_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr("measure.records.RESULTS", tmp_path)
+    monkeypatch.setattr("measure.record.records.RESULTS", tmp_path)
     about = {"cpu": "x", "cores": 2, "memory_bytes": 1, "system": "x", "engine": "x", "buildx": "x", "store": "x"}
     save_environment(Environment(name="lab-amd64", builder_driver="docker", bases="lab", **about))
     here = SimpleNamespace(environment="dockerhub-amd64", kind="host")
@@ -280,7 +281,7 @@ def test_a_record_of_a_variant_that_is_no_more_is_told(tmp_path):
 def test_a_platform_that_the_builder_cannot_build_is_told(monkeypatch):
     """The record's platform counts, whatever PLATFORMS says."""
     monkeypatch.setenv("PLATFORMS", "linux/amd64")
-    assert engine.narrow(["linux/amd64", "linux/arm64"], ["linux/arm64"]) == ["linux/arm64"]
+    assert narrow(["linux/amd64", "linux/arm64"], ["linux/arm64"]) == ["linux/arm64"]
     with pytest.raises(Problem, match="cannot build for linux/arm64") as problem:
-        engine.narrow(["linux/amd64"], ["linux/arm64"])
+        narrow(["linux/amd64"], ["linux/arm64"])
     assert "BUILDER=name" in problem.value.next

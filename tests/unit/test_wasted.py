@@ -2,9 +2,9 @@
 
 import pytest
 
-from measure import layers
-from measure.errors import Problem
-from measure.filesystem import FileSystem
+from measure.base.errors import Problem
+from measure.weigh import layers
+from measure.weigh.filesystem import FileSystem
 from tests.handmade import tar
 
 K = b"x" * 1000

@@ -9,12 +9,15 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 from rich.console import Console
 
-from measure import pages, records, wheels
-from measure.errors import Problem
-from measure.pages import Page, Records
-from measure.records import ROOT
-from measure.table import wheels_table
-from measure.wheel_table import TARGETS, Answer, Asked, Package, Wheel, WheelTable
+from measure.base.errors import Problem
+from measure.base.files import ROOT
+from measure.base.packages import normal
+from measure.record import records
+from measure.studies.wheels import asking as wheels
+from measure.studies.wheels.model import TARGETS, Answer, Asked, Package, Wheel, WheelTable
+from measure.studies.wheels.table import wheels_table
+from measure.tell import pages
+from measure.tell.pages import Page, Records
 
 DAY = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ASKED = Asked(at=DAY, python="3.14.7", pip="26.2.1", glibc="2.41", musl="1.2")
@@ -177,15 +180,15 @@ def test_a_file_that_is_no_table_is_told(listed):
         wheels.load()
 
 
-@pytest.mark.parametrize(("name", "normal"), [("PyYAML", "pyyaml"), ("ruamel.yaml_clib", "ruamel-yaml-clib")])
-def test_names_are_spelt_as_the_index_does(name, normal):
-    assert wheels.normal(name) == normal
+@pytest.mark.parametrize(("name", "spelt"), [("PyYAML", "pyyaml"), ("ruamel.yaml_clib", "ruamel-yaml-clib")])
+def test_names_are_spelt_as_the_index_does(name, spelt):
+    assert normal(name) == spelt
 
 
 @pytest.mark.parametrize("name", ["", "--help", "a b", "one==1", "https://index/x"])
 def test_what_is_no_name_is_refused(name):
     with pytest.raises(Problem, match="not the name"):
-        wheels.normal(name)
+        normal(name)
 
 
 @pytest.mark.parametrize(
@@ -219,7 +222,7 @@ def test_the_page_shows_files_and_pips_words(listed, monkeypatch):
 def test_the_list_has_twenty_packages_and_those_with_a_recipe():
     names = wheels.listed()
     assert len(set(names)) == len(names) >= 20
-    assert [wheels.normal(name) for name in names] == names
+    assert [normal(name) for name in names] == names
     recipes = "psycopg2 lxml pillow numpy pyyaml cffi mysqlclient pycurl python-ldap pyodbc pandas h5py gevent uwsgi"
     assert {*recipes.split(), "shapely", "cryptography"} <= set(names)
 

@@ -7,8 +7,9 @@ import shutil
 import pytest
 import yaml
 
-from measure.engine import Engine
-from measure.steps import PLATFORMS, ROOT
+from measure.base.files import ROOT
+from measure.base.platforms import PLATFORMS
+from measure.build.engine import Engine
 from tests.__main__ import actionlint, lint
 from tests.conftest import run
 

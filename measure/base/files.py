@@ -1,0 +1,59 @@
+"""Files that are written whole or not at all, and the project's place in the user's cache folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from measure.base.errors import Problem
+
+#: The top folder of the repository.
+ROOT = Path(__file__).resolve().parent.parent.parent
+RESULTS = ROOT / "results"
+#: Free disk space below which nothing is built, in bytes.
+DISK_NEEDED_BYTES = 6_000_000_000
+
+
+def cache_folder() -> Path:
+    """Where expensive results are kept between runs, shared by all clones of the repository."""
+    return user_cache_path("python-images-measured", ensure_exists=True)
+
+
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Write a file so that a reader, or a crash at any moment, sees the old content or the new, never a part.
+
+    Raises OSError (a full disk, say) with the old file still in place.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def shown(path: Path) -> str:
+    """A path as people see it: from the repository's top folder where it is below that."""
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else str(path)
+
+
+def check_disk(folder: Path) -> None:
+    """Raises Problem when less than DISK_NEEDED_BYTES are free where `folder` is, or will be."""
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    free = shutil.disk_usage(existing).free
+    if free < DISK_NEEDED_BYTES:
+        raise Problem(
+            f"Too little disk space: {free / 1e9:.1f} GB free, {DISK_NEEDED_BYTES / 1e9:.0f} GB needed.",
+            why=f"Images and base images are built below {folder}.",
+            next="free some space, or put the cache elsewhere: XDG_CACHE_HOME=/big/disk make …",
+        )

@@ -1,0 +1,18 @@
+"""Names that several parts share, and that people meet in records and on images."""
+
+#: Name of the environment that records of the lab belong to; the lab runs on amd64 only.
+LAB_ENVIRONMENT = "lab-amd64"
+
+#: Labels that a stand-in base image carries: how it came to be, and the hash of its recipe. Official images have none.
+ORIGIN_LABEL = "org.python-images-measured.base.origin"
+RECIPE_LABEL = "org.python-images-measured.base.recipe"
+
+#: What to accept when a registry is asked for a manifest (OCI image spec; Docker's image manifest v2, schema 2).
+MANIFEST_TYPES = ", ".join(
+    (
+        "application/vnd.oci.image.index.v1+json",
+        "application/vnd.oci.image.manifest.v1+json",
+        "application/vnd.docker.distribution.manifest.list.v2+json",
+        "application/vnd.docker.distribution.manifest.v2+json",
+    )
+)

@@ -1,0 +1,174 @@
+"""Which Docker engine builds, and with which builder: the user's own, or the lab's where there is none."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform as machine
+import re
+import subprocess
+from collections.abc import Callable, Collection
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import psutil
+from python_on_whales import DockerClient
+from python_on_whales.exceptions import DockerException
+
+from measure.base.errors import Problem, as_problem
+from measure.base.names import LAB_ENVIRONMENT
+from measure.base.platforms import PLATFORMS, native_platform
+from measure.record.records import Environment
+
+#: The builder that is made when the engine's own can neither export OCI nor build for several platforms.
+BUILDER_NAME = "python-images-measured"
+#: What runc says of a container, or of an instruction of a build, whose first process it lost before it began: one in
+#: thousands, on a machine that has memory left and nothing in its log.
+STILLBORN = "waiting for init preliminary setup: read init-p: connection reset by peer"
+
+
+@dataclass
+class Engine:
+    """A Docker engine ready to build with, and what is to be known about it."""
+
+    docker: DockerClient
+    kind: str  #: "lab" or "host"
+    version: str
+    buildx: str  #: its version
+    builder: str | None  #: name of the buildx builder; None for the client's current one
+    driver: str
+    platforms: list[str]
+    #: Makes base images available for these platforms before a build; raises Problem for one that cannot be had.
+    provide: Callable[..., None] = field(default=lambda names, platforms=PLATFORMS: None)
+    #: Hash of the recipe that a base image was built by; None for one from a registry.
+    recipe: Callable[[str], str | None] = field(default=lambda name: None)
+    #: Digest that a base image's name stands for; None where it cannot be told.
+    digest: Callable[[str], str | None] = field(default=lambda name: None)
+    #: Says why builds may be failing now, or ''.
+    diagnose: Callable[[], str] = field(default=lambda: "")
+    #: Another engine that has nothing yet, and a registry for builders' caches; None where there is none.
+    fresh: Callable[[], AbstractContextManager[Engine]] | None = None
+    cache_registry: str | None = None
+    #: Digests of the layers of base images seen so far, by name and platform.
+    base_layers: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    #: The platform of the machine that builds for a platform, where the user chose the builder; as far as it was asked.
+    nodes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def chosen(self) -> bool:
+        """Did the user choose the builder (BUILDER=name)? Then other machines may be the ones that build."""
+        return self.builder not in (None, "default", BUILDER_NAME)
+
+    @property
+    def environment(self) -> str:
+        """Name of the folder in results/ that this machine's records go to: ENVIRONMENT, or else by kind of machine.
+
+        Raises Problem for what is no name of a folder, and for the lab's name on another engine.
+        """
+        return environment_of(self.kind)
+
+
+@as_problem.register
+def _(error: DockerException) -> Problem:
+    lines = (error.stderr or str(error)).strip().splitlines()
+    return Problem("Docker refused.", why="\n".join(lines[-6:]), next="docker info  # does the engine answer?")
+
+
+@as_problem.register
+def _(error: httpx.HTTPError) -> Problem:
+    return Problem("A service does not answer.", why=str(error), next="make lab-status")
+
+
+def environment_of(kind: str) -> str:
+    """Name of the folder in results/ for an engine of this kind, "lab" or "host": see `Engine.environment`."""
+    default = LAB_ENVIRONMENT if kind == "lab" else f"dockerhub-{native_platform().split('/')[1]}"
+    name = os.environ.get("ENVIRONMENT") or default
+    if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", name):
+        why = "It becomes a folder of results/: small letters, digits, and - or . between them."
+        raise Problem(f"ENVIRONMENT={name} is no name.", why=why, next=f"ENVIRONMENT={default}, or leave it out")
+    if name == LAB_ENVIRONMENT and kind != "lab":
+        why = "Records there are of the lab's base images, and this engine has others."
+        raise Problem(f"ENVIRONMENT={name} is the lab's.", why=why, next=f"ENVIRONMENT={default}, or leave it out")
+    return name
+
+
+def docker_json(command: list[str], seconds: int = 20) -> dict | None:
+    """Run a docker command that prints JSON; None when it fails, or does not answer within `seconds`."""
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+        return json.loads(result.stdout) if result.returncode == 0 else None
+    except (OSError, ValueError, subprocess.TimeoutExpired):
+        return None
+
+
+def server_version(binary: str) -> str | None:
+    """Version of the engine that a client reaches, or None."""
+    answer = docker_json([binary, "version", "--format", "json"])
+    return ((answer or {}).get("Server") or {}).get("Version")
+
+
+def image_ids(engine: Engine, names: Collection[str]) -> dict[str, str]:
+    """IDs of the images that the engine's own store has under these names, of those that it has. One call for all."""
+    if not names:
+        return {}
+    client, form = engine.docker.client_config.client_call, "{{.Id}} {{json .RepoTags}}"
+    # It fails where one is missing, and tells of the others; where all are, it prints an empty line.
+    answer = subprocess.run([*client, "image", "inspect", "--format", form, *names], capture_output=True, text=True)
+    found = {}
+    for line in filter(None, answer.stdout.splitlines()):
+        identity, _, tags = line.partition(" ")
+        found |= dict.fromkeys(json.loads(tags) or [], identity)
+    return {name: found[name] for name in names if name in found}
+
+
+def driver(docker: DockerClient, builder: str) -> str:
+    """The driver of the builder with this name. Raises Problem when there is none."""
+    try:
+        return docker.buildx.inspect(builder).driver
+    except DockerException as error:
+        raise Problem(
+            f"There is no builder called {builder}.", why=(error.stderr or "").strip(), next="docker buildx ls"
+        ) from None
+
+
+def builders_platforms(binary: str, builder: str | None, *, start: bool) -> set[str]:
+    """The platforms that the nodes of a builder can build for, together; empty when it does not say."""
+    options = [*([builder] if builder else []), *(["--bootstrap"] if start else [])]
+    nodes = subprocess.run([binary, "buildx", "inspect", *options], capture_output=True, text=True)
+    listed = [line.partition(":")[2] for line in nodes.stdout.splitlines() if line.strip().startswith("Platforms:")]
+    return {p.strip().rstrip("*") for line in listed for p in line.split(",")}
+
+
+def buildx_version(docker: DockerClient) -> str:
+    """Version of buildx, like v0.13.1; its own answer is `github.com/docker/buildx VERSION COMMIT`."""
+    return docker.buildx.version().split()[1]
+
+
+def cpu() -> str:
+    """Name of this machine's processor, as /proc/cpuinfo has it, or its kind."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, machine.processor() or machine.machine())
+
+
+def describe(engine: Engine) -> Environment:
+    """Describe the machine and the engine that records are measured with."""
+    info = docker_json([*engine.docker.client_config.client_call, "info", "--format", "json"]) or {}
+    return Environment(
+        name=engine.environment,
+        platform=native_platform(),
+        cpu=cpu(),
+        cores=os.cpu_count() or 1,
+        memory_bytes=psutil.virtual_memory().total,
+        system=f"{machine.system()} {machine.release()}",
+        engine=engine.version,
+        buildx=engine.buildx,
+        builder_driver=engine.driver,
+        store=info.get("Driver", "unknown"),
+        bases="lab" if engine.kind == "lab" else "docker.io",
+    )

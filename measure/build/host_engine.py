@@ -1,0 +1,78 @@
+"""The engine that the user has, and which of its builders builds."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shutil
+import subprocess
+from collections.abc import Collection
+
+from python_on_whales import DockerClient
+
+from measure.base.errors import Problem, say
+from measure.base.platforms import narrow, native_platform
+from measure.build.engine import (
+    BUILDER_NAME,
+    Engine,
+    builders_platforms,
+    buildx_version,
+    docker_json,
+    driver,
+    server_version,
+)
+
+
+def _builder(docker: DockerClient, binary: str, *, create: bool) -> tuple[str | None, str]:
+    """The builder to use, and its driver. Makes one when the engine's own can neither export OCI nor cross-build."""
+    if name := os.environ.get("BUILDER"):
+        return name, driver(docker, name)
+    current = docker.buildx.inspect()
+    if current.driver != "docker":
+        return None, current.driver
+    info = docker_json([binary, "info", "--format", "json"]) or {}
+    if any("containerd.snapshotter" in value for _, value in info.get("DriverStatus") or []):
+        return None, "docker"
+    if not any(builder.name == BUILDER_NAME for builder in docker.buildx.list()):
+        why = f"this engine's store ({info.get('Driver')}) can neither export OCI nor build for several platforms"
+        if not create:
+            say(f"{why}: a docker-container builder called {BUILDER_NAME} would be made")
+        else:
+            say(f"{why}: making a docker-container builder called {BUILDER_NAME} (`make clean` removes it)")
+            docker.buildx.create(name=BUILDER_NAME, driver="docker-container")
+    return BUILDER_NAME, "docker-container"
+
+
+def host_engine(platforms: Collection[str], *, create_builder: bool) -> Engine | None:
+    """The engine that the docker client on PATH reaches; None where there is none.
+
+    Raises Problem when buildx or Compose is missing.
+    """
+    binary = shutil.which("docker")
+    version = server_version(binary) if binary else None
+    if not (binary and version):
+        return None
+    for plugin, package in (("buildx", "docker-buildx-plugin"), ("compose", "docker-compose-plugin")):
+        if subprocess.run([binary, plugin, "version"], capture_output=True).returncode:
+            raise Problem(
+                f"Docker has no {plugin} here.", why=f"`docker {plugin} version` fails.", next=f"install {package}"
+            )
+    docker = DockerClient(client_call=[binary])
+    name, driver = _builder(docker, binary, create=create_builder)
+    supported = builders_platforms(binary, name, start=create_builder)
+
+    @functools.cache
+    def digest(image: str) -> str | None:
+        command = [binary, "buildx", "imagetools", "inspect", image, "--format", "{{json .Manifest}}"]
+        return (docker_json(command) or {}).get("digest")
+
+    return Engine(
+        docker=docker,
+        kind="host",
+        version=version,
+        buildx=buildx_version(docker),
+        builder=name,
+        driver=driver,
+        platforms=narrow(supported or {native_platform()}, platforms),
+        digest=digest,
+    )

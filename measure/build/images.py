@@ -1,0 +1,369 @@
+"""Build a variant for a platform, once for the scales and once, when asked, for the engine to run."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+from python_on_whales.exceptions import DockerException
+from tenacity import Retrying, retry_if_exception, stop_after_attempt
+
+from measure.base.dockerfiles import base_image
+from measure.base.errors import Problem, say
+from measure.base.files import cache_folder, write_whole
+from measure.base.platforms import native_platform
+from measure.build.engine import STILLBORN, Engine
+from measure.build.lab_engine import end_orphaned_builds
+from measure.build.layout import blob, keep, layout, layout_in_use
+from measure.steps.compose import Step, Variant
+from measure.steps.copying import clean_copy
+from measure.steps.inputs import ignore_file, offered_sha256
+from measure.weigh.layers import read_layer
+from measure.weigh.oci import Image, manifest_of, read_image
+
+#: One progress line of the builder in plain form: `#7 [2/5] RUN …`, `#9 exporting to oci image format`.
+_STEP_LINE = re.compile(r"^#\d+ (?P<step>(\[|exporting to ).*)$")
+_NOISE = re.compile(r"^(#\d+ )?(\d+\.\d+ )?")
+
+
+class BuildError(Problem):
+    """A build that failed: the builder's exit code and all that it printed."""
+
+    def __init__(self, exit_code: int, log: list[str]) -> None:
+        self.exit_code, self.log = exit_code, log
+        super().__init__(f"The build failed with exit code {exit_code}.", why="\n".join(self.tail), next="mend it")
+
+    @property
+    def own_lines(self) -> list[str]:
+        """The failing instruction and all that it printed, without the builder's own framing; [] where none failed."""
+        errors = [i for i, line in enumerate(self.log) if re.match(r"^#\d+ ERROR", line)]
+        if not errors:
+            return []
+        number = self.log[errors[0]].split()[0]
+        own = [line for line in self.log[: errors[0] + 1] if line.startswith(f"{number} ")]
+        return [_NOISE.sub("", line) for line in own]
+
+    @property
+    def tail(self) -> list[str]:
+        """The last lines that the failing instruction printed, without the builder's own framing."""
+        return (self.own_lines or self.log)[-10:]
+
+    def line_with(self, words: str) -> str | None:
+        """The first line with these words that an instruction printed; the builder's own lines do not count."""
+        return next((line for line in self.log if words in line and re.match(r"^#\d+ \d+\.\d+ ", line)), None)
+
+    @property
+    def telling_line(self) -> str:
+        """The line of the log that says what went wrong."""
+        candidates = [line for line in self.tail if re.search(r"error|not found|failed|no such", line, re.IGNORECASE)]
+        return (candidates or self.tail or ["no output"])[0].strip()
+
+
+def scrub(line: str) -> str:
+    """A line of output without the builder's prefix and without host names."""
+    line = re.sub(r"(host: |host )[\w-]+(\.[\w-]+)+", r"\1…", _NOISE.sub("", line))
+    return re.sub(r"https?://[^\s/]+", "https://…", line).strip()
+
+
+def _run(lines: Iterator, progress: Callable[[str], None]) -> list[str]:
+    """Follow a build to its end; returns what the builder printed. Raises BuildError when it fails."""
+    log: list[str] = []
+    try:
+        for line in lines:
+            text = (line if isinstance(line, str) else line.decode(errors="replace")).rstrip()
+            log.append(text)
+            if match := _STEP_LINE.match(text):
+                progress(match["step"])
+    except DockerException as error:
+        raise BuildError(error.return_code, log or (error.stderr or "").splitlines()) from None
+    except KeyboardInterrupt:
+        stop_clients()
+        raise
+    return log
+
+
+def stop_clients() -> None:
+    """End the clients of all running builds: the builder drops a build when its client goes, and the lab sees to it."""
+    for child in _own_children():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.terminate()
+    psutil.wait_procs(_own_children(), timeout=10)
+    end_orphaned_builds()
+
+
+def _own_children() -> list[psutil.Process]:
+    """What this process started to wait for it; not the services of a lab that it brought up, which are to stay."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        with contextlib.suppress(ProcessLookupError):  # it has ended meanwhile
+            found += [child] if os.getsid(child.pid) == os.getsid(0) else []
+    return found
+
+
+def _bake_once(
+    engine: Engine, file: Path, target: str, platform: str, progress: Callable[[str], None], **settings: Any
+) -> tuple[dict[str, Any], list[str]]:
+    """Build one target of a bake or compose file; returns what the builder tells about it, and what it printed.
+
+    bake would look for the context from the folder that this process is in, so `settings` says where it is.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        metadata = Path(folder) / "metadata.json"
+        lines = engine.docker.buildx.bake(
+            [target],
+            builder=engine.builder,
+            files=[str(file)],
+            set={f"{target}.{key}": value for key, value in {"platform": platform, **settings}.items()},
+            progress="plain",
+            stream_logs=True,
+            metadata_file=metadata,
+            # Attestations would add megabytes that are no part of the image.
+            variables={"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
+        )
+        log = _run(lines, progress)
+        return json.loads(metadata.read_text()).get(target, {}), log
+
+
+#: What a build says that the engine spoiled: by that, or its garbage collector removed what was about to be used.
+SPOILED = f"{STILLBORN}|parent snapshot .* does not exist"
+#: Calls what builds; when the engine spoiled it, twice more at most.
+AGAIN = Retrying(
+    retry=retry_if_exception(lambda error: isinstance(error, Problem) and bool(re.search(SPOILED, error.why))),
+    stop=stop_after_attempt(3),
+    before_sleep=lambda _: say("the engine lost what this build needed: building again"),
+    reraise=True,
+)
+_bake = AGAIN.wraps(_bake_once)
+
+
+def _export(
+    engine: Engine, file: Path, target: str, platform: str, progress: Callable[[str], None], **settings: Any
+) -> str:
+    """Build a target into the layout; returns the image's digest. The layout must be in use."""
+    (layout() / "blobs").mkdir(exist_ok=True)
+    # Each export has an index of its own, because it is read and written again, and all share the blobs.
+    with tempfile.TemporaryDirectory(dir=layout(), prefix="export-", ignore_cleanup_errors=True) as folder:
+        (Path(folder) / "blobs").symlink_to(layout() / "blobs")
+        output = f"type=oci,tar=false,dest={folder}"
+        built, _ = _bake(engine, file, target, platform, progress, output=output, **settings)
+        return built["containerimage.digest"]
+
+
+def _in_copy(step: Step, variant: Variant, copy: Path) -> tuple[Path, str, dict[str, str]]:
+    """Compose file, target and context of a variant in a copy of its step's folder."""
+    context = copy / variant.context.relative_to(step.folder)
+    return copy / step.compose_file.name, variant.service, {"context": str(context)}
+
+
+def build(
+    engine: Engine,
+    step: Step,
+    variant: Variant,
+    platform: str,
+    progress: Callable[[str], None],
+    *,
+    remember: bool = True,
+    **settings: Any,
+) -> Image:
+    """Build a variant for a platform and weigh it. `progress` is told what the builder is doing.
+
+    `settings` are those of a bake target, like `no-cache`. `remember`: it is the variant's latest build, whose layers
+    are kept; else the next `tidy` deletes them.
+    Raises BuildError when the build fails, Problem when the exported image is damaged or its base changed meanwhile.
+    """
+    with layout_in_use():
+        with clean_copy(step.folder) as copy:
+            file, target, where = _in_copy(step, variant, copy)
+            digest = _export(engine, file, target, platform, progress, **where, **settings)
+        if remember:
+            keep(step, variant, platform, digest)
+        progress("weighing")
+        base = base_image(variant.dockerfile, variant.target)
+        layers = base_layers(engine, base, platform) if base else []
+        return read_image(layout(), digest).on(layers)
+
+
+_one_at_a_time = threading.Lock()
+
+
+def base_layers(engine: Engine, name: str, platform: str) -> list[str]:
+    """Digests of a base image's layers for a platform, as the builder exports them. The layout must be in use."""
+    key = (name, platform)
+    with _one_at_a_time:
+        if key not in engine.base_layers:
+            with _small_build({"Dockerfile": f"FROM {name}\n"}) as file:
+                digest = _export(engine, file, "small", platform, lambda _: None)
+            engine.base_layers[key] = [layer["digest"] for layer in manifest_of(layout(), digest)["layers"]]
+    return engine.base_layers[key]
+
+
+def natively(engine: Engine, platform: str) -> bool:
+    """Is the machine that builds for a platform one of that platform itself?
+
+    This machine builds, or else a node of the builder that the user chose: then an image is built on it that says.
+    """
+    if not engine.chosen:
+        return platform == native_platform()
+    with _one_at_a_time:
+        if platform not in engine.nodes:
+            dockerfile = "FROM scratch\nARG BUILDPLATFORM\nLABEL node=$BUILDPLATFORM\n"
+            with layout_in_use(), _small_build({"Dockerfile": dockerfile}) as file:
+                digest = _export(engine, file, "small", platform, lambda _: None)
+                config = manifest_of(layout(), digest)["config"]["digest"]
+                engine.nodes[platform] = json.loads(blob(config).read_text())["config"]["Labels"]["node"]
+    return engine.nodes[platform] == platform
+
+
+def context_bytes(engine: Engine, step: Step, variant: Variant) -> int:
+    """Bytes of the regular files that a variant's build context offers: what `COPY . /` finds under its ignore file.
+
+    What the builder said of the same files and the same rules before comes from the cache.
+    """
+    cached = cache_folder() / "contexts" / offered_sha256(variant)
+    try:
+        return int(cached.read_text())
+    except (OSError, ValueError):
+        found = sum(size for _, size in context_listing(engine, step, variant))
+        write_whole(cached, str(found))
+        return found
+
+
+def context_listing(engine: Engine, step: Step, variant: Variant) -> list[tuple[str, int]]:
+    """Path and size in bytes of each regular file in a variant's build context, as the builder sees it.
+
+    Found by a two-line Dockerfile of which nothing but the context can come: FROM scratch, COPY . /.
+    """
+    files = {"Dockerfile": "FROM scratch\nCOPY . /\n"}
+    if ignore := ignore_file(variant):
+        # The builder looks beside the Dockerfile first, so this one wins over the context's own.
+        files["Dockerfile.dockerignore"] = ignore.read_text()
+    with layout_in_use(), clean_copy(step.folder) as copy:
+        context = copy / variant.context.relative_to(step.folder)
+        with _small_build(files, context) as file:
+            digest = _export(engine, file, "small", native_platform(), lambda _: None)
+        layers = manifest_of(layout(), digest)["layers"]
+        entries = [entry for layer in layers for entry in read_layer(blob(layer["digest"])).entries]
+    return [(entry.path, entry.size) for entry in entries if entry.kind == "file"]
+
+
+def build_text(engine: Engine, dockerfile: str, progress: Callable[[str], None], **settings: Any) -> list[str]:
+    """Build a Dockerfile given as text, natively and without a context, into the builder's cache alone.
+
+    `settings` are those of a bake target, like `target`. Returns what the builder printed. Raises BuildError.
+    """
+    with _small_build({"Dockerfile": dockerfile}, **settings) as file:
+        return _bake(engine, file, "small", native_platform(), progress, output="type=cacheonly")[1]
+
+
+def weigh_text(
+    engine: Engine,
+    dockerfile: str,
+    base: str | None,
+    progress: Callable[[str], None],
+    *,
+    context: Path | None = None,
+    **settings: Any,
+) -> Image:
+    """Build a Dockerfile given as text, natively, and weigh what comes of it, upon its base image.
+
+    `base` is None for one that begins with nothing. `context` is a folder to copy from, by default an empty one.
+    """
+    with layout_in_use():
+        with _small_build({"Dockerfile": dockerfile}, context, **settings) as file:
+            digest = _export(engine, file, "small", native_platform(), progress)
+        progress("weighing")
+        return read_image(layout(), digest).on(base_layers(engine, base, native_platform()) if base else [])
+
+
+def load_text(engine: Engine, dockerfile: str, name: str, *, context: Path | None = None) -> None:
+    """Build a Dockerfile given as text, natively, into the engine's own store under this name. Raises BuildError."""
+    with _small_build({"Dockerfile": dockerfile}, context) as file:
+        _bake(engine, file, "small", native_platform(), lambda _: None, output="type=docker", tags=name)
+
+
+@contextlib.contextmanager
+def _small_build(files: dict[str, str], context: Path | None = None, **settings: Any) -> Iterator[Path]:
+    """A bake file whose target `small` builds the Dockerfile among `files`, by default with no other context."""
+    with tempfile.TemporaryDirectory(prefix="measure-") as name:
+        folder = Path(name)
+        for path, text in files.items():
+            (folder / path).write_text(text)
+        target = {"context": str(context or folder), "dockerfile": str(folder / "Dockerfile"), **settings}
+        (folder / "bake.json").write_text(json.dumps({"target": {"small": target}}))
+        yield folder / "bake.json"
+
+
+def tag(step: Step, variant: Variant, platform: str) -> str:
+    """The name that a variant's image for a platform has in the engine's own store."""
+    return f"{step.name}:{variant.name}-{platform.split('/')[1]}"
+
+
+def load_into_engine(
+    engine: Engine,
+    step: Step,
+    variant: Variant,
+    platform: str,
+    *,
+    log: list[str] | None = None,
+    once: bool = False,
+    **settings: Any,
+) -> str:
+    """Build a variant for a platform into the engine's own store, so that it can be run. Returns its name.
+
+    `settings` are those of a bake target, like `cache-from`; `log` gets what the builder printed. `once`: a build that
+    the engine itself spoiled fails, where it would be built again.
+    """
+    name = tag(step, variant, platform)
+    bake = _bake_once if once else _bake
+    with clean_copy(step.folder) as copy:
+        file, target, where = _in_copy(step, variant, copy)
+        output = {"output": "type=docker", "tags": name}
+        _, lines = bake(engine, file, target, platform, lambda _: None, **output, **where, **settings)
+    if log is not None:
+        log += lines
+    return name
+
+
+@contextlib.contextmanager
+def changed_base(engine: Engine, name: str) -> Iterator[str]:
+    """Another version of a base image, in the engine's own store: one file more, that no base had before.
+
+    Yields its name there.
+    """
+    changed = f"measure-base:{uuid.uuid4().hex}"
+    with _small_build({"Dockerfile": f"FROM {name}\nRUN echo {changed} > /etc/measure-base\n"}) as file:
+        _bake(engine, file, "small", native_platform(), lambda _: None, output="type=docker", tags=changed)
+    try:
+        yield changed
+    finally:
+        engine.docker.image.remove(changed, force=True)
+
+
+#: What the builder prints in plain form when a step begins, when it ends, and when it comes from the cache.
+_BEGUN = re.compile(r"^#(\d+) (?!\d|DONE|CACHED|ERROR|CANCELED)(.+)$")
+_DONE = re.compile(r"^#(\d+) DONE (\d+\.\d+)s$")
+
+
+def step_seconds(log: list[str]) -> dict[str, float]:
+    """The steps of a build that took a tenth of a second or more, in seconds, in the order in which they ended.
+
+    `log` is in the builder's plain form, which gives tenths. Steps of different stages run at the same time, so the
+    sum may be more than the build took.
+    """
+    names: dict[str, str] = {}
+    found: dict[str, float] = {}
+    for line in log:
+        if match := _BEGUN.match(line):
+            names.setdefault(match[1], match[2])
+        elif (match := _DONE.match(line)) and float(match[2]) and match[1] in names:
+            found[names[match[1]]] = float(match[2])
+    return found

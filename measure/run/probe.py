@@ -1,0 +1,354 @@
+"""Start an image, ask it, stop it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import posixpath
+import re
+import socket
+import subprocess
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import yaml
+from python_on_whales import Container, DockerClient
+from python_on_whales.exceptions import DockerException, NoSuchContainer
+from tenacity import (
+    RetryError,
+    Retrying,
+    retry_if_exception,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    stop_any,
+    stop_when_event_set,
+    wait_fixed,
+)
+
+from measure.base.errors import Problem, say
+from measure.base.platforms import native_platform
+from measure.base.progress import ending
+from measure.build.engine import STILLBORN, Engine
+from measure.steps.compose import Variant
+
+#: Containers that this tool starts carry this label with its process ID, so that those of a killed run are found.
+LABEL = "org.python-images-measured.run"
+#: The Compose projects that it starts have it in their names.
+_PROJECT = re.compile(r"measure-(\d+)-[0-9a-f]+")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a started image answered."""
+
+    start: dict
+    health: dict
+    #: When the very same image said so, where it was not started again; UTC. None: it was asked just now.
+    before: datetime | None = None
+
+    def __str__(self) -> str:
+        said = f"answered on {self.before:%Y-%m-%d %H:%M} UTC, and is not started again" if self.before else "answers"
+        return f"{said}: {self.start}"
+
+
+def remove_orphans(engine: Engine) -> None:
+    """Remove containers of runs that were killed before they could."""
+    for container in engine.docker.container.list(all=True, filters=[("label", LABEL)]):
+        with contextlib.suppress(NoSuchContainer):  # another run is removing it
+            owner, name = container.config.labels.get(LABEL, ""), container.name
+            if not owner.isdigit() or not psutil.pid_exists(int(owner)):
+                _remove(engine, name)
+                say(f"removed the container {name}, which a killed run left")
+    for name in _remove_projects(engine, lambda pid: not psutil.pid_exists(pid)):
+        say(f"removed the Compose project {name}, which a killed run left")
+
+
+def remove_own(engine: Engine) -> None:
+    """Remove the containers and Compose projects that this process started, whatever they are doing."""
+    for container in engine.docker.container.list(all=True, filters=[("label", f"{LABEL}={os.getpid()}")]):
+        _remove(engine, container.id)
+    _remove_projects(engine, lambda pid: pid == os.getpid())
+
+
+def _remove(engine: Engine, container: str) -> None:
+    """Remove a container, and its volumes without a name; one that is gone, or going, is no error."""
+    try:
+        engine.docker.remove(container, force=True, volumes=True)
+    except DockerException as error:
+        if not re.search("No such container|already in progress", str(error)):
+            raise
+
+
+def _remove_projects(engine: Engine, of: Callable[[int], bool]) -> list[str]:
+    """Remove the Compose projects, volumes and all, of the processes that `of` says; returns their names."""
+    names = [project.name for project in engine.docker.compose.ls(all=True)]
+    removed = [name for name in names if (match := _PROJECT.fullmatch(name)) and of(int(match[1]))]
+    for name in removed:
+        _compose(engine, compose_project_name=name).compose.down(volumes=True, quiet=True)
+    return removed
+
+
+def _compose(engine: Engine, **settings: Any) -> DockerClient:
+    """The engine's client with settings for Compose."""
+    return DockerClient(client_call=engine.docker.client_config.client_call, **settings)
+
+
+@contextmanager
+def dependencies(engine: Engine, variant: Variant) -> Iterator[tuple[list[str], list[tuple[str, ...]]]]:
+    """Start the services that a variant's service depends on, as its compose file says, and remove them in the end.
+
+    They run on the engine's own platform, whichever the variant is for. Yields networks and volumes for `docker run`,
+    with which a container has what Compose would give the service: neighbours and secrets. Raises Problem when they do
+    not start.
+    """
+    if not variant.depends_on:
+        yield [], []
+        return
+    engine.provide(variant.images, [native_platform()])
+    docker = _compose(
+        engine,
+        compose_files=[variant.context / "compose.yaml"],
+        compose_project_name=f"measure-{os.getpid()}-{uuid.uuid4().hex[:12]}",
+        compose_profiles=["*"],
+    )
+    config = docker.compose.config(return_json=True)
+    secrets = [
+        (config["secrets"][one["source"]]["file"], posixpath.join("/run/secrets", one["target"]), "ro")
+        for one in config["services"][variant.service].get("secrets") or []
+    ]
+    try:
+        try:
+            docker.compose.up(variant.depends_on, detach=True, wait=True, wait_timeout=120, quiet=True)
+        except DockerException as error:
+            names = " ".join(variant.depends_on)
+            raise Problem(
+                f"{names}, which {variant.service} depends on, does not start.",
+                why="\n".join((error.stderr or "").splitlines()[-10:]),
+                next=f"docker compose --file {variant.step}/compose.yaml up {names}",
+            ) from None
+        yield [config["networks"]["default"]["name"]], secrets
+    finally:
+        docker.compose.down(volumes=True, quiet=True)
+
+
+@dataclass(frozen=True)
+class Project:
+    """A Compose project of this process's own, and where its service answers."""
+
+    command: list[str]
+    url: str
+
+    @contextmanager
+    def printing(self, *words: str) -> Iterator[Iterator[str]]:
+        """Run `docker compose` with these words; yields the lines that it prints, as they come. Ends it in the end.
+
+        Raises Problem, with its last lines, when it fails by itself.
+        """
+        shown: list[str] = []
+        child = subprocess.Popen(
+            [*self.command, *words], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            text=True,
+        )  # fmt: skip
+
+        def lines() -> Iterator[str]:
+            for line in child.stdout:
+                shown.append(line.rstrip())
+                yield shown[-1]
+            if child.wait():
+                tail = "\n".join(shown[-10:])
+                raise Problem(f"docker compose {' '.join(words)} fails.", why=tail, next="make lab-status")
+
+        try:
+            yield lines()
+        finally:
+            child.terminate()
+            child.communicate(timeout=30)
+
+    def run(self, *words: str) -> None:
+        """Run `docker compose` with these words to its end. Raises Problem when it fails."""
+        with self.printing(*words) as lines:
+            for _ in lines:
+                continue
+
+
+@contextmanager
+def project(engine: Engine, folder: Path, service: str, image: str) -> Iterator[Project]:
+    """A step's folder as a Compose project with a name and a port of its own, as `docker compose up SERVICE` has it.
+
+    `image` is the name that Compose gives to what it builds. Containers and networks are always removed.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    own = folder / "compose.measure.yaml"
+    inside = yaml.safe_load((folder / "compose.yaml").read_text())["services"][service]["ports"][0].split(":")[-1]
+    own.write_text(f'services: {{{service}: {{image: {image}, ports: !override ["127.0.0.1:{port}:{inside}"]}}}}\n')
+    docker = _compose(
+        engine,
+        compose_files=[folder / "compose.yaml", own],
+        compose_project_name=f"measure-{os.getpid()}-{uuid.uuid4().hex[:12]}",
+        compose_profiles=["*"],
+    )
+    try:
+        yield Project([*docker.client_config.docker_compose_cmd], f"http://127.0.0.1:{port}")
+    finally:
+        docker.compose.down(volumes=True, quiet=True)
+
+
+@contextmanager
+def named_container(engine: Engine) -> Iterator[dict[str, Any]]:
+    """Options for `docker run` by which a container is known as this process's own. It is always removed."""
+    name = f"measure-{uuid.uuid4().hex[:12]}"
+    try:
+        yield {"name": name, "labels": {LABEL: str(os.getpid())}}
+    finally:
+        _remove(engine, name)
+
+
+@contextmanager
+def running(
+    engine: Engine,
+    image: str,
+    variant: Variant,
+    platform: str,
+    *,
+    when_run: Callable[[], None] = lambda: None,
+    **options: Any,
+) -> Iterator[tuple[Container, str]]:
+    """Run an image in the background, and before it what it depends on; yields its container and its base URL.
+
+    `when_run` is called in between; again, when runc lost the container before it began, which is then run again, twice
+    at most. The URL is on loopback. All of it is always removed. Raises Problem when it ends at once.
+    """
+    with dependencies(engine, variant) as (networks, volumes), named_container(engine) as known_as:
+        run = functools.partial(
+            engine.docker.run,
+            image,
+            detach=True,
+            platform=platform,
+            envs=variant.environment | options.pop("envs", {}),
+            publish=[("127.0.0.1:", variant.port)],
+            pull="never",
+            networks=networks,
+            volumes=[*volumes, *options.pop("volumes", [])],
+            **known_as,
+            **options,
+        )
+        for attempt in Retrying(
+            retry=retry_if_exception(lambda error: isinstance(error, DockerException) and STILLBORN in str(error)),
+            stop=stop_after_attempt(3),
+            before_sleep=lambda _: _remove(engine, known_as["name"]),
+            reraise=True,
+        ):
+            with attempt:
+                when_run()
+                container = run()
+        published = (container.network_settings.ports or {}).get(f"{variant.port}/tcp")
+        if not published:  # it has no ports any more
+            raise Problem(
+                f"{image} does not start: it ended at once.",
+                why="\n".join(str(container.logs()).splitlines()[-10:]),
+                next=f"docker run --rm -it --platform {platform} -p 8000:{variant.port} {image}",
+            )
+        yield container, f"http://127.0.0.1:{published[0]['HostPort']}"
+
+
+def wait_for(url: str, seconds: float) -> httpx.Response:
+    """Ask until the first answer, at most `seconds`. Raises tenacity.RetryError when there is none."""
+    for attempt in Retrying(
+        stop=stop_any(stop_after_delay(seconds), stop_when_event_set(ending)),
+        wait=wait_fixed(0.05),
+        retry=retry_if_exception_type(httpx.TransportError),
+    ):
+        with attempt:
+            return httpx.get(url, timeout=10, trust_env=False)
+    raise AssertionError("unreachable")
+
+
+def wait_until(url: str, words: str, seconds: float) -> None:
+    """Ask until an answer has these words, at most `seconds`. Raises tenacity.RetryError when none has."""
+    for attempt in Retrying(
+        stop=stop_any(stop_after_delay(seconds), stop_when_event_set(ending)),
+        wait=wait_fixed(0.02),
+        retry=retry_if_exception_type((httpx.TransportError, ValueError)),
+    ):
+        with attempt:
+            if words not in httpx.get(url, timeout=10, trust_env=False).text:
+                raise ValueError(f"{words} is not there yet")
+
+
+#: Adds up what the processes of a container keep in memory, but for this one; see proc_pid_smaps(5). Pages that a
+#: worker shares with the process that it was forked from count once: PSS divides them, and of what is mapped from files
+#: the process that has most of it stands for all.
+_RESIDENT = r"""
+import os, pathlib, re
+anonymous = mapped = 0
+for folder in pathlib.Path("/proc").glob("[0-9]*"):
+    if int(folder.name) != os.getpid():
+        text = (folder / "smaps_rollup").read_text()
+        kilobytes = {name: int(value) for name, value in re.findall(r"^(\w+): +(\d+) kB$", text, re.MULTILINE)}
+        anonymous += kilobytes["Pss_Anon"]
+        mapped = max(mapped, kilobytes["Rss"] - kilobytes["Anonymous"])
+print(1024 * (anonymous + mapped))
+"""
+
+
+def resident_bytes(container: Container) -> int:
+    """Memory that the processes of a running container of a Python image keep, in bytes.
+
+    Health checks must be off: one that runs at this moment would count.
+    """
+    return int(container.execute(["python", "-c", _RESIDENT]))
+
+
+#: Volumes of bytecode carry this label with the name of the image that they belong to.
+BYTECODE_LABEL = "org.python-images-measured.bytecode"
+
+
+def _kept_bytecode(engine: Engine, image: str) -> dict[str, Any]:
+    """Options for `docker run` that keep the bytecode which Python compiles, for the next start of the very same image.
+
+    Compiling the standard library's modules, which official images bring without bytecode, is most of what a start
+    takes under emulation. The volume belongs to one image: Python looks at a file's size, and its time in whole
+    seconds, which another image may share.
+    """
+    name = f"measure-bytecode-{engine.docker.image.inspect(image).id.removeprefix('sha256:')[:24]}"
+    volumes = engine.docker.volume.list(filters=[("label", f"{BYTECODE_LABEL}={image}")])
+    for volume in volumes:
+        if volume.name != name:
+            engine.docker.volume.remove(volume)
+    if not any(volume.name == name for volume in volumes):
+        engine.docker.volume.create(name, labels={BYTECODE_LABEL: image})
+    # On /tmp, because a volume takes over the rights of the folder that it covers, and there any user may write.
+    return {"volumes": [(name, "/tmp")], "envs": {"PYTHONPYCACHEPREFIX": "/tmp/bytecode"}}  # noqa: S108
+
+
+def ask(engine: Engine, image: str, variant: Variant, platform: str, seconds: float = 120) -> Answer:
+    """Start an image, ask / and /health, stop it.
+
+    Raises Problem, with the container's last output, when it does not answer within `seconds`.
+    """
+    options = {} if platform == native_platform() else _kept_bytecode(engine, image)
+    with running(engine, image, variant, platform, **options) as (container, url):
+        try:
+            first = wait_for(url, seconds)
+            health = httpx.get(f"{url}/health", timeout=10, trust_env=False)
+            first.raise_for_status()
+            health.raise_for_status()
+        except (RetryError, httpx.HTTPError) as error:
+            logs = "\n".join(str(container.logs()).splitlines()[-10:])
+            raise Problem(
+                f"{image} does not answer on {platform}.",
+                why=f"{error}\n{logs}",
+                next=f"docker run --rm -it --platform {platform} -p 8000:{variant.port} {image}",
+            ) from None
+    return Answer(first.json(), health.json())

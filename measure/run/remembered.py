@@ -1,0 +1,173 @@
+"""What was built, or failed as it was meant to, today: the builder is not asked for it again.
+
+Each build is remembered in a file of its own beside the layers that it consists of, so that whoever deletes these
+forgets it too. The file's name is a hash of all that the build is made from and made by, and of no path: clones share
+what they remember, and each writes the record of it whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from pydantic import AwareDatetime, ValidationError
+
+from measure.base.dockerfiles import external_images
+from measure.base.files import write_whole
+from measure.base.model import Strict
+from measure.build.engine import Engine, image_ids
+from measure.build.images import tag
+from measure.build.layout import holds, keep, latest, layout, layout_in_use
+from measure.record import methods
+from measure.record.check import as_intended
+from measure.record.records import Record
+from measure.run.probe import Answer
+from measure.steps.compose import Step, Variant
+from measure.steps.inputs import Inputs, inputs_of, offered_sha256
+from measure.weigh.layers import reader_version
+
+#: For so long. After a day the builder is asked for everything anew, and what is meant to fail is tried again.
+HOLDS = timedelta(hours=24)
+
+
+class Started(Strict):
+    """An image in the engine's store that was started, and answered."""
+
+    image: str  #: its ID there
+    setting_sha256: str  #: hash of what it was started with
+    start: dict
+    health: dict
+    at: AwareDatetime
+
+
+class Entry(Strict):
+    """What is remembered of a build."""
+
+    record: Record
+    #: The image's, in the layout; None for a build that failed.
+    digest: str | None = None
+    started: Started | None = None
+
+
+@dataclass
+class Memory:
+    """What is remembered of one step's builds."""
+
+    engine: Engine
+    step: Step
+    #: IDs of what the engine's own store had of it, and of its base images, when the run came to it; by name.
+    images: dict[str, str]
+    #: By variant: platforms share them. They are those of before the step; what is built is hashed again.
+    _inputs: dict[str, Inputs] = field(default_factory=dict)
+    #: By variant and platform, as they were before the build. None: it cannot be remembered.
+    _paths: dict[tuple[str, str], Path | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, engine: Engine, step: Step) -> Memory:
+        """Looks into the engine, once for all images."""
+        names = {name for variant in step.variants for name in external_images(variant.dockerfile)}
+        if not step.experiment:
+            names |= {tag(step, step.recommended, platform) for platform in engine.platforms}
+        return cls(engine, step, image_ids(engine, sorted(names)))
+
+    def recall(self, variant: Variant, platform: str) -> Entry | None:
+        """What is remembered of a build, where it still counts: it is not too old, and its image is in the layout.
+
+        That then is the variant's latest build here, wherever it was made.
+        """
+        if variant.name not in self._inputs:
+            self._inputs[variant.name] = inputs_of(self.step, variant, self.engine.recipe)
+        path = self._paths[variant.name, platform] = self._path(variant, platform)
+        entry = _read(path) if path else None
+        if entry is None or not as_intended(entry.record, variant) or methods.of_image(entry.record):
+            return None
+        age = datetime.now(UTC) - entry.record.provenance.measured_at
+        if entry.record.inputs_sha256 != self._inputs[variant.name].sha256 or not timedelta(0) <= age < HOLDS:
+            return None
+        if entry.record.size:
+            with layout_in_use():
+                if not entry.digest or not holds(entry.digest, entry.record.size.layers):
+                    return None
+                keep(self.step, variant, platform, entry.digest)
+        return entry
+
+    def _path(self, variant: Variant, platform: str) -> Path | None:
+        """Where a build is remembered; None where a registry does not say which base image it has."""
+        engine = self.engine
+        # Some builders take a base image from the engine's own store, whatever a registry has under its name now.
+        bases = [(engine.digest(name), self.images.get(name)) for name in external_images(variant.dockerfile)]
+        if any(digest is None for digest, _ in bases):
+            return None
+        by = [engine.environment, engine.kind, engine.builder, engine.driver, engine.version, engine.buildx]
+        made_from = [variant.step, variant.name, platform, self._inputs[variant.name].sha256, bases]
+        return layout() / "remembered" / f"{_hash([*by, reader_version(), *made_from])}.json"
+
+    def _unchanged(self, variant: Variant, record: Record) -> bool:
+        """Is a record of the files from before the step, and of those that are there now? They may be edited."""
+        now = inputs_of(self.step, variant, self.engine.recipe)
+        return record.inputs_sha256 == self._inputs[variant.name].sha256 == now.sha256
+
+    def remember(self, variant: Variant, platform: str, record: Record) -> None:
+        """Remember what `recall` did not know, and was built since, or failed as it was meant to."""
+        path = self._paths[variant.name, platform]
+        if path is None or not self._unchanged(variant, record):
+            return
+        digest = latest(self.step, variant, platform) if record.size else None
+        with layout_in_use():
+            if record.size and not (digest and holds(digest, record.size.layers)):
+                return
+            _write(path, Entry(record=record, digest=digest))
+        for other in path.parent.glob("*.json"):
+            with contextlib.suppress(FileNotFoundError):
+                if time.time() - other.stat().st_mtime > HOLDS.total_seconds():
+                    other.unlink()
+
+    def loaded(self, variant: Variant, platform: str, entry: Entry | None) -> bool:
+        """Has the engine the very image that was started of a remembered build, under the name that people use?"""
+        started = entry.started if entry else None
+        return started is not None and self.images.get(tag(self.step, variant, platform)) == started.image
+
+    def answer(self, variant: Variant, platform: str, entry: Entry | None) -> Answer | None:
+        """What an image that is loaded answered when it was started with all that is there now; None where unknown."""
+        if self.loaded(variant, platform, entry) and entry.started.setting_sha256 == self._setting(variant):
+            return Answer(entry.started.start, entry.started.health, entry.started.at)
+        return None
+
+    def remember_answer(self, variant: Variant, platform: str, record: Record, answer: Answer) -> None:
+        """Remember what the image of this record answered just now, under its name in the engine."""
+        path, name = self._paths.get((variant.name, platform)), tag(self.step, variant, platform)
+        entry, image = _read(path) if path else None, image_ids(self.engine, [name]).get(name)
+        setting = self._setting(variant)
+        if entry and image and setting and self._unchanged(variant, record):
+            at = datetime.now(UTC).replace(microsecond=0)
+            one = Started(image=image, setting_sha256=setting, start=answer.start, health=answer.health, at=at)
+            _write(path, entry.model_copy(update={"started": one}))
+
+    def _setting(self, variant: Variant) -> str | None:
+        """Hash of all that a variant is started with, but for its image: its folder's files, and what it depends on.
+
+        None where a registry does not say which image that is.
+        """
+        others = [self.engine.digest(name) for name in variant.images]
+        return None if None in others else _hash([offered_sha256(variant), self.step.compose_file.read_text(), others])
+
+
+def _hash(value: object) -> str:
+    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+
+
+def _read(path: Path) -> Entry | None:
+    try:
+        return Entry.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
+def _write(path: Path, entry: Entry) -> None:
+    with contextlib.suppress(OSError):  # it is built again then
+        write_whole(path, entry.model_dump_json())

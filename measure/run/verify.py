@@ -1,0 +1,230 @@
+"""`make verify RECORD=…`: build anew what a record describes, with nothing cached, and say whether it still holds.
+
+Nothing is recorded. Two records are the same when the comparison of `make step-N` says so (record/compare.py): sizes
+within `SAME`, the same user, tools and packages, and a failure that is meant in the same words.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from rich.markup import escape
+
+from measure.base import progress
+from measure.base.errors import Problem, say
+from measure.base.files import RESULTS, ROOT, cache_folder, check_disk, shown
+from measure.build.choosing import choose
+from measure.build.engine import Engine
+from measure.build.layout import blob, layout_in_use, tidy
+from measure.record import methods
+from measure.record.check import recipes, why_stale
+from measure.record.compare import SAME, LayerChange, Row, changes, compare, content_changes, layer_changes, rows_of
+from measure.record.records import Record, load, load_environment, named
+from measure.run.step import provide_bases, weighed
+from measure.steps.compose import Step, Variant, find_step
+from measure.steps.inputs import inputs_of
+from measure.tell.table import bytes_table, changes_table, layer_changes_table, out
+from measure.weigh.layers import layer_facts
+from measure.weigh.oci import Layer
+
+#: How many files of a layer are named.
+MOST_FILES = 8
+
+
+class DoesNotHold(Problem):
+    """What is built now is not what the record says."""
+
+    exit_code = 3
+
+
+def find(name: str) -> Path:
+    """The record file that a person means: a path, or one below results/, with or without `.json`.
+
+    Raises Problem when there is none.
+    """
+    if not name:
+        raise Problem(
+            "Which record?", why="RECORD is the path of one, below results/.", next="ls results/*/*  # shows them all"
+        )
+    candidates = [folder / f"{name}{end}" for end in ("", ".json") for folder in (Path(), ROOT, RESULTS)]
+    for path in candidates:
+        if path.is_file():
+            return path.resolve()
+    folder = RESULTS / Path(name.removeprefix("results/")).parent
+    there = sorted(path.name for path in folder.glob("*.json")) if folder != RESULTS else []
+    environments = sorted(path.name for path in RESULTS.iterdir() if path.is_dir())
+    why = f"There: {', '.join(there)}." if there else f"The environments are: {', '.join(environments)}."
+    raise Problem(
+        f"There is no record {name}.", why=why, next=f"ls {shown(folder if there else RESULTS)}  # or make steps"
+    )
+
+
+def subject(record: Record, path: Path) -> tuple[Step, Variant]:
+    """The step and the variant that a record is of. Raises Problem when they are no more, or are not what they were."""
+    try:
+        step = find_step(record.step)
+        variant = step.variant(record.variant)
+    except Problem as problem:
+        raise Problem(
+            f"{shown(path)} is of {record.step}/{record.variant}, which is no more.",
+            why=f"{problem.what} {problem.why}",
+            next=f"git log -- {shown(path)}",
+        ) from None
+    if why := why_stale(record, inputs_of(step, variant, recipes(record.environment))):
+        raise Problem(
+            f"{shown(path)} is stale: what it was built from is no more what is here.",
+            why=f"Since then: {why}.",
+            next=f"{step.command}  # measures it anew{_since(path, step)}",
+        )
+    return step, variant
+
+
+def _since(path: Path, step: Step) -> str:
+    """How to see what changed since a record was written; '' where git does not know that."""
+    command = ["git", "log", "-1", "--format=%h", "--", str(path)]
+    commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    return f"; `git diff {commit} -- {shown(step.folder)} lab/bases` shows what changed" if commit else ""
+
+
+def verify(name: str) -> None:
+    """Build what a record describes, compare, and print what is the same and what is not.
+
+    Raises DoesNotHold when it is not the same, Problem when it cannot be built here or is stale.
+    """
+    path = find(name)
+    record = load(path)
+    step, variant = subject(record, path)
+    engine = choose([record.platform])
+    where = f"recorded on {record.provenance.measured_at:%Y-%m-%d} in {record.environment}"
+    out.print(f"[bold]{record.step}/{record.variant}[/] on {record.platform}, {where}", soft_wrap=True)
+    for line in [*_elsewhere(record, engine), *_otherwise(record)]:
+        out.print(escape(line), soft_wrap=True)
+    check_disk(cache_folder())
+    provide_bases(engine, [(variant, record.platform)])
+    try:
+        with layout_in_use():  # until it is told: what differs is read from the layers
+            tell(record, _built(engine, step, variant, record.platform), step, path)
+    finally:
+        tidy()
+
+
+def _built(engine: Engine, step: Step, variant: Variant, platform: str) -> Record:
+    say(f"building {variant.name} for {platform} with nothing but its base image in the cache")
+    with progress.task(f"{variant.name} · {platform}, nothing cached", told=False) as task:
+        # The record's own layers stay: they can tell what is in other files now, this time and the next.
+        settings = {"no-cache": "true", "remember": False}
+        return weighed(engine, step, variant, platform, task.at, **settings)
+
+
+def _elsewhere(record: Record, engine: Engine) -> list[str]:
+    """What is to be known where a record is verified in another environment than its own."""
+    if engine.environment == record.environment:
+        return []
+    lines = [f"The environments differ: this is {engine.environment}."]
+    there = load_environment(record.environment)
+    here = "lab" if engine.kind == "lab" else "docker.io"
+    if there and there.bases != here:
+        words = f"came from {named(there.bases)} there and come from {named(here)} here"
+        lines.append(f"Base images {words}: expect other base layers, and other packages in them.")
+    return lines
+
+
+def _otherwise(record: Record) -> list[str]:
+    """What is measured otherwise now than when the record was made."""
+    return [f"Measured otherwise since {one.at:%Y-%m-%d}: {one.what} {one.before}" for one in methods.of_image(record)]
+
+
+def tell(record: Record, now: Record, step: Step, path: Path) -> None:
+    """Print how the record in a file compares with what was built now.
+
+    Raises DoesNotHold when something is not the same, Problem when nothing came of a build that should work: that may
+    be for want of a network, and says nothing about the record.
+    """
+    if record.size and now.failure:
+        raise Problem(
+            f"{record.step}/{record.variant} does not build here now, so its record is neither confirmed nor refuted.",
+            why=now.failure.line,
+            next="make engine  # and see above for what the build said",
+        )
+    for line in _bases(record, now):
+        out.print(escape(line), soft_wrap=True)
+    found = changes(record, now)
+    if record.size and now.size:
+        _tables(record, now)
+    for word, failure in (("recorded", record.failure), ("now", now.failure)):
+        if failure:
+            out.print(f"{word}: exit code {failure.exit_code}: {escape(failure.line)}", soft_wrap=True)
+    if found:
+        raise DoesNotHold(
+            f"{shown(path)} does not hold here and now.",
+            why="\n".join(found),
+            next=f"{step.command}  # records what is measured here, in results/{now.environment}/",
+        )
+    if record.failure:
+        words = "it fails in the same way"
+    else:
+        words = "the same to the byte" if _exactly(record, now) else f"the same within {SAME:.1%}"
+    out.print(f"[bold green]It holds:[/] {words}.")
+
+
+def _exactly(record: Record, now: Record) -> bool:
+    """Are all layers the same, and all that is in them?"""
+    digests = [[layer.digest for layer in one.size.layers] for one in (record, now)]
+    return digests[0] == digests[1] and record.size == now.size and record.contents == now.contents
+
+
+def _bases(record: Record, now: Record) -> list[str]:
+    """The base images that are others than then."""
+    then = {base.name: base for base in record.provenance.bases}
+    lines = []
+    for base in now.provenance.bases:
+        old = then.get(base.name)
+        if old and old.digest and base.digest and old.digest != base.digest:
+            words = f"{_short(old.digest)} ({old.origin}) then, {_short(base.digest)} ({base.origin}) now"
+            lines.append(f"The base image {base.name} is another one than then: {words}.")
+    return lines
+
+
+def _short(digest: str) -> str:
+    return digest.removeprefix("sha256:")[:12]
+
+
+def _tables(record: Record, now: Record) -> None:
+    difference = compare(record, now)
+    out.print(bytes_table("sizes", difference.sizes))
+    layers = layer_changes(record, now)
+    if any(one.grew for one in layers):
+        out.print(layer_changes_table(layers))
+    if contents := content_changes(record, now):
+        out.print(changes_table("what is in it", contents))
+    bound = SAME * record.size.unpacked_tar_bytes
+    if directories := [row for row in difference.directories if abs(row.growth) > bound]:
+        out.print(bytes_table("directories", directories))
+    for one in layers:
+        if abs(one.growth("unpacked_tar_bytes")) > bound:
+            _print_files(one)
+
+
+def _print_files(one: LayerChange) -> None:
+    """Name files of a layer that changed: those that did, where the recorded layer is still known on this machine."""
+    old, new = (_sizes(layer) for layer in (one.before, one.after))
+    if new and old and (rows := rows_of(old, new)):
+        out.print(bytes_table(f"files of the layer {one.name}", rows, MOST_FILES))
+    elif new:
+        title = f"largest files of the layer {one.name}, as it is now: a record has no list of files"
+        largest = sorted(new.items(), key=lambda item: -item[1])[:MOST_FILES]
+        out.print(bytes_table(title, [Row(path, None, size) for path, size in largest if size]))
+    else:
+        out.print(escape(f"A record has no list of files: those of the layer {one.name} cannot be named."))
+
+
+def _sizes(layer: Layer | None) -> dict[str, int | None]:
+    """Bytes of each file of a layer, where this machine still has the layer, or has read it before; else nothing."""
+    if layer is None:
+        return {}
+    try:
+        facts = layer_facts(blob(layer.digest))
+    except (OSError, Problem):
+        return {}
+    return {entry.path: entry.size for entry in facts.entries if entry.kind == "file"}

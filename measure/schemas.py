@@ -1,0 +1,24 @@
+"""The JSON Schemas of all records, published beside them."""
+
+from __future__ import annotations
+
+import json
+
+from measure.record.records import Environment, Record
+from measure.record.tested import TestRun
+from measure.studies.floor.model import FloorTable
+from measure.studies.recipes.model import RecipeTable
+from measure.studies.wheels.model import WheelTable
+
+
+def schemas() -> dict[str, str]:
+    """The published JSON Schemas, by file name below `results/`."""
+    models = {
+        "record.schema.json": Record,
+        "environment.schema.json": Environment,
+        "wheels.schema.json": WheelTable,
+        "recipes.schema.json": RecipeTable,
+        "floor.schema.json": FloorTable,
+        "tests.schema.json": TestRun,
+    }
+    return {name: json.dumps(model.model_json_schema(), indent=2) + "\n" for name, model in models.items()}

@@ -1,0 +1,212 @@
+"""Steps and their variants, as their compose files list them. A step is a folder with a compose file in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from measure.base.errors import Problem
+from measure.base.files import ROOT
+from measure.base.model import Strict
+from measure.base.platforms import PLATFORMS
+
+RECOMMENDED = "recommended"
+#: The one in C, where PyYAML has it: pages read compose files many times.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class Teaching(Strict):
+    """The `x-measure` section of a service: what its variant teaches."""
+
+    title: str
+    teaches: str
+    question: str
+    #: Part of the line that a build which is meant to fail ends with; None for a variant that is meant to work.
+    fails_with: str | None = None
+    #: The platforms this variant makes sense on; None for all.
+    platforms: list[str] | None = None
+    #: False for a build that takes many minutes on its own processor: tests that everybody waits for leave it out.
+    quick: bool = True
+    #: False for a build that takes minutes under emulation, where it teaches nothing that another one does not.
+    emulate: bool = True
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to build a step: a service of its compose file."""
+
+    step: str
+    name: str
+    service: str
+    dockerfile: Path
+    context: Path
+    build: dict[str, Any]  #: the service's build section
+    environment: dict[str, str]
+    port: int  #: inside the container
+    published: int  #: on the host, under `docker compose up`
+    depends_on: list[str]  #: services of the same file that it cannot do without, like a database
+    images: list[str]  #: what those are run from
+    teaching: Teaching
+
+    @property
+    def target(self) -> str | None:
+        """The stage that is built; None for the last one."""
+        return self.build.get("target")
+
+    def platforms(self, of: Iterable[str] = PLATFORMS) -> list[str]:
+        """Those of the given platforms that this variant makes sense on."""
+        return [name for name in of if self.teaching.platforms is None or name in self.teaching.platforms]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step's folder and its variants, in the order of its compose file."""
+
+    name: str
+    folder: Path
+    #: Without the variants that take many minutes to build.
+    quick: bool = False
+    #: Made to decide a claim (folklore/): nothing to copy home, so no variant is recommended, and none is started.
+    experiment: bool = False
+
+    @property
+    def compose_file(self) -> Path:
+        """The list of variants."""
+        return self.folder / "compose.yaml"
+
+    @cached_property
+    def variants(self) -> list[Variant]:
+        """The variants in file order. Raises Problem when the compose file does not parse or says too little."""
+        services = self._read().get("services") or {}
+        found = [self._variant(name, services) for name, service in services.items() if "x-measure" in (service or {})]
+        if not self.experiment and not any(variant.name == RECOMMENDED for variant in found):
+            raise Problem(
+                f"{self._shown} has no recommended variant.",
+                why=f"A service called {self.name} with an x-measure section is missing.",
+                next=f"add it to {self._shown}; another step's file shows how",
+            )
+        return [variant for variant in found if variant.teaching.quick or not self.quick]
+
+    @property
+    def recommended(self) -> Variant:
+        """The variant that readers should copy."""
+        return next(variant for variant in self.variants if variant.name == RECOMMENDED)
+
+    def variant(self, name: str) -> Variant:
+        """The variant with this name. Raises Problem when there is none."""
+        for variant in self.variants:
+            if variant.name == name:
+                return variant
+        raise Problem(
+            f"{self.name} has no variant called {name}.",
+            why=f"Its variants are: {', '.join(variant.name for variant in self.variants)}.",
+            next="make steps",
+        )
+
+    @property
+    def command(self) -> str:
+        """What to type to measure this step."""
+        return f"make {re.match(r'step-[0-9]+|.*', self.name)[0]}"
+
+    @property
+    def timing_command(self) -> str:
+        """What a reader types to time it."""
+        return f"make time-{self.command.removeprefix('make ')}"
+
+    @property
+    def _shown(self) -> str:
+        return f"{'folklore/' if self.experiment else ''}{self.folder.name}/compose.yaml"
+
+    def _read(self) -> dict:
+        try:
+            content = yaml.load(self.compose_file.read_text(), Loader=_LOADER)  # noqa: S506 - both are safe ones
+        except yaml.YAMLError as error:
+            raise Problem(
+                f"{self._shown} is not valid YAML.", why=str(error), next=f"docker compose -f {self._shown} config"
+            ) from None
+        if not isinstance(content, dict):
+            raise Problem(f"{self._shown} is empty.", next=f"git checkout {self._shown}")
+        return content
+
+    def _variant(self, service_name: str, services: dict) -> Variant:
+        service = services[service_name]
+        name = RECOMMENDED if service_name == self.name else service_name.removeprefix(f"{self.name}-")
+        try:
+            teaching = Teaching.model_validate(service["x-measure"])
+        except ValidationError as error:
+            raise Problem(
+                f"x-measure of service {service_name} in {self._shown} is not complete.",
+                why="\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()),
+                next=f"mend it in {self._shown}",
+            ) from None
+        build = service.get("build")
+        build = {"context": build} if isinstance(build, str) else build or {}
+        context = self.folder / build.get("context", ".")
+        environment = service.get("environment") or {}
+        if isinstance(environment, list):
+            environment = dict(entry.partition("=")[::2] for entry in environment)
+        published, port = _ports(service)
+        depends_on = list(service.get("depends_on") or [])
+        return Variant(
+            step=self.name,
+            name=name,
+            service=service_name,
+            dockerfile=context / build.get("dockerfile", "Dockerfile"),
+            context=context,
+            build=build,
+            environment={key: str(value) for key, value in environment.items()},
+            port=port,
+            published=published,
+            depends_on=depends_on,
+            images=[services[name]["image"] for name in depends_on if "image" in services[name]],
+            teaching=teaching,
+        )
+
+
+def _ports(service: dict) -> tuple[int, int]:
+    """Host port and container port of a service's first mapping, short form (`[IP:][HOST:]CONTAINER`) or long form."""
+    first = (service.get("ports") or ["8000:8000"])[0]
+    if isinstance(first, dict):
+        return int(first.get("published", first["target"])), int(first["target"])
+    words = str(first).removesuffix("/tcp").split(":")
+    return int(words[-2] if len(words) > 1 else words[-1]), int(words[-1])
+
+
+def all_steps(root: Path = ROOT) -> list[Step]:
+    """Every step of the repository, in the order of the ladder."""
+    folders = [*sorted(root.glob("step-*")), *sorted(root.glob("extra-*"))]
+    return [Step(folder.name, folder) for folder in folders if (folder / "compose.yaml").exists()]
+
+
+def experiments(root: Path = ROOT) -> list[Step]:
+    """The tiny experiments below folklore/, each for one claim: folklore/apt-lists is called folklore-apt-lists.
+
+    They are built, weighed and recorded as steps are; they belong to no ladder, and are no images to run.
+    """
+    folders = sorted((root / "folklore").glob("*/compose.yaml"))
+    return [Step(f"folklore-{file.parent.name}", file.parent, experiment=True) for file in folders]
+
+
+def all_measured(root: Path = ROOT) -> list[Step]:
+    """All that has records: every step, then every experiment."""
+    return [*all_steps(root), *experiments(root)]
+
+
+def find_step(name: str, root: Path = ROOT) -> Step:
+    """The step called `name`, or the one that it begins: `step-1` is step-1-kiss. Raises Problem when there is none."""
+    steps = all_measured(root)
+    for step in steps:
+        if step.name == name or step.name.startswith(f"{name}-"):
+            return step
+    raise Problem(
+        f"There is no step called {name}.",
+        why=f"The steps are: {', '.join(step.name for step in steps)}.",
+        next="make help",
+    )

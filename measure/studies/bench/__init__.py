@@ -1,0 +1,1 @@
+"""How long a new user waits: the lab, `make step-1` and `make all` from nothing."""

@@ -1,0 +1,1 @@
+"""How close the lab's base images come to the official ones."""

@@ -1,0 +1,1 @@
+"""Which apt packages building and running a package takes, each proved by a build."""

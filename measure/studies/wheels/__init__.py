@@ -1,0 +1,1 @@
+"""Which wheels popular packages have today, as pip would choose them."""

@@ -1,0 +1,246 @@
+"""The site: pages rendered from docs/ into plain Markdown, with every number from a record, then built by MkDocs.
+
+`docs/` holds what we write. `build/docs/` holds what MkDocs reads: the same pages with their expressions filled in, and
+the records to download. Needs neither an engine nor a network.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+from jinja2 import Environment, StrictUndefined, TemplateError
+from watchfiles import watch
+
+from measure.base.errors import Problem, say
+from measure.base.files import RESULTS, ROOT, shown, write_whole
+from measure.base.names import LAB_ENVIRONMENT
+from measure.record import methods
+from measure.record.records import MEMORY, TIMES, Record, environments
+from measure.steps.compose import all_steps
+from measure.tell.pages import MEASURED, Page, Readme, Records, records_file
+
+PAGES = ROOT / "docs"
+RENDERED = ROOT / "build/docs"
+SITE = ROOT / "site"
+_FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
+#: The part of README.md that is made from records.
+_GENERATED = re.compile(r"(<!-- generated: (?P<what>.+?) -->\n).*?(\n<!-- end -->)", re.DOTALL)
+
+
+def _expressions() -> Environment:
+    """Jinja as pages use it. `{##` begins a comment, because `{#` begins a heading's identifier in Markdown."""
+    return Environment(undefined=StrictUndefined, comment_start_string="{##", comment_end_string="##}",
+                       keep_trailing_newline=True, autoescape=False)  # noqa: S701 - Markdown is no HTML  # fmt: skip
+
+
+def render_page(records: Records, path: PurePosixPath, text: str) -> str:
+    """A page with its expressions filled in. `path` is relative to docs/.
+
+    Raises Problem, naming the page, when a record that it shows does not hold or an expression is wrong.
+    """
+    match = _FRONT_MATTER.match(text)
+    meta: dict[str, Any] = yaml.safe_load(match[1]) if match else {}
+    page = Page(records, path, meta)
+    filled = _fill(page, f"docs/{path}", text)
+    ends = [page.origin()] if MEASURED in filled else []
+    ends += page.legends(filled)
+    return "\n\n".join([filled.rstrip(), *ends]) + "\n" if ends else filled
+
+
+def _fill(page: Page, name: str, text: str) -> str:
+    try:
+        return _expressions().from_string(text).render(page.functions())
+    except Problem as problem:
+        raise Problem(f"{name}: {problem.what}", why=problem.why, next=problem.next) from None
+    except (TemplateError, TypeError, KeyError, AttributeError) as error:
+        line = getattr(error, "lineno", None) or _line_of(error)
+        why = "An expression of the page is wrong."
+        raise Problem(f"{name}, line {line}: {error}", why=why, next=f"mend {name}") from None
+
+
+def _line_of(error: BaseException) -> int:
+    """The line of a template that an error came from."""
+    trace, line = error.__traceback__, 0
+    while trace:
+        if trace.tb_frame.f_code.co_filename == "<template>":
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line
+
+
+def _as_csv(records: list[Record]) -> str:
+    """The records' plain figures as a table, one row each: sizes in bytes, medians of times in seconds."""
+    rows = [_flat(record) for record in records]
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _flat(record: Record) -> dict[str, Any]:
+    row: dict[str, Any] = record.model_dump(
+        mode="json", include={"environment", "step", "variant", "platform", "dockerfile", "outcome", "inputs_sha256"}
+    )
+    row["failure"] = record.failure.line if record.failure else None
+    if record.size:
+        row |= record.size.model_dump(exclude={"layers", "wasted"})
+        row |= {f"wasted_{name}": value for name, value in record.size.wasted.model_dump().items()}
+    if record.contents:
+        row |= record.contents.model_dump(exclude={"setuid_files", "os_packages", "python_packages", "directories"})
+        for name in ("setuid_files", "os_packages", "python_packages"):
+            row[name] = len(getattr(record.contents, name))
+    provenance = record.provenance.model_dump(mode="json", exclude={"bases"})
+    row["bases"] = " ".join(base.name for base in record.provenance.bases)
+    row["origin"] = " ".join(sorted({base.origin for base in record.provenance.bases}))
+    if record.time:
+        for field in [*TIMES.values(), *MEMORY.values()]:
+            found = getattr(record.time, field)
+            row[f"median_{field}"] = found.median if found else None
+        row |= {"load_before": record.time.load_before, "timed_at": record.time.measured_at.isoformat()}
+    row["older_than"] = " ".join(change.id for change in methods.since(record))
+    return row | provenance
+
+
+def _records(environment: str) -> Records:
+    """The records of an environment. Raises Problem when it has none."""
+    if environment not in environments():
+        why = f"These have some: {', '.join(environments())}."
+        raise Problem(f"There are no records of {environment}.", why=why, next="leave ENVIRONMENT out")
+    return Records(environment=environment)
+
+
+def render(environment: str = LAB_ENVIRONMENT) -> None:
+    """Fill in every page, and put the records beside them. Writes only what changed, and deletes what is no more.
+
+    Numbers are those of one environment. Raises Problem with all that stands in the way; then nothing is written.
+    """
+    records = _records(environment)
+    wanted: dict[PurePosixPath, str | bytes] = {}
+    problems: list[Problem] = []
+    for source in sorted(path for path in PAGES.rglob("*") if path.is_file()):
+        path = PurePosixPath(source.relative_to(PAGES).as_posix())
+        if path.suffix != ".md":
+            wanted[path] = source.read_bytes()
+            continue
+        try:
+            wanted[path] = render_page(records, path, source.read_text())
+        except Problem as problem:
+            problems.append(problem)
+    if problems:
+        raise Problem(
+            "\n  ".join(dict.fromkeys(problem.what for problem in problems)),
+            why="\n".join(
+                dict.fromkeys([*(problem.why for problem in problems), *map(str, records.findings.values())])
+            ),
+            next="; ".join(dict.fromkeys(problem.next for problem in problems)),
+        )
+    for path in RESULTS.rglob("*.json"):
+        wanted[records_file(path)] = path.read_bytes()
+    everything = [*records.all(), *(record for found in records.elsewhere.values() for record in found)]
+    wanted[PurePosixPath("results/records.csv")] = _as_csv(everything)
+    content = [record.model_dump(mode="json", exclude_none=True) for record in everything]
+    wanted[PurePosixPath("results/records.json")] = json.dumps(content, indent=1)
+    for old in RENDERED.rglob("*"):
+        if old.is_file() and PurePosixPath(old.relative_to(RENDERED).as_posix()) not in wanted:
+            old.unlink()
+    for path, content in wanted.items():
+        data = content.encode() if isinstance(content, str) else content
+        target = RENDERED / path
+        if not target.exists() or target.read_bytes() != data:
+            write_whole(target, data)
+
+
+def _mkdocs(*words: str) -> list[str]:
+    return [sys.executable, "-m", "mkdocs", *words]
+
+
+def _environment() -> dict[str, str]:
+    # MkDocs Material prints an advertisement of its successor; the choice is made (mkdocs < 2).
+    return {**os.environ, "NO_MKDOCS_2_WARNING": "1", "DISABLE_MKDOCS_2_WARNING": "true"}
+
+
+def build(folder: Path = SITE, environment: str = LAB_ENVIRONMENT) -> None:
+    """Render the pages and build the site, strictly: a link or an anchor that leads nowhere fails.
+
+    Raises Problem when a page or the site cannot be built; the site that was there before stays.
+    """
+    render(environment)
+    fresh = folder.with_name(f".{folder.name}.partial")
+    try:
+        command = _mkdocs("build", "--strict", "--site-dir", str(fresh))
+        result = subprocess.run(command, cwd=ROOT, env=_environment(), capture_output=True, text=True)
+        if result.returncode:
+            raise Problem(
+                "MkDocs does not build the site.",
+                why="\n".join(_telling(result.stderr + result.stdout)),
+                next="mend the page, then make docs",
+            )
+        shutil.rmtree(folder, ignore_errors=True)
+        fresh.rename(folder)
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    say(f"the site is in {shown(folder)}/; `make serve` shows it")
+
+
+def _telling(log: str) -> list[str]:
+    """The warnings and errors in what MkDocs printed; its last lines when there are none."""
+    lines = log.strip().splitlines()
+    return [line for line in lines if not line.startswith(("INFO", "DEBUG"))][-20:] or lines[-20:]
+
+
+def serve(address: str, environment: str = LAB_ENVIRONMENT) -> None:
+    """Serve the site, rendered anew whenever a page, a record or a step changes, until Ctrl-C."""
+    render(environment)
+    stop = threading.Event()
+    places = [PAGES, RESULTS, ROOT / "measure", ROOT / "lab", ROOT / "folklore"]
+    places += [step.folder for step in all_steps()]
+    watcher = threading.Thread(target=_render_on_change, args=(places, environment, stop), daemon=True)
+    watcher.start()
+    # --livereload: with click 8.3 MkDocs 1.6 forgets that it is the default.
+    server = subprocess.Popen(_mkdocs("serve", "--dev-addr", address, "--livereload"), cwd=ROOT, env=_environment())
+    try:
+        code = server.wait()
+    except KeyboardInterrupt:
+        code = 0
+    finally:
+        stop.set()
+        server.terminate()
+        server.wait(timeout=10)
+    if code:
+        raise Problem(
+            f"The site cannot be served on {address}.", why="MkDocs says why above.", next="PORT=8009 make serve"
+        )
+
+
+def _render_on_change(places: list[Path], environment: str, stop: threading.Event) -> None:
+    for _ in watch(*places, stop_event=stop, raise_interrupt=False):
+        try:
+            render(environment)
+        except Problem as problem:
+            problem.show()
+
+
+def readme(text: str) -> str:
+    """The README with its generated parts made anew. Raises Problem when a record that they show does not hold.
+
+    Its numbers are the lab's: it is one file for everybody.
+    """
+    records = Records()
+
+    def fill(match: re.Match[str]) -> str:
+        made = _fill(Readme(records), "README.md", f"{{{{ {match['what']} }}}}")
+        return f"{match[1]}\n{made}\n{match[3]}"
+
+    return _GENERATED.sub(fill, text)
