@@ -17,7 +17,6 @@ import psutil
 from python_on_whales.exceptions import DockerException
 from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
-from measure.base.dockerfiles import base_image
 from measure.base.errors import Problem, say
 from measure.base.files import cache_folder, write_whole
 from measure.base.platforms import native_platform
@@ -26,7 +25,6 @@ from measure.build.lab_engine import end_orphaned_builds
 from measure.build.layout import blob, keep, layout, layout_in_use
 from measure.steps.compose import Step, Variant
 from measure.steps.copying import clean_copy
-from measure.steps.inputs import ignore_file, offered_sha256
 from measure.weigh.layers import read_layer
 from measure.weigh.oci import Image, manifest_of, read_image
 
@@ -187,8 +185,7 @@ def build(
         if remember:
             keep(step, variant, platform, digest)
         progress("weighing")
-        base = base_image(variant.dockerfile, variant.target)
-        layers = base_layers(engine, base, platform) if base else []
+        layers = base_layers(engine, variant.base_image, platform) if variant.base_image else []
         return read_image(layout(), digest).on(layers)
 
 
@@ -228,7 +225,7 @@ def context_bytes(engine: Engine, step: Step, variant: Variant) -> int:
 
     What the builder said of the same files and the same rules before comes from the cache.
     """
-    cached = cache_folder() / "contexts" / offered_sha256(variant)
+    cached = cache_folder() / "contexts" / variant.offered_sha256
     try:
         return int(cached.read_text())
     except (OSError, ValueError):
@@ -243,9 +240,9 @@ def context_listing(engine: Engine, step: Step, variant: Variant) -> list[tuple[
     Found by a two-line Dockerfile of which nothing but the context can come: FROM scratch, COPY . /.
     """
     files = {"Dockerfile": "FROM scratch\nCOPY . /\n"}
-    if ignore := ignore_file(variant):
+    if variant.ignore is not None:
         # The builder looks beside the Dockerfile first, so this one wins over the context's own.
-        files["Dockerfile.dockerignore"] = ignore.read_text()
+        files["Dockerfile.dockerignore"] = variant.ignore
     with layout_in_use(), clean_copy(step.folder) as copy:
         context = copy / variant.context.relative_to(step.folder)
         with _small_build(files, context) as file:

@@ -14,7 +14,7 @@ from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS
 from measure.record.records import Record, load, load_environment, record_files, record_path
 from measure.steps.compose import Step, Variant, all_measured
-from measure.steps.inputs import Inputs, inputs_of
+from measure.steps.inputs import Inputs
 
 #: Stale: what it was built from changed. Missing: there should be one. Orphaned: it is of a variant that is no more.
 #: Invalid: the file is no record.
@@ -107,7 +107,7 @@ def check(environment: str, steps: list[Step] | None = None) -> list[Finding]:
             continue
         key = (step.name, variant.name)
         if key not in inputs:
-            inputs[key] = inputs_of(step, variant, recipe)
+            inputs[key] = variant.inputs(recipe)
         elsewhere = "" if record.path == path else f"it is the record of {shown(record.path)}"
         if why := elsewhere or why_stale(record, inputs[key]) or _unintended(record, variant):
             found.append(Finding("stale", path, why, again))

@@ -28,7 +28,7 @@ from measure.record.check import as_intended
 from measure.record.records import Record
 from measure.run.probe import Answer
 from measure.steps.compose import Step, Variant
-from measure.steps.inputs import Inputs, inputs_of, offered_sha256
+from measure.steps.inputs import Inputs, inputs_of
 from measure.weigh.layers import reader_version
 
 #: For so long. After a day the builder is asked for everything anew, and what is meant to fail is tried again.
@@ -153,8 +153,8 @@ class Memory:
 
         None where a registry does not say which image that is.
         """
-        others = [self.engine.digest(name) for name in variant.images]
-        return None if None in others else _hash([offered_sha256(variant), self.step.compose_file.read_text(), others])
+        others, files = [self.engine.digest(name) for name in variant.images], self.step.now(variant).offered_sha256
+        return None if None in others else _hash([files, self.step.compose_file.read_text(), others])
 
 
 def _hash(value: object) -> str:

@@ -111,7 +111,8 @@ def weighed(
 
     `settings` are those of `build`.
     """
-    inputs = inputs_of(step, variant, engine.recipe)
+    variant = step.now(variant)  # read once, for all that is recorded of it
+    inputs = variant.inputs(engine.recipe)
     common = {
         "environment": engine.environment,
         "step": step.name,
@@ -121,7 +122,7 @@ def weighed(
         "inputs_sha256": inputs.sha256,
         "inputs": inputs,
     }
-    images = external_images(variant.dockerfile)
+    images = variant.external_images
 
     def origin(labels: dict[str, str]) -> Provenance:
         return provenance(engine, images, platform, step.command, labels)

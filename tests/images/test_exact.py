@@ -14,7 +14,6 @@ from measure.base.dockerfiles import external_images
 from measure.base.files import ROOT
 from measure.build import images as builder
 from measure.steps.compose import Step, all_steps, find_step
-from measure.steps.inputs import context_files
 from measure.weigh.oci import read_image
 from tests.conftest import NATIVE, marks, run
 
@@ -194,7 +193,7 @@ def test_the_context_is_what_the_builder_sees(engine):
     for step in all_steps():
         for variant in step.variants:
             theirs = dict(builder.context_listing(engine, step, variant))
-            ours = {str(path): (variant.context / path).stat().st_size for path in context_files(variant)}
+            ours = {name: (variant.context / name).lstat().st_size for name, *_ in variant.context_files}
             assert ours == theirs, variant.name
 
 
@@ -232,7 +231,7 @@ def test_ignore_rules_agree_with_the_builders(engine, tmp_path, rules):
     (folder / ".dockerignore").write_text(rules)
     step = Step(folder.name, folder)
     theirs = {path for path, _ in builder.context_listing(engine, step, step.recommended)}
-    assert {str(path) for path in context_files(step.recommended)} == theirs
+    assert {name for name, *_ in step.recommended.context_files} == theirs
 
 
 READER = """
