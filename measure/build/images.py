@@ -19,7 +19,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
 from measure.base.errors import Problem, say
 from measure.base.files import cache_folder, write_whole
-from measure.base.platforms import native_platform
+from measure.base.platforms import normal, short
 from measure.build.engine import STILLBORN, Engine
 from measure.build.lab_engine import end_orphaned_builds
 from measure.build.layout import blob, keep, layout, layout_in_use
@@ -206,17 +206,18 @@ def base_layers(engine: Engine, name: str, platform: str) -> list[str]:
 def natively(engine: Engine, platform: str) -> bool:
     """Is the machine that builds for a platform one of that platform itself?
 
-    This machine builds, or else a node of the builder that the user chose: then an image is built on it that says.
+    The engine's builds, or else a node of the builder that the user chose: then an image is built on it that says.
     """
     if not engine.chosen:
-        return platform == native_platform()
+        return platform == engine.platform
     with _one_at_a_time:
         if platform not in engine.nodes:
             dockerfile = "FROM scratch\nARG BUILDPLATFORM\nLABEL node=$BUILDPLATFORM\n"
             with layout_in_use(), _small_build({"Dockerfile": dockerfile}) as file:
                 digest = _export(engine, file, "small", platform, lambda _: None)
                 config = manifest_of(layout(), digest)["config"]["digest"]
-                engine.nodes[platform] = json.loads(blob(config).read_text())["config"]["Labels"]["node"]
+                labels = json.loads(blob(config).read_text())["config"]["Labels"]
+                engine.nodes[platform] = normal(labels["node"])
     return engine.nodes[platform] == platform
 
 
@@ -246,7 +247,7 @@ def context_listing(engine: Engine, step: Step, variant: Variant) -> list[tuple[
     with layout_in_use(), clean_copy(step.folder) as copy:
         context = copy / variant.context.relative_to(step.folder)
         with _small_build(files, context) as file:
-            digest = _export(engine, file, "small", native_platform(), lambda _: None)
+            digest = _export(engine, file, "small", engine.platform, lambda _: None)
         layers = manifest_of(layout(), digest)["layers"]
         entries = [entry for layer in layers for entry in read_layer(blob(layer["digest"])).entries]
     return [(entry.path, entry.size) for entry in entries if entry.kind == "file"]
@@ -258,7 +259,7 @@ def build_text(engine: Engine, dockerfile: str, progress: Callable[[str], None],
     `settings` are those of a bake target, like `target`. Returns what the builder printed. Raises BuildError.
     """
     with _small_build({"Dockerfile": dockerfile}, **settings) as file:
-        return _bake(engine, file, "small", native_platform(), progress, output="type=cacheonly")[1]
+        return _bake(engine, file, "small", engine.platform, progress, output="type=cacheonly")[1]
 
 
 def weigh_text(
@@ -276,15 +277,15 @@ def weigh_text(
     """
     with layout_in_use():
         with _small_build({"Dockerfile": dockerfile}, context, **settings) as file:
-            digest = _export(engine, file, "small", native_platform(), progress)
+            digest = _export(engine, file, "small", engine.platform, progress)
         progress("weighing")
-        return read_image(layout(), digest).on(base_layers(engine, base, native_platform()) if base else [])
+        return read_image(layout(), digest).on(base_layers(engine, base, engine.platform) if base else [])
 
 
 def load_text(engine: Engine, dockerfile: str, name: str, *, context: Path | None = None) -> None:
     """Build a Dockerfile given as text, natively, into the engine's own store under this name. Raises BuildError."""
     with _small_build({"Dockerfile": dockerfile}, context) as file:
-        _bake(engine, file, "small", native_platform(), lambda _: None, output="type=docker", tags=name)
+        _bake(engine, file, "small", engine.platform, lambda _: None, output="type=docker", tags=name)
 
 
 @contextlib.contextmanager
@@ -301,7 +302,7 @@ def _small_build(files: dict[str, str], context: Path | None = None, **settings:
 
 def tag(step: Step, variant: Variant, platform: str) -> str:
     """The name that a variant's image for a platform has in the engine's own store."""
-    return f"{step.name}:{variant.name}-{platform.split('/')[1]}"
+    return f"{step.name}:{variant.name}-{short(platform)}"
 
 
 def load_into_engine(
@@ -338,7 +339,7 @@ def changed_base(engine: Engine, name: str) -> Iterator[str]:
     """
     changed = f"measure-base:{uuid.uuid4().hex}"
     with _small_build({"Dockerfile": f"FROM {name}\nRUN echo {changed} > /etc/measure-base\n"}) as file:
-        _bake(engine, file, "small", native_platform(), lambda _: None, output="type=docker", tags=changed)
+        _bake(engine, file, "small", engine.platform, lambda _: None, output="type=docker", tags=changed)
     try:
         yield changed
     finally:

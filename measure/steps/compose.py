@@ -19,7 +19,7 @@ from measure.base.dockerfiles import Dockerfile
 from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.base.model import Strict
-from measure.base.platforms import PLATFORMS
+from measure.base.platforms import PLATFORMS, normal
 from measure.steps.inputs import File, Inputs, described, git_files, hash_of, ignore_rules
 
 RECOMMENDED = "recommended"
@@ -132,7 +132,8 @@ class Variant:
 
     def platforms(self, of: Iterable[str] = PLATFORMS) -> list[str]:
         """Those of the given platforms that this variant makes sense on."""
-        return [name for name in of if self.teaching.platforms is None or name in self.teaching.platforms]
+        wanted = self.teaching.platforms
+        return [name for name in of if wanted is None or name in map(normal, wanted)]
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,7 @@ def test_what_a_build_runs_is_ended_when_no_client_is_left(lab, tmp_path):
 
 
 def test_it_has_its_own_socket_data_bridge_and_client(lab):
-    info = json.loads(docker(lab, "info", "--format", "json").stdout)
+    info = json.loads(docker(lab, "info", "--format", "{{json .}}").stdout)
     assert info["DockerRootDir"].startswith(str(lab.home))
     assert "pyimages0" in psutil.net_if_addrs()
     assert "docker0" not in psutil.net_if_addrs()
