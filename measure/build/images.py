@@ -186,7 +186,7 @@ def build(
             keep(step, variant, platform, digest)
         progress("weighing")
         layers = base_layers(engine, variant.base_image, platform) if variant.base_image else []
-        return read_image(layout(), digest).on(layers)
+        return read_image(layout(), digest, platform).on(layers)
 
 
 _one_at_a_time = threading.Lock()

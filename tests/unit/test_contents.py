@@ -70,6 +70,29 @@ def test_dpkg_packages_with_the_bytes_that_are_really_there(inside):
     ]
 
 
+@pytest.mark.parametrize("manager", [True, False])
+def test_a_package_that_is_there_for_two_architectures_is_two(inside, manager):
+    """The one that most packages are for goes without saying."""
+    form = "Package: {}\nStatus: install ok installed\nArchitecture: {}\nVersion: 1\n"
+    there = [
+        ("libc6", "i386"),
+        ("libc6", "amd64"),
+        ("tzdata", "all"),
+        ("bash", "amd64"),
+        ("wine", "i386"),
+        ("a", "amd64"),
+    ]
+    if manager:
+        members = {"var/lib/dpkg/status": "\n".join(form.format(*one) for one in there).encode()}
+        for one in ("amd64", "i386"):
+            members |= {f"var/lib/dpkg/info/libc6:{one}.list": f"/{one}\n".encode(), one: one.encode()}
+    else:
+        members = {f"var/lib/dpkg/status.d/{n}": form.format(*one).encode() for n, one in enumerate(there)}
+    found = inside(tar(members)).os_packages
+    assert [one.name for one in found] == ["a", "bash", "libc6", "libc6:i386", "tzdata", "wine:i386"]
+    assert [one.bytes for one in found if "libc6" in one.name] == ([5, 4] if manager else [None, None])
+
+
 def test_packages_of_an_image_without_a_package_manager(inside):
     found = inside(
         tar(

@@ -1,5 +1,6 @@
 import gzip
 import json
+import re
 
 import pytest
 
@@ -27,10 +28,42 @@ def test_sizes_of_a_hand_made_image(layout):
     assert image.labels == {"a": "b"}
 
 
-def test_an_index_with_one_image_is_followed(layout):
-    inner = layout.image([tar({"a": b"1"})])
-    index, _ = layout.add(json.dumps({"manifests": [{"digest": inner}]}).encode())
-    assert oci.read_image(layout.root, index).layers == oci.read_image(layout.root, inner).layers
+def index(layout, *entries: dict) -> str:
+    return layout.add(json.dumps({"manifests": entries}).encode())[0]
+
+
+def entry(digest: str, platform: str = "", kind: str = "manifest", **more) -> dict:
+    names = zip(("os", "architecture", "variant"), platform.split("/"), strict=False)
+    return {"digest": digest, "mediaType": f"application/vnd.oci.image.{kind}.v1+json", "platform": dict(names), **more}
+
+
+ATTESTATION = {"annotations": {"vnd.docker.reference.type": "attestation-manifest"}}
+GONE = f"sha256:{'0' * 64}"
+
+
+def test_of_an_index_the_image_for_the_platform_is_read_and_attestations_are_none(layout):
+    """Images that nobody asked for need not be there."""
+    one, other = (layout.image([tar({"a": bytes(size)})]) for size in (1, 2))
+    attested = [
+        entry(one, "linux/arm64/v8"), entry(GONE, "unknown/unknown"), entry(GONE, "linux/amd64", **ATTESTATION)
+    ]  # fmt: skip
+
+    def size(digest: str, platform: str = "") -> int:
+        return oci.read_image(layout.root, digest, platform).unpacked_file_bytes
+
+    assert size(index(layout, {"digest": one})) == size(index(layout, {"digest": one}), "linux/amd64") == 1
+    assert size(index(layout, *attested)) == size(index(layout, *attested), "linux/arm64") == 1
+    both = index(layout, *attested, entry(GONE, "linux/arm/v6"), entry(other, "linux/amd64"))
+    nested = index(layout, entry(both, kind="index"), entry(GONE, "linux/arm/v7"))
+    for digest in (both, nested):
+        assert [size(digest, platform) for platform in ("linux/arm64", "linux/x86_64")] == [1, 2]
+        with pytest.raises(Problem, match=r"has several images\.") as problem:
+            size(digest)
+        assert "linux/arm64, linux/arm/v6, linux/amd64" in problem.value.why
+        with pytest.raises(Problem, match="has no image for linux/s390x"):
+            size(digest, "linux/s390x")
+    with pytest.raises(Problem, match="has no image"):
+        size(index(layout, attested[1]))
 
 
 def test_the_padding_after_the_archives_end_counts_as_tar_bytes(layout):
@@ -109,5 +142,6 @@ def test_a_layer_that_is_no_tar_is_told(tmp_path):
 def test_a_zstd_layer_is_refused_by_name(tmp_path):
     path = tmp_path / "blob"
     path.write_bytes(b"\x28\xb5\x2f\xfd rest")
-    with pytest.raises(Problem, match="zstd"):
+    with pytest.raises(Problem, match="zstd") as problem:
         layers.read_layer(path)
+    assert re.match(r"docker buildx build --output type=oci,dest=\S+,compression=gzip\S* \.$", problem.value.next)
