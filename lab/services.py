@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import netrc
 import os
 import re
 import shutil
@@ -11,8 +12,10 @@ import socket
 import subprocess
 import sys
 import time
+from base64 import b64encode
+from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import httpx
 import psutil
@@ -43,22 +46,34 @@ def _nameservers() -> str:
     return " ".join(f"[{s}]" if ":" in s else s for s in servers) or "127.0.0.1"
 
 
-def ca_bundle() -> str:
-    """Path of the CA certificates that the host trusts."""
-    candidates = (os.environ.get("SSL_CERT_FILE", ""), "/etc/ssl/certs/ca-certificates.crt")
-    return next(path for path in candidates if path and Path(path).exists())
+def ca_bundle(lab: Lab) -> Path:
+    """The CA certificates that the host trusts; Debian's, which the engine's tree has, where the host has none."""
+    shipped = Path("etc/ssl/certs/ca-certificates.crt")
+    candidates = (Path(os.environ.get("SSL_CERT_FILE") or "/nowhere"), "/" / shipped)
+    return next((path for path in candidates if path.is_file()), lab.tree / shipped)
+
+
+def _authorization(url: SplitResult) -> str:
+    """What an index is told of who asks, as pip does it: by its address, or else by the host's netrc; '' for nobody."""
+    user, password = unquote(url.username or ""), unquote(url.password or "")
+    if not user:
+        with suppress(OSError, netrc.NetrcParseError):
+            user, _, password = netrc.netrc(os.environ.get("NETRC")).authenticators(url.hostname or "") or ("", "", "")
+    return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}" if user else ""
 
 
 def index_config(lab: Lab, upstream: str) -> str:
     """Nginx's configuration: a cache of `upstream`, a package index in the form of PEP 503 or 691.
 
     Addresses of files in the index's pages are rewritten to pass through the cache too. What comes from the cache
-    carries the Cache-Control headers that a public index sends, because pip keeps nothing without them.
+    carries the Cache-Control headers that a public index sends, because pip keeps nothing without them. What the index
+    is told of who asks is told to no other host.
     """
     url = urlsplit(upstream.rstrip("/"))
-    origin = f"{url.scheme}://{url.netloc.rsplit('@', 1)[-1]}"
+    host, authorization = url.netloc.rsplit("@", 1)[-1], _authorization(url)
+    origin = f"{url.scheme}://{host}"
     parent = url.path.rsplit("/", 1)[0]
-    shutil.copy(ca_bundle(), lab.home / "ca-bundle.crt")
+    shutil.copy(ca_bundle(lab), lab.home / "ca-bundle.crt")
     common = """
             proxy_http_version 1.1;
             proxy_ssl_server_name on;
@@ -71,6 +86,7 @@ def index_config(lab: Lab, upstream: str) -> str:
             proxy_hide_header Cache-Control;
             proxy_set_header Accept-Encoding "";
             proxy_set_header Connection "";
+            proxy_set_header Authorization $authorization;
             proxy_connect_timeout 10s;"""
     pages = f"""
             proxy_cache pages;
@@ -93,6 +109,7 @@ error_log stderr error;
 events {{ worker_connections 512; }}
 http {{
     access_log off;
+    map $file_host $authorization {{ "" "{authorization}"; "{host}" "{authorization}"; default ""; }}
     resolver {_nameservers()} ipv6=off valid=60s;
     proxy_ssl_trusted_certificate {lab.home}/ca-bundle.crt;
     proxy_cache_path {lab.home}/index/pages levels=2 keys_zone=pages:4m inactive=3650d use_temp_path=off;
@@ -205,6 +222,7 @@ def start(lab: Lab) -> None:
     configs.mkdir(exist_ok=True)
     (configs / "engine.json").write_text(json.dumps(daemon_config(lab), indent=1))
     (configs / "registry.yml").write_text(json.dumps(_registry_config(lab), indent=1))  # JSON is YAML
+    _index_file(lab).touch(0o600)  # it may have a password in it
     _index_file(lab).write_text(index_config(lab, host_index_url()))
     commands = {
         ENGINE: ("dockerd", "--config-file", f"{configs}/engine.json"),

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab import bases, config, extras, recipe
+from lab import bases, config, extras, recipe, services
 from measure.base.errors import Problem
 from measure.base.platforms import PLATFORMS
 
@@ -166,3 +166,38 @@ def test_a_build_is_tried_twice_more_where_a_mirror_did_not_answer(lab, monkeypa
     with pytest.raises(Problem, match="Building failed"):
         BUILD(lab.lab, {}, [])
     assert len(tried) == times
+
+
+#: user:p@ss
+KNOWN = "Basic dXNlcjpwQHNz"
+
+
+@pytest.mark.parametrize(
+    ("url", "netrc", "told"),
+    [
+        ("https://user:p%40ss@index.example/simple/", "", KNOWN),
+        ("https://index.example/simple/", "machine index.example login user password p@ss", KNOWN),
+        ("https://index.example/simple/", "machine other.example login user password p@ss", ""),
+        ("https://index.example/simple/", "no netrc at all", ""),
+    ],
+)
+def test_the_index_is_told_who_asks_and_no_other_host_is(tmp_path, monkeypatch, url, netrc, told):
+    (tmp_path / "netrc").write_text(netrc)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    found = services.index_config(config.Lab(tmp_path, 5031), url)
+    assert f'map $file_host $authorization {{ "" "{told}"; "index.example" "{told}"; default ""; }}' in found
+    assert found.count("proxy_set_header Authorization $authorization;") == found.count("proxy_pass ") == 3
+    assert "p%40ss" not in found and "user:" not in found
+
+
+def test_a_host_without_certificates_has_those_of_the_engines_tree(tmp_path, monkeypatch):
+    """As python:3.14-slim is one."""
+    lab = config.Lab(tmp_path, 5031)
+    shipped = lab.tree / "etc/ssl/certs/ca-certificates.crt"
+    shipped.parent.mkdir(parents=True)
+    shipped.write_text("-----BEGIN CERTIFICATE-----a-----END CERTIFICATE-----")
+    monkeypatch.setattr(services.Path, "is_file", lambda path: False)
+    assert services.ca_bundle(lab) == shipped
+    assert extras.extra_certificates(lab) == []
+    services.index_config(lab, "https://index.example/simple")
+    assert (tmp_path / "ca-bundle.crt").read_text() == shipped.read_text()
