@@ -41,12 +41,6 @@ def test_steps_name_images_that_the_lab_can_provide():
             bases.check([*external_images(variant.dockerfile), *variant.images])
 
 
-def test_ci_calls_the_readmes_test_command():
-    script = (ROOT / ".ci/run").read_text().splitlines()
-    assert script[-1] == "exec make test"
-    assert "make test" in (ROOT / "README.md").read_text()
-
-
 def test_every_make_target_is_in_make_help():
     listed = run("make", "help").stdout
     targets = re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
