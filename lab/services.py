@@ -21,7 +21,7 @@ import httpx
 import psutil
 
 from lab import processes
-from lab.config import BRIDGE, BRIDGE_ADDRESS, COMPOSE_POOL, INDEX_PORT, PORT_VARIABLE, Lab
+from lab.config import BRIDGE, BRIDGE_ADDRESS, COMPOSE_POOL, HERE, INDEX_PORT, PORT_VARIABLE, Lab
 from measure.base.errors import Problem
 
 ENGINE, REGISTRY, INDEX = "engine", "registry", "index"
@@ -70,74 +70,15 @@ def index_config(lab: Lab, upstream: str) -> str:
     is told of who asks is told to no other host.
     """
     url = urlsplit(upstream.rstrip("/"))
-    host, authorization = url.netloc.rsplit("@", 1)[-1], _authorization(url)
+    host = url.netloc.rsplit("@", 1)[-1]
     origin = f"{url.scheme}://{host}"
-    parent = url.path.rsplit("/", 1)[0]
     shutil.copy(ca_bundle(lab), lab.home / "ca-bundle.crt")
-    common = """
-            proxy_http_version 1.1;
-            proxy_ssl_server_name on;
-            proxy_ssl_verify on;
-            proxy_ssl_verify_depth 5;
-            proxy_cache_lock on;
-            proxy_cache_lock_timeout 120s;
-            proxy_cache_use_stale error timeout invalid_header updating http_500 http_502 http_503 http_504;
-            proxy_ignore_headers Cache-Control Expires Set-Cookie Vary X-Accel-Expires;
-            proxy_hide_header Cache-Control;
-            proxy_set_header Accept-Encoding "";
-            proxy_set_header Connection "";
-            proxy_set_header Authorization $authorization;
-            proxy_connect_timeout 10s;"""
-    pages = f"""
-            proxy_cache pages;
-            proxy_cache_key $request_uri$http_accept;
-            proxy_cache_valid 200 10m;
-            proxy_cache_bypass $arg_asked;
-            proxy_no_cache $arg_asked;
-            add_header Cache-Control "max-age=600, public";
-            sub_filter_once off;
-            sub_filter_types application/vnd.pypi.simple.v1+html application/vnd.pypi.simple.v1+json;
-            sub_filter 'href="https://' 'href="/files/https/';
-            sub_filter 'href="http://' 'href="/files/http/';
-            sub_filter '"url":"https://' '"url":"/files/https/';
-            sub_filter '"url": "https://' '"url": "/files/https/';{common}"""
-    return f"""daemon off;
-user root;
-worker_processes 1;
-pid {lab.run}/index.pid;
-error_log stderr error;
-events {{ worker_connections 512; }}
-http {{
-    access_log off;
-    map $file_host $authorization {{ "" "{authorization}"; "{host}" "{authorization}"; default ""; }}
-    resolver {_nameservers()} ipv6=off valid=60s;
-    proxy_ssl_trusted_certificate {lab.home}/ca-bundle.crt;
-    proxy_cache_path {lab.home}/index/pages levels=2 keys_zone=pages:4m inactive=3650d use_temp_path=off;
-    proxy_cache_path {lab.home}/index/files levels=2 keys_zone=files:4m inactive=3650d max_size=20g use_temp_path=off;
-    server {{
-        listen {BRIDGE_ADDRESS}:{INDEX_PORT};
-        absolute_redirect off;
-        location = /health {{ return 200 "ok\\n"; }}
-        location /apk/ {{ alias {lab.apk}/; }}
-        location /simple/ {{
-            set $upstream {origin}{url.path};
-            rewrite ^/simple(/.*)$ $1 break;
-            proxy_pass $upstream$uri;{pages}
-        }}
-        location ~ ^/files/(?<file_scheme>https?)/(?<file_host>[^/]+)(?<file_path>/.*)$ {{
-            proxy_pass $file_scheme://$file_host$file_path$is_args$args;
-            proxy_cache files;
-            proxy_cache_key $file_scheme$file_host$file_path;
-            proxy_cache_valid 200 3650d;
-            add_header Cache-Control "max-age=31536000, immutable, public";{common}
-        }}
-        location / {{
-            set $upstream {origin}{parent};
-            proxy_pass $upstream$request_uri;{pages}
-        }}
-    }}
-}}
-"""
+    values = {
+        "run": lab.run, "home": lab.home, "apk": lab.apk, "address": f"{BRIDGE_ADDRESS}:{INDEX_PORT}",
+        "nameservers": _nameservers(), "authorization": _authorization(url), "host": host,
+        "simple": f"{origin}{url.path}", "parent": f"{origin}{url.path.rsplit('/', 1)[0]}",
+    }  # fmt: skip
+    return re.sub("@([a-z]+)@", lambda match: str(values[match[1]]), (HERE / "index.conf").read_text())
 
 
 def daemon_config(lab: Lab) -> dict:

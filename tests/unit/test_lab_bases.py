@@ -186,7 +186,8 @@ def test_the_index_is_told_who_asks_and_no_other_host_is(tmp_path, monkeypatch, 
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     found = services.index_config(config.Lab(tmp_path, 5031), url)
     assert f'map $file_host $authorization {{ "" "{told}"; "index.example" "{told}"; default ""; }}' in found
-    assert found.count("proxy_set_header Authorization $authorization;") == found.count("proxy_pass ") == 3
+    assert "\n    proxy_set_header Authorization $authorization;" in found
+    assert "set $upstream https://index.example/simple;" in found and "set $upstream https://index.example;" in found
     assert "p%40ss" not in found and "user:" not in found
 
 
