@@ -16,7 +16,6 @@ from python_on_whales.exceptions import DockerException
 from rich.markup import escape
 
 from measure.base import progress
-from measure.base.dockerfiles import external_images
 from measure.base.errors import Problem, friendly, say
 from measure.base.files import RESULTS, ROOT, cache_folder, shown, write_whole
 from measure.base.names import LAB_ENVIRONMENT
@@ -142,7 +141,7 @@ def run(name: StepName) -> None:
     recommended = found.recommended
     with progress.task(f"make run-{name}", told=False, kept=False):
         engine = choose()
-        engine.provide([*external_images(recommended.dockerfile), *recommended.images], [native_platform()])
+        engine.provide([*recommended.external_images, *recommended.images], [native_platform()])
     say(f"http://localhost:{recommended.published} answers when it is up; Ctrl-C stops it")
     compose = [*engine.docker.client_config.client_call, "compose", "--file", str(found.compose_file)]
     up = subprocess.Popen([*compose, "up", "--build"])

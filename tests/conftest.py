@@ -30,7 +30,6 @@ from tenacity import (
 
 from lab import lifecycle
 from lab.config import Lab
-from measure.base.dockerfiles import external_images
 from measure.base.files import ROOT
 from measure.base.platforms import native_platform
 from measure.build import choosing
@@ -129,7 +128,7 @@ def marks(variant: Variant, platform: str = NATIVE) -> list[pytest.MarkDecorator
     """What keeps an image out of `make test`: that nobody recommends it, its base, or that it would be emulated."""
     wanted = {
         "study": variant.name != RECOMMENDED,
-        "alpine": any("alpine" in name for name in external_images(variant.dockerfile)),
+        "alpine": any("alpine" in name for name in variant.external_images),
         "arm64": platform != NATIVE,
     }
     return [getattr(pytest.mark, name) for name, is_so in wanted.items() if is_so]

@@ -20,7 +20,6 @@ from pathlib import Path
 
 import httpx
 
-from measure.base.dockerfiles import external_images
 from measure.base.errors import Problem, say
 from measure.base.files import shown
 from measure.base.platforms import short
@@ -69,7 +68,7 @@ def build_after(engine: Engine, step: Step, variant: Variant, kind: str) -> Time
         return build(engine, step, variant, **{"no-cache": "true"})
     if kind == "base":
         with ExitStack() as stack:
-            names = external_images(variant.dockerfile)
+            names = variant.external_images
             bases = {name: stack.enter_context(builder.changed_base(engine, name)) for name in names}
             contexts = {f"contexts.{name}": f"docker-image://{new}" for name, new in bases.items()}
             return build(engine, step, variant, **contexts)

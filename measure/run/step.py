@@ -12,7 +12,6 @@ from typing import Any
 from rich.markup import escape
 
 from measure.base import progress
-from measure.base.dockerfiles import external_images
 from measure.base.errors import Problem, console, say
 from measure.base.files import RESULTS, cache_folder, check_disk, shown
 from measure.base.names import ORIGIN_LABEL
@@ -204,7 +203,7 @@ def provide_bases(engine: Engine, pairs: list[tuple[Variant, str]]) -> None:
     """
     needed: dict[str, set[str]] = {}
     for variant, platform in pairs:
-        for name in external_images(variant.dockerfile):
+        for name in variant.external_images:
             needed.setdefault(name, set()).add(platform)
         for name in variant.images if variant.name == RECOMMENDED else []:
             needed.setdefault(name, set()).add(engine.platform)
@@ -344,7 +343,7 @@ def _check_machine(variant: Variant, platform: str, answer: probe.Answer) -> Non
     if machine and normal(machine).split("/")[1] != platform.split("/")[1]:
         raise Problem(
             f"{variant.step}/{variant.name} was built for {platform}, and runs on {machine}.",
-            why=f"One of its base images is another platform's: {', '.join(external_images(variant.dockerfile))}.",
+            why=f"One of its base images is another platform's: {', '.join(variant.external_images)}.",
             next="docker buildx imagetools inspect IMAGE  # which platforms has it?",
         )
 

@@ -10,7 +10,6 @@ import pytest
 
 from lab import recipe
 from lab.config import Lab
-from measure.base.dockerfiles import external_images
 from measure.base.files import ROOT
 from measure.build import images as builder
 from measure.steps.compose import Step, all_steps, find_step
@@ -252,7 +251,7 @@ print(json.dumps([image.unpacked_tar_bytes, *times, peak]))
 def test_a_large_image_is_read_quickly_and_in_little_memory(engine, tmp_path):
     """1.2 GB: under 15 s of a processor and 200 MB; under 1 s when nothing changed."""
     step = find_step("step-1")
-    engine.provide(external_images(step.recommended.dockerfile), ["linux/amd64"])
+    engine.provide(step.recommended.external_images, ["linux/amd64"])
     digest = builder.build(engine, step, step.recommended, "linux/amd64", lambda _: None).digest
     result = run(
         sys.executable, "-c", READER, builder.layout(), digest,

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from measure.base.dockerfiles import external_images
 from measure.build import images as builder
 from measure.build.images import BuildError
 from measure.steps.compose import Step, find_step
@@ -24,7 +23,7 @@ INSTALLED = (
 
 @pytest.fixture(autouse=True, scope="module")
 def bases_are_there(engine):
-    engine.provide(sorted({image for v in STEP.variants for image in external_images(v.dockerfile)}), [NATIVE])
+    engine.provide(sorted({image for v in STEP.variants for image in v.external_images}), [NATIVE])
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from measure.base.dockerfiles import external_images
 from measure.build import images as builder
 from measure.build.images import BuildError
 from measure.run.probe import running, wait_for
@@ -21,7 +20,7 @@ STEP = find_step("step-3")
 
 @pytest.fixture(autouse=True, scope="module")
 def bases_are_there(engine):
-    engine.provide(sorted({image for v in STEP.variants for image in external_images(v.dockerfile)}), [NATIVE])
+    engine.provide(sorted({image for v in STEP.variants for image in v.external_images}), [NATIVE])
 
 
 @pytest.fixture
