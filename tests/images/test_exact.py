@@ -236,7 +236,7 @@ def test_ignore_rules_agree_with_the_builders(engine, tmp_path, rules):
 READER = """
 import json, resource, sys, time
 from pathlib import Path
-from measure.oci import read_image
+from measure.weigh.oci import read_image
 times = []
 for _ in range(2):
     begun = time.process_time()

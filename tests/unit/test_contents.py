@@ -1,9 +1,8 @@
 import pytest
 
-from measure.weigh import layers
 from measure.weigh.contents import read_contents
 from measure.weigh.filesystem import FileSystem
-from tests.handmade import tar
+from tests.handmade import read, tar
 
 STATUS = b"""Package: libc6
 Status: install ok installed
@@ -41,16 +40,7 @@ SITE = "usr/local/lib/python3.14/site-packages"
 @pytest.fixture
 def inside(tmp_path):
     """The contents of an image with one hand-made layer, or several."""
-
-    def read(*tars: bytes, user: str = ""):
-        facts = []
-        for number, content in enumerate(tars):
-            path = tmp_path / str(number)
-            path.write_bytes(content)
-            facts.append(layers.read_layer(path))
-        return read_contents(FileSystem(facts), user)
-
-    return read
+    return lambda *tars, user="": read_contents(FileSystem(read(tmp_path, *tars)), user)
 
 
 def dumped(packages) -> list[tuple]:

@@ -3,9 +3,8 @@
 import pytest
 
 from measure.base.errors import Problem
-from measure.weigh import layers
 from measure.weigh.filesystem import FileSystem
-from tests.handmade import tar
+from tests.handmade import read, tar
 
 K = b"x" * 1000
 NAME = "d/" + "n" * 180
@@ -15,16 +14,7 @@ GONE = tar({".wh.a": b""})
 @pytest.fixture
 def stacked(tmp_path):
     """The file system of hand-made layers, given as tar streams."""
-
-    def stack(*tars: bytes) -> FileSystem:
-        facts = []
-        for number, content in enumerate(tars):
-            path = tmp_path / str(number)
-            path.write_bytes(content)
-            facts.append(layers.read_layer(path))
-        return FileSystem(facts)
-
-    return stack
+    return lambda *tars: FileSystem(read(tmp_path, *tars))
 
 
 #: What it is, its layers, the bytes wasted in each, and what is visible but for directories.

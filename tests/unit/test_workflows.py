@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 
 import pytest
 import yaml
@@ -130,12 +129,8 @@ if [ "$2" = list ]; then cat "$(dirname "$0")/open"; fi
 """
 
 
-@pytest.fixture
-def propose(tmp_path):
-    """Runs the last step of `measure.yml` in a clone, with a gh that only notes what it is called with.
-
-    Takes how many pull requests are open; returns what gh was called with, and the commits on the branch.
-    """
+def test_new_records_are_proposed_and_later_ones_replace_them(tmp_path):
+    """The last step of `measure.yml` in a clone, with a gh that only notes what it is called with."""
     (script,) = [words for words in commands("measure.yml") if "gh pr create" in words]
     for name in ("origin", "bin"):
         (tmp_path / name).mkdir()
@@ -148,32 +143,21 @@ def propose(tmp_path):
         **os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "BRANCH": "records/main",
         "GITHUB_REF_NAME": "main", "RUN": "https://run.example",
     }  # fmt: skip
-
-    def call(opened: int, records: dict[str, str]) -> tuple[list[str], list[str]]:
+    create = "pr create --base main --head records/main"
+    # How many are open, what was measured, what gh is called with.
+    for opened, record, called in ((0, None, []), (0, "1", ["pr list --head", create]), (1, "2", ["pr list --head"])):
         (tmp_path / "bin/open").write_text(f"{opened}\n")
         (tmp_path / "bin/calls").write_text("")
-        shutil.rmtree(tmp_path / "clone", ignore_errors=True)
-        run("git", "clone", "--quiet", tmp_path / "origin", "clone", cwd=tmp_path).check_returncode()
-        for name, text in records.items():
-            (tmp_path / "clone/results").mkdir(exist_ok=True)
-            (tmp_path / "clone/results" / name).write_text(text)
-        (tmp_path / "clone/results").mkdir(exist_ok=True)
+        clone = tmp_path / f"clone-{record}"
+        run("git", "clone", "--quiet", tmp_path / "origin", clone).check_returncode()
+        (clone / "results").mkdir(exist_ok=True)
+        if record:
+            (clone / "results/new.json").write_text(record)
         # As GitHub runs it.
-        shell = ("bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", script)
-        result = run(*shell, cwd=tmp_path / "clone", env=environment)
+        result = run("bash", "--noprofile", "--norc", "-e", "-o", "pipefail", "-c", script, cwd=clone, env=environment)
         assert result.returncode == 0, result.stderr
+        calls = (tmp_path / "bin/calls").read_text().splitlines()
+        assert len(calls) == len(called) and all(map(str.startswith, calls, called))
+        assert all("https://run.example" in call for call in calls if call.startswith(create))
         log = run("git", "log", "--format=%s", "records/main", cwd=tmp_path / "origin").stdout.splitlines()
-        return (tmp_path / "bin/calls").read_text().splitlines(), log
-
-    return call
-
-
-def test_new_records_are_proposed_and_later_ones_replace_them(propose):
-    assert propose(0, {}) == ([], [])
-    (listed, created), log = propose(0, {"new.json": "1"})
-    assert listed.startswith("pr list --head records/main")
-    assert created.startswith("pr create --base main --head records/main")
-    assert "https://run.example" in created
-    assert log == ["Records from GitHub's runners", "first"]
-    (listed,), log = propose(1, {"new.json": "2"})
-    assert log == ["Records from GitHub's runners", "first"]
+        assert log == (["Records from GitHub's runners", "first"] if record else [])
