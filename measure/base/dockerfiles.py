@@ -98,7 +98,7 @@ class Dockerfile:
             flags = list(takewhile(lambda word: word.startswith("--"), words))
             match instruction:
                 case "ARG" if not found:  # those of a stage do not count in FROM
-                    for name, given, default in (word.partition("=") for word in shlex.split(value)):
+                    for name, given, default in (word.partition("=") for word in self._words(value)):
                         if name in self.args:
                             values[name] = self.args[name]
                         elif given:
@@ -113,6 +113,14 @@ class Dockerfile:
         if not found:
             raise Problem(f"{self.name} has no FROM line.", next=f"add one to {self.name}")
         return found
+
+    def _words(self, value: str) -> list[str]:
+        try:
+            return shlex.split(value)
+        except ValueError as error:
+            raise Problem(
+                f"{self.name} does not parse: ARG {value}", why=str(error), next=f"mend {self.name}"
+            ) from None
 
     @cached_property
     def external_images(self) -> list[str]:

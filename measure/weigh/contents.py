@@ -28,11 +28,9 @@ DIRECTORY_DEPTH = 3
 
 
 class OsPackage(Strict):
-    """An installed package of the distribution, and the bytes of those of its files that are in the image.
+    """An installed package of the distribution, and the bytes of those of its files that are in the image."""
 
-    One of another architecture than most is called NAME:ARCHITECTURE, as dpkg does it.
-    """
-
+    #: NAME:ARCHITECTURE where it is of another architecture than most, as dpkg calls it.
     name: str
     version: str
     bytes: int | None = None

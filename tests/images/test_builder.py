@@ -123,13 +123,8 @@ def built_there(lab: Lab, node: Path, words: str) -> bool:
     return words in shown.stdout
 
 
-def test_the_builder_has_two_nodes(builder):
-    assert builder.builder == NAME
-    assert builder.driver == "remote"
-    assert builder.platforms == list(PLATFORMS)
-
-
 def test_each_platform_is_built_by_its_own_node_and_runs_in_the_engine(builder, nodes, step):
+    assert (builder.builder, builder.driver, builder.platforms) == (NAME, "remote", list(PLATFORMS))
     lab = Lab.from_environment()
     builder.provide(["debian:trixie-slim"])
     nonce = re.search("[0-9a-f]{32}", (step.folder / "Dockerfile").read_text())[0]

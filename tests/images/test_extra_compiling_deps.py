@@ -14,9 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from measure.base.names import LAB_ENVIRONMENT
-from measure.base.platforms import PLATFORMS
-from measure.record.records import load, record_path
 from measure.run.probe import remove_orphans, wait_for
 from measure.steps.compose import find_step
 from measure.steps.copying import clean_copy
@@ -272,18 +269,6 @@ def test_the_password_is_nowhere_but_in_its_file(up, docker, image):
     assert b"whichimage" in shipped
     assert up.password.encode() not in shipped
     assert (STEP.folder / "development-password.txt").read_bytes().strip() not in shipped
-
-
-@pytest.mark.parametrize("platform", PLATFORMS)
-def test_the_binary_wheel_has_a_libpq_of_its_own_and_the_solution_finds_what_the_recommended_one_lists(platform):
-    found = {
-        name: load(record_path(LAB_ENVIRONMENT, STEP.name, name, platform)).contents
-        for name in ("recommended", "solution", "binary")
-    }
-    assert found["recommended"].os_packages == found["solution"].os_packages
-    assert "libpq5" not in [package.name for package in found["binary"].os_packages]
-    (driver,) = [one for one in found["binary"].python_packages if one.name == "psycopg2-binary"]
-    assert any("libpq" in name for name in driver.vendored)
 
 
 def test_what_ships_has_the_library_and_no_compiler(engine, image):

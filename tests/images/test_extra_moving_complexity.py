@@ -1,6 +1,5 @@
 """extra-moving-complexity: one stage gives the image that three gave, and refuses what they refused."""
 
-import json
 import re
 import time
 from pathlib import Path
@@ -15,10 +14,6 @@ from tests.conftest import NATIVE, changed
 
 pytestmark = pytest.mark.study
 STEP = find_step("extra-moving-complexity")
-#: What is installed, as `importlib.metadata` sees it.
-INSTALLED = (
-    "import importlib.metadata as m, json; print(json.dumps({d.name.lower(): d.version for d in m.distributions()}))",
-)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -36,17 +31,6 @@ def folder():
 def other_hash(path: Path, package: str) -> str:
     """A hash of a package in a lock, to be changed."""
     return re.search(rf'name = "{package}"\n.*?hash = "(sha256:\w+)"', path.read_text(), re.DOTALL)[1]
-
-
-def test_no_image_has_poetry_and_all_have_the_same_packages(engine, image):
-    found = [
-        json.loads(engine.docker.run(image(STEP, variant, NATIVE), ["python", "-c", *INSTALLED], remove=True))
-        for variant in STEP.variants
-    ]
-    assert "flask" in found[0]
-    assert not {"poetry", "poetry-core", "pytest"} & set(found[0])
-    # The environment of the neighbour sees no pip; a single stage has that of the base image beside its packages.
-    assert [{name: v for name, v in one.items() if name != "pip"} for one in found] == [found[0]] * len(found)
 
 
 def test_pip_refuses_a_package_that_is_not_the_one_that_was_listed(engine, folder):

@@ -27,10 +27,3 @@ def test_a_lock_that_does_not_match_fails_the_build_with_poetrys_own_message(eng
 def test_poetry_itself_finds_nothing_wrong_with_the_lock(engine, image):
     name = image(STEP, STEP.recommended, NATIVE)
     assert "All set!" in engine.docker.run(name, ["poetry", "check", "--lock"], remove=True)
-
-
-def test_only_main_leaves_the_tests_packages_out(engine, image):
-    name = image(STEP, STEP.recommended, NATIVE)
-    listed = engine.docker.run(name, ["ls", "/app/.venv/lib/python3.14/site-packages"], remove=True).split()
-    assert "flask" in listed
-    assert "pytest" not in listed

@@ -137,13 +137,6 @@ def test_the_testing_target_runs_the_tests_and_fails_when_one_fails(docker, fold
 
 
 @pytest.mark.study
-def test_production_has_nothing_of_the_tests(engine, image):
-    name = image(STEP, STEP.variant("targets"), NATIVE)
-    assert "pytest" not in engine.docker.run(name, ["ls", "/opt/venv/lib/python3.14/site-packages"], remove=True)
-    assert engine.docker.run(name, ["ls", "/app"], remove=True).split() == ["gunicorn.conf.py", "whichimage"]
-
-
-@pytest.mark.study
 def test_the_development_target_reloads_what_changes(docker, folder):
     """The folder is put in by `docker cp`, because an engine need not see this machine's folders."""
     tag = "step-3-development"

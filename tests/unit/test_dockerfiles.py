@@ -49,6 +49,9 @@ def test_a_target_is_built_from_what_its_stage_stands_on():
     assert problem.value.why == "Its stages are called one, two."
 
 
-def test_a_dockerfile_without_from_is_told():
-    with pytest.raises(Problem, match="no FROM"):
-        _ = Dockerfile("Dockerfile", "RUN true\n").stages
+@pytest.mark.parametrize(
+    ("text", "told"), [("RUN true\n", "no FROM"), ("ARG A='a\nFROM $A\n", "does not parse: ARG A='a")]
+)
+def test_a_dockerfile_that_cannot_be_built_is_told(text, told):
+    with pytest.raises(Problem, match=told):
+        _ = Dockerfile("Dockerfile", text).stages

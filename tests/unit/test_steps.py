@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 
 from measure.base.errors import Problem
+from measure.base.names import LAB_ENVIRONMENT
+from measure.base.platforms import PLATFORMS
+from measure.record.records import load, record_path
 from measure.steps.compose import RECOMMENDED, Step, all_measured, all_steps, experiments, find_step
+from measure.weigh.contents import PythonPackage
 from tests.conftest import python_m
 
 GOOD = """
@@ -131,3 +135,28 @@ def test_quick_leaves_out_what_takes_many_minutes_and_keeps_the_recommended_one(
     everything, quick = ([v.name for v in found.variants] for found in (step, replace(step, quick=True)))
     assert [name for name in everything if name not in quick] == ["slim-source", "alpine-source"]
     assert step.recommended.name in quick
+
+
+def contents(step: str, variant: str, platform: str) -> tuple[set[str], dict[str, PythonPackage]]:
+    """The packages in an image, as its record has them: the distribution's, and Python's but for the base's pip."""
+    found = load(record_path(LAB_ENVIRONMENT, find_step(step).name, variant, platform)).contents
+    python = {package.name.lower(): package for package in found.python_packages if package.name != "pip"}
+    return {package.name for package in found.os_packages}, python
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_what_ships_is_what_the_pages_say_of_it(platform):
+    for step, variant in (("step-2", "recommended"), ("step-3", "targets")):
+        _, python = contents(step, variant, platform)
+        assert "flask" in python and "pytest" not in python
+    step = find_step("extra-moving-complexity")
+    first, *others = (contents(step.name, variant.name, platform)[1] for variant in step.variants)
+    assert "flask" in first and not {"poetry", "poetry-core", "pytest"} & set(first)
+    for other in others:
+        assert {name: one.version for name, one in other.items()} == {name: one.version for name, one in first.items()}
+    recommended, solution, binary = (
+        contents("extra-compiling-deps", name, platform) for name in ("recommended", "solution", "binary")
+    )
+    assert recommended[0] == solution[0], "the packages that are listed by hand, and those that were found"
+    assert "libpq5" in recommended[0] and "libpq5" not in binary[0]
+    assert any("libpq" in name for name in binary[1]["psycopg2-binary"].vendored), "a libpq of its own"
