@@ -9,23 +9,10 @@ import pytest
 from measure.build import images as builder
 from measure.build.images import BuildError
 from measure.steps.compose import Step, find_step
-from measure.steps.copying import clean_copy
 from tests.conftest import NATIVE, changed
 
 pytestmark = pytest.mark.study
 STEP = find_step("extra-moving-complexity")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def bases_are_there(engine):
-    engine.provide(sorted({image for v in STEP.variants for image in v.external_images}), [NATIVE])
-
-
-@pytest.fixture
-def folder():
-    """A copy of the step's folder to change."""
-    with clean_copy(STEP.folder) as copy:
-        yield copy
 
 
 def other_hash(path: Path, package: str) -> str:

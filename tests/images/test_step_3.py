@@ -12,22 +12,9 @@ from measure.build import images as builder
 from measure.build.images import BuildError
 from measure.run.probe import running, wait_for
 from measure.steps.compose import Step, find_step
-from measure.steps.copying import clean_copy
 from tests.conftest import HARDENED, NATIVE, changed, eventually, everything_in
 
 STEP = find_step("step-3")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def bases_are_there(engine):
-    engine.provide(sorted({image for v in STEP.variants for image in v.external_images}), [NATIVE])
-
-
-@pytest.fixture
-def folder():
-    """A copy of the step's folder to change."""
-    with clean_copy(STEP.folder) as copy:
-        yield copy
 
 
 @pytest.mark.study
@@ -175,8 +162,9 @@ SECRET = "hunter2-9f1c"
     ids=["argument", "mount"],
 )  # fmt: skip
 def test_a_secret_in_an_argument_is_there_for_everybody_and_one_that_is_mounted_nowhere(
-    docker, tmp_path, lines, options, there
+    engine, docker, tmp_path, lines, options, there
 ):
+    engine.provide(["python:3.14-slim"], [NATIVE])
     (tmp_path / "Dockerfile").write_text(f"FROM python:3.14-slim\n{lines}")
     (tmp_path / "token").write_text(SECRET)
     try:
