@@ -6,7 +6,6 @@ stages are the same in small and capital letters (BuildKit, frontend/dockerfile/
 
 from __future__ import annotations
 
-import io
 import re
 import shlex
 from collections.abc import Mapping
@@ -14,8 +13,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
-
-from dockerfile_parse import DockerfileParser
 
 from measure.base.errors import Problem
 
@@ -36,24 +33,33 @@ class Stage:
     sources: list[str] = field(default_factory=list)
 
 
-def _without_heredocs(text: str) -> str:
-    """The same without the lines of here-documents, which are no instructions."""
-    kept, ends, instruction = [], [], ""
-    for line in text.splitlines(keepends=True):
+def _parsed(text: str) -> list[tuple[str, str]]:
+    """Each instruction, in capital letters, and what follows it on one line, without comments and here-documents."""
+    directive = re.match(r"(?:#\s*syntax\s*=.*\n)?#\s*escape\s*=\s*(\S)", text, re.IGNORECASE)
+    escape = directive[1] if directive else "\\"
+    found: list[tuple[str, str]] = []
+    ends: list[
+        tuple[str, str]
+    ] = []  # of the here-documents that began: a minus sign where tabs do not count, and a word
+    instruction = ""
+    for line in text.splitlines():
         if ends:
             tabs, end = ends[0]
-            if (line.lstrip("\t") if tabs else line).rstrip("\r\n") == end:
+            if (line.lstrip("\t") if tabs else line) == end:
                 ends.pop(0)
             continue
-        kept.append(line)
-        if line.lstrip().startswith("#"):
+        if not line.strip() or line.lstrip().startswith("#"):  # within an instruction, too
             continue
-        instruction += line.rstrip().removesuffix("\\")
-        if not line.rstrip().endswith("\\"):
-            if _TAKES_HEREDOCS.match(instruction):
-                ends = [(match[1] == "-", match[3]) for match in _HEREDOC.finditer(_QUOTED.sub("", instruction))]
-            instruction = ""
-    return "".join(kept)
+        line = line.rstrip()
+        instruction += line.removesuffix(escape)
+        if line.endswith(escape):
+            continue
+        word, *value = instruction.split(maxsplit=1)
+        found.append((word.upper(), "".join(value)))
+        if _TAKES_HEREDOCS.match(instruction):
+            ends = [(match[1], match[3]) for match in _HEREDOC.finditer(_QUOTED.sub("", instruction))]
+        instruction = ""
+    return found
 
 
 def _expanded(word: str, values: Mapping[str, str]) -> str:
@@ -79,9 +85,7 @@ class Dockerfile:
 
     @cached_property
     def _structure(self) -> list[tuple[str, str]]:
-        text = _without_heredocs(self.text)
-        found = DockerfileParser(fileobj=io.BytesIO(text.encode())).structure
-        return [(one["instruction"], one["value"]) for one in found if one["instruction"] != "COMMENT"]
+        return _parsed(self.text)
 
     @property
     def instructions(self) -> list[str]:

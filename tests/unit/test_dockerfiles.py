@@ -26,6 +26,7 @@ HEREDOC = "FROM a:1\nRUN <<EOF && \\\n  true\nFROM b:2\nEOF\nCOPY <<-'one' <<two
         # Names of stages are the same in small and capital letters; one that comes later is not meant.
         ("FROM a:1 AS Builder\nFROM BUILDER as b\nCOPY --from=BuilDer / /\n", ["a:1"], "a:1"),
         ("FROM python:3.14 AS python\nFROM debian AS debian\n", ["python:3.14", "debian"], "debian"),
+        ("# syntax=a\n# escape=`\nfrom a:1`\n\n # b`\n  as c\nCOPY . C:\\\nFROM C\n", ["a:1"], "a:1"),
         # Of an option, and not of what is run.
         ("FROM a:1\nRUN tool --from=b:2 --mount=from=c:3\n", ["a:1"], "a:1"),
         (HEREDOC, ["a:1"], "a:1"),
