@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import AfterValidator, ValidationError
 
 from measure.base import dockerfiles
 from measure.base.dockerfiles import Dockerfile
@@ -36,7 +36,7 @@ class Teaching(Strict):
     #: Part of the line that a build which is meant to fail ends with; None for a variant that is meant to work.
     fails_with: str | None = None
     #: The platforms this variant makes sense on; None for all.
-    platforms: list[str] | None = None
+    platforms: list[Annotated[str, AfterValidator(normal)]] | None = None
     #: False for a build that takes many minutes on its own processor: tests that everybody waits for leave it out.
     quick: bool = True
     #: False for a build that takes minutes under emulation, where it teaches nothing that another one does not.
@@ -132,8 +132,7 @@ class Variant:
 
     def platforms(self, of: Iterable[str] = PLATFORMS) -> list[str]:
         """Those of the given platforms that this variant makes sense on."""
-        wanted = self.teaching.platforms
-        return [name for name in of if wanted is None or name in map(normal, wanted)]
+        return [name for name in of if self.teaching.platforms is None or name in self.teaching.platforms]
 
 
 @dataclass(frozen=True)

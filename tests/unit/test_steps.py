@@ -22,7 +22,7 @@ services:
     build: .
     ports: ["127.0.0.1:8000:9000"]
     depends_on: {database: {condition: service_healthy}}
-    x-measure: {title: A, teaches: B, question: C, fails_with: pg_config, platforms: [linux/arm64/v8]}
+    x-measure: {title: A, teaches: B, question: C, fails_with: pg_config, platforms: [linux/arm64/v8, linux/arm]}
   database:
     image: postgres:17
 """
