@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import yaml
-from pydantic import AfterValidator, ValidationError
+from pydantic import ValidationError, field_validator
 
 from measure.base import dockerfiles
 from measure.base.dockerfiles import Dockerfile
@@ -36,11 +36,16 @@ class Teaching(Strict):
     #: Part of the line that a build which is meant to fail ends with; None for a variant that is meant to work.
     fails_with: str | None = None
     #: The platforms this variant makes sense on; None for all.
-    platforms: list[Annotated[str, AfterValidator(normal)]] | None = None
+    platforms: list[str] | None = None
     #: False for a build that takes many minutes on its own processor: tests that everybody waits for leave it out.
     quick: bool = True
     #: False for a build that takes minutes under emulation, where it teaches nothing that another one does not.
     emulate: bool = True
+
+    @field_validator("platforms")
+    @classmethod
+    def _by_one_name(cls, platforms: list[str] | None) -> list[str] | None:
+        return platforms and [normal(name) for name in platforms]
 
 
 @dataclass(frozen=True)
