@@ -32,7 +32,7 @@ def _certificates(bundle: Path) -> dict[str, str]:
 def extra_certificates(lab: Lab) -> list[str]:
     """Certificates, in PEM, that the host trusts and that are not in Debian's ca-certificates."""
     shipped = _certificates(lab.tree / "etc/ssl/certs/ca-certificates.crt")
-    return [pem for key, pem in _certificates(Path(ca_bundle())).items() if key not in shipped]
+    return [pem for key, pem in _certificates(ca_bundle(lab)).items() if key not in shipped]
 
 
 #: Pinned name, version and hash of the Poetry plugin.

@@ -55,15 +55,16 @@ def why_not_here() -> Problem | None:
     return None
 
 
-def check_no_other_engine(lab: Lab) -> None:
-    """Raises Problem when another Docker engine runs on this machine."""
+def other_engine(lab: Lab) -> Problem | None:
+    """What is to be said when another Docker engine runs on this machine; None when none does."""
     if others := processes.foreign_engines(lab):
         pids = ", ".join(str(p.pid) for p in others)
-        raise Problem(
+        return Problem(
             "Another Docker engine runs on this machine, so the lab does not start.",
             why=f"dockerd is process {pids}. Two engines would write the same firewall chains.",
             next="use that engine (ENGINE=host make step-1), or stop it first (systemctl stop docker)",
         )
+    return None
 
 
 @contextmanager
@@ -138,9 +139,8 @@ def clear_scratch(lab: Lab) -> list[str]:
 
 def up(lab: Lab) -> None:
     """Bring the lab up; does nothing when it is. Raises Problem when that cannot be done on this machine."""
-    if problem := why_not_here():
+    if problem := why_not_here() or other_engine(lab):
         raise problem
-    check_no_other_engine(lab)
     with locked(lab), progress.task("bringing up the lab", told=False, kept=False):
         if healthy(lab):
             # Whoever builds a base holds the lock, so what lies in the scratch space now was left by something killed.

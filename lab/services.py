@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import netrc
 import os
 import re
 import shutil
@@ -11,14 +12,16 @@ import socket
 import subprocess
 import sys
 import time
+from base64 import b64encode
+from contextlib import suppress
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 import httpx
 import psutil
 
 from lab import processes
-from lab.config import BRIDGE, BRIDGE_ADDRESS, COMPOSE_POOL, INDEX_PORT, PORT_VARIABLE, Lab
+from lab.config import BRIDGE, BRIDGE_ADDRESS, COMPOSE_POOL, HERE, INDEX_PORT, PORT_VARIABLE, Lab
 from measure.base.errors import Problem
 
 ENGINE, REGISTRY, INDEX = "engine", "registry", "index"
@@ -43,84 +46,39 @@ def _nameservers() -> str:
     return " ".join(f"[{s}]" if ":" in s else s for s in servers) or "127.0.0.1"
 
 
-def ca_bundle() -> str:
-    """Path of the CA certificates that the host trusts."""
-    candidates = (os.environ.get("SSL_CERT_FILE", ""), "/etc/ssl/certs/ca-certificates.crt")
-    return next(path for path in candidates if path and Path(path).exists())
+def ca_bundle(lab: Lab) -> Path:
+    """The CA certificates that the host trusts; Debian's, which the engine's tree has, where the host has none."""
+    shipped = Path("etc/ssl/certs/ca-certificates.crt")
+    candidates = (Path(os.environ.get("SSL_CERT_FILE") or "/nowhere"), "/" / shipped)
+    return next((path for path in candidates if path.is_file()), lab.tree / shipped)
+
+
+def _authorization(url: SplitResult) -> str:
+    """What an index is told of who asks, as pip does it: by its address, or else by the host's netrc; '' for nobody."""
+    user, password = unquote(url.username or ""), unquote(url.password or "")
+    if not user:
+        with suppress(OSError, netrc.NetrcParseError):
+            user, _, password = netrc.netrc(os.environ.get("NETRC")).authenticators(url.hostname or "") or ("", "", "")
+    return f"Basic {b64encode(f'{user}:{password}'.encode()).decode()}" if user else ""
 
 
 def index_config(lab: Lab, upstream: str) -> str:
     """Nginx's configuration: a cache of `upstream`, a package index in the form of PEP 503 or 691.
 
     Addresses of files in the index's pages are rewritten to pass through the cache too. What comes from the cache
-    carries the Cache-Control headers that a public index sends, because pip keeps nothing without them.
+    carries the Cache-Control headers that a public index sends, because pip keeps nothing without them. What the index
+    is told of who asks is told to no other host.
     """
     url = urlsplit(upstream.rstrip("/"))
-    origin = f"{url.scheme}://{url.netloc.rsplit('@', 1)[-1]}"
-    parent = url.path.rsplit("/", 1)[0]
-    shutil.copy(ca_bundle(), lab.home / "ca-bundle.crt")
-    common = """
-            proxy_http_version 1.1;
-            proxy_ssl_server_name on;
-            proxy_ssl_verify on;
-            proxy_ssl_verify_depth 5;
-            proxy_cache_lock on;
-            proxy_cache_lock_timeout 120s;
-            proxy_cache_use_stale error timeout invalid_header updating http_500 http_502 http_503 http_504;
-            proxy_ignore_headers Cache-Control Expires Set-Cookie Vary X-Accel-Expires;
-            proxy_hide_header Cache-Control;
-            proxy_set_header Accept-Encoding "";
-            proxy_set_header Connection "";
-            proxy_connect_timeout 10s;"""
-    pages = f"""
-            proxy_cache pages;
-            proxy_cache_key $request_uri$http_accept;
-            proxy_cache_valid 200 10m;
-            proxy_cache_bypass $arg_asked;
-            proxy_no_cache $arg_asked;
-            add_header Cache-Control "max-age=600, public";
-            sub_filter_once off;
-            sub_filter_types application/vnd.pypi.simple.v1+html application/vnd.pypi.simple.v1+json;
-            sub_filter 'href="https://' 'href="/files/https/';
-            sub_filter 'href="http://' 'href="/files/http/';
-            sub_filter '"url":"https://' '"url":"/files/https/';
-            sub_filter '"url": "https://' '"url": "/files/https/';{common}"""
-    return f"""daemon off;
-user root;
-worker_processes 1;
-pid {lab.run}/index.pid;
-error_log stderr error;
-events {{ worker_connections 512; }}
-http {{
-    access_log off;
-    resolver {_nameservers()} ipv6=off valid=60s;
-    proxy_ssl_trusted_certificate {lab.home}/ca-bundle.crt;
-    proxy_cache_path {lab.home}/index/pages levels=2 keys_zone=pages:4m inactive=3650d use_temp_path=off;
-    proxy_cache_path {lab.home}/index/files levels=2 keys_zone=files:4m inactive=3650d max_size=20g use_temp_path=off;
-    server {{
-        listen {BRIDGE_ADDRESS}:{INDEX_PORT};
-        absolute_redirect off;
-        location = /health {{ return 200 "ok\\n"; }}
-        location /apk/ {{ alias {lab.apk}/; }}
-        location /simple/ {{
-            set $upstream {origin}{url.path};
-            rewrite ^/simple(/.*)$ $1 break;
-            proxy_pass $upstream$uri;{pages}
-        }}
-        location ~ ^/files/(?<file_scheme>https?)/(?<file_host>[^/]+)(?<file_path>/.*)$ {{
-            proxy_pass $file_scheme://$file_host$file_path$is_args$args;
-            proxy_cache files;
-            proxy_cache_key $file_scheme$file_host$file_path;
-            proxy_cache_valid 200 3650d;
-            add_header Cache-Control "max-age=31536000, immutable, public";{common}
-        }}
-        location / {{
-            set $upstream {origin}{parent};
-            proxy_pass $upstream$request_uri;{pages}
-        }}
-    }}
-}}
-"""
+    host = url.netloc.rsplit("@", 1)[-1]
+    origin = f"{url.scheme}://{host}"
+    shutil.copy(ca_bundle(lab), lab.home / "ca-bundle.crt")
+    values = {
+        "run": lab.run, "home": lab.home, "apk": lab.apk, "address": f"{BRIDGE_ADDRESS}:{INDEX_PORT}",
+        "nameservers": _nameservers(), "authorization": _authorization(url), "host": host,
+        "simple": f"{origin}{url.path}", "parent": f"{origin}{url.path.rsplit('/', 1)[0]}",
+    }  # fmt: skip
+    return re.sub("@([a-z]+)@", lambda match: str(values[match[1]]), (HERE / "index.conf").read_text())
 
 
 def daemon_config(lab: Lab) -> dict:
@@ -205,6 +163,7 @@ def start(lab: Lab) -> None:
     configs.mkdir(exist_ok=True)
     (configs / "engine.json").write_text(json.dumps(daemon_config(lab), indent=1))
     (configs / "registry.yml").write_text(json.dumps(_registry_config(lab), indent=1))  # JSON is YAML
+    _index_file(lab).touch(0o600)  # it may have a password in it
     _index_file(lab).write_text(index_config(lab, host_index_url()))
     commands = {
         ENGINE: ("dockerd", "--config-file", f"{configs}/engine.json"),

@@ -16,11 +16,10 @@ from python_on_whales.exceptions import DockerException
 from rich.markup import escape
 
 from measure.base import progress
-from measure.base.dockerfiles import external_images
 from measure.base.errors import Problem, friendly, say
 from measure.base.files import RESULTS, ROOT, cache_folder, shown, write_whole
 from measure.base.names import LAB_ENVIRONMENT
-from measure.base.platforms import PLATFORMS, native_platform
+from measure.base.platforms import PLATFORMS
 from measure.build import lab_engine
 from measure.build.choosing import choose
 from measure.build.engine import BUILDER_NAME
@@ -98,7 +97,7 @@ def time_rebuilds(
     found = find_step(name)
     with progress.task(f"{found.timing_command}{' --once' if once else ''}", told=False):
         engine = choose()
-        provide_bases(engine, [(one, native_platform()) for one in found.variants])
+        provide_bases(engine, [(one, engine.platform) for one in found.variants])
         time_step(engine, found, once=once, only=variant)
 
 
@@ -142,7 +141,7 @@ def run(name: StepName) -> None:
     recommended = found.recommended
     with progress.task(f"make run-{name}", told=False, kept=False):
         engine = choose()
-        engine.provide([*external_images(recommended.dockerfile), *recommended.images], [native_platform()])
+        engine.provide([*recommended.external_images, *recommended.images], [engine.platform])
     say(f"http://localhost:{recommended.published} answers when it is up; Ctrl-C stops it")
     compose = [*engine.docker.client_config.client_call, "compose", "--file", str(found.compose_file)]
     up = subprocess.Popen([*compose, "up", "--build"])

@@ -30,18 +30,16 @@ from tenacity import (
 
 from lab import lifecycle
 from lab.config import Lab
-from measure.base.dockerfiles import external_images
 from measure.base.files import ROOT
-from measure.base.platforms import PLATFORMS
+from measure.base.platforms import native_platform
 from measure.build import choosing
-from measure.build import engine as engines
 from measure.build.engine import STILLBORN, Engine
 from measure.build.images import load_into_engine, stop_clients
 from measure.run.step import provide_bases
 from measure.steps.compose import RECOMMENDED, Step, Variant, all_measured
 
 #: The platform that images are started on by tests that need one alone.
-NATIVE = PLATFORMS[0]
+NATIVE = native_platform()
 #: Options for `docker run`: nothing can be written but below /tmp, and there is no right that root has.
 HARDENED = {
     "read_only": True,
@@ -130,7 +128,7 @@ def marks(variant: Variant, platform: str = NATIVE) -> list[pytest.MarkDecorator
     """What keeps an image out of `make test`: that nobody recommends it, its base, or that it would be emulated."""
     wanted = {
         "study": variant.name != RECOMMENDED,
-        "alpine": any("alpine" in name for name in external_images(variant.dockerfile)),
+        "alpine": any("alpine" in name for name in variant.external_images),
         "arm64": platform != NATIVE,
     }
     return [getattr(pytest.mark, name) for name, is_so in wanted.items() if is_so]
@@ -152,7 +150,7 @@ def _cases(items: list[pytest.Item]) -> dict[tuple[str, str, str], Case]:
         if parameters and parameters.keys() >= {"step", "variant", "platform"} and "image" in item.fixturenames:
             step, variant, platform = (parameters[name] for name in ("step", "variant", "platform"))
             found[step.name, variant.name, platform] = step, variant, platform
-    return dict(sorted(found.items(), key=lambda case: case[0][2] == engines.native_platform()))
+    return dict(sorted(found.items(), key=lambda case: case[0][2] == NATIVE))
 
 
 def pytest_configure() -> None:

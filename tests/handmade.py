@@ -13,6 +13,7 @@ from pathlib import Path
 from measure.record.records import BaseImage, Provenance, Record, Size, Wasted
 from measure.steps.inputs import Inputs
 from measure.weigh.contents import Contents
+from measure.weigh.layers import LayerFacts, read_layer
 
 #: A member of a hand-made layer: bytes are a regular file, a text is a symbolic link, None is a directory.
 Members = dict[str, bytes | str | None]
@@ -37,6 +38,14 @@ def tar(members: Members, links: dict[str, str] | None = None, modes: dict[str, 
             info.type, info.linkname = tarfile.LNKTYPE, target
             archive.addfile(info)
     return buffer.getvalue()
+
+
+def read(folder: Path, *tars: bytes) -> list[LayerFacts]:
+    """What is read from layers, given as tar streams, that are written into a folder."""
+    paths = [folder / str(number) for number in range(len(tars))]
+    for path, content in zip(paths, tars, strict=True):
+        path.write_bytes(content)
+    return [read_layer(path) for path in paths]
 
 
 class Layout:

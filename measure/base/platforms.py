@@ -10,17 +10,46 @@ from measure.base.errors import Problem, say
 
 #: What `make step-N` measures by default.
 PLATFORMS = ("linux/amd64", "linux/arm64")
-ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+#: Other names of an architecture, and what uname(1) says, as containerd normalises them (platforms/database.go).
+_NAMES = {
+    "x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "i386": "386", "i686": "386",
+    "armhf": "arm/v7", "armel": "arm/v6", "armv5l": "arm/v5", "armv6l": "arm/v6", "armv7l": "arm/v7", "arm": "arm/v7",
+}  # fmt: skip
+#: The variant of an architecture that goes without saying.
+_UNSAID = {"amd64": "v1", "arm64": "v8"}
+
+
+def normal(platform: str) -> str:
+    """A platform by the one name that it goes by here, as containerd does it: linux/arm64/v8 is linux/arm64.
+
+    Takes OS/ARCHITECTURE[/VARIANT], or an architecture alone, which is Linux's.
+    """
+    words = platform.strip().lower().split("/")
+    system, architecture, variant = ("linux", *words, "")[:3] if len(words) == 1 else (*words, "")[:3]
+    known, _, implied = _NAMES.get(architecture, architecture).partition("/")
+    variant = f"v{variant.removeprefix('v')}" if variant else implied
+    return "/".join(filter(None, (system, known, "" if variant == _UNSAID.get(known) else variant)))
+
+
+def short(platform: str) -> str:
+    """A platform in a name, without its system: arm64, arm-v7."""
+    return "-".join(platform.split("/")[1:])
+
+
+def in_file(platform: str) -> str:
+    """A platform in the name of a file: linux-arm64, linux-arm-v7."""
+    return platform.replace("/", "-")
 
 
 def native_platform() -> str:
-    """The platform of this machine, as Docker writes it, like linux/amd64."""
-    return f"linux/{ARCHITECTURES.get(machine.machine(), machine.machine())}"
+    """The platform of the machine that runs this, as Docker writes it, like linux/amd64. An engine has its own."""
+    return normal(machine.machine())
 
 
 def asked_for() -> list[str]:
     """The platforms in PLATFORMS, or else those that the project is about."""
-    return [p.strip() for p in os.environ.get("PLATFORMS", "").split(",") if p.strip()] or list(PLATFORMS)
+    asked = os.environ.get("PLATFORMS", "").split(",")
+    return list(dict.fromkeys(normal(p) for p in asked if p.strip())) or list(PLATFORMS)
 
 
 def narrow(supported: Iterable[str], only: Collection[str] = ()) -> list[str]:
@@ -28,8 +57,8 @@ def narrow(supported: Iterable[str], only: Collection[str] = ()) -> list[str]:
 
     Says so when some are left out. Raises Problem when none is left.
     """
-    asked = list(only) or asked_for()
-    supported = list(supported)
+    asked = [normal(p) for p in only] or asked_for()
+    supported = [normal(p) for p in supported]
     possible = [p for p in asked if p in supported]
     left_out = [p for p in asked if p not in supported]
     if not possible:

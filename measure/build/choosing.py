@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 
 from measure.base.errors import Problem, say
 from measure.build import lab_engine
-from measure.build.engine import Engine, server_version
+from measure.build.engine import Engine, server_version, why_silent
 from measure.build.host_engine import host_engine
 
 
@@ -36,16 +36,18 @@ def choose(
                 say(foretell("host"))
             return engine
         if forced == "host":
+            lab = "" if lab_engine.why_not_here() else ", or let the lab bring its own engine: ENGINE=lab make …"
             raise Problem(
-                "No Docker engine answers.",
-                why=f"docker is {shutil.which('docker') or 'not installed'}; DOCKER_HOST is "
-                f"{os.environ.get('DOCKER_HOST', 'not set')}.",
-                next="start Docker, or let the lab bring its own engine: ENGINE=lab make …",
+                "No Docker engine answers.", why=why_silent(shutil.which("docker")), next=f"docker version{lab}"
             )
-    if problem := lab_engine.why_not_here():
-        raise Problem(
-            f"No Docker engine answers, and the lab cannot help: {problem.what}", why=problem.why, next=problem.next
-        )
+        if problem := lab_engine.why_not_here():
+            silent = why_silent(shutil.which("docker"))
+            # Its advice may be to take the engine that just did not answer.
+            raise Problem(
+                f"No Docker engine answers, and the lab cannot help: {problem.what}",
+                why=f"{silent}\n{problem.why}",
+                next="docker version" if "ENGINE=host" in problem.next else problem.next,
+            )
     lines = [foretell("lab")] if foretell else []
     if not lab_engine.is_lab() and forced != "lab" and not lab_engine.is_up():
         own = "bringing up the lab's own (`make lab-status` tells about it)"

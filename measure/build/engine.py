@@ -19,7 +19,7 @@ from python_on_whales.exceptions import DockerException
 
 from measure.base.errors import Problem, as_problem
 from measure.base.names import LAB_ENVIRONMENT
-from measure.base.platforms import PLATFORMS, native_platform
+from measure.base.platforms import PLATFORMS, native_platform, normal, short
 from measure.record.records import Environment
 
 #: The builder that is made when the engine's own can neither export OCI nor build for several platforms.
@@ -40,6 +40,8 @@ class Engine:
     builder: str | None  #: name of the buildx builder; None for the client's current one
     driver: str
     platforms: list[str]
+    #: That of the machine that it runs on, which need not be this one.
+    platform: str = field(default_factory=native_platform)
     #: Makes base images available for these platforms before a build; raises Problem for one that cannot be had.
     provide: Callable[..., None] = field(default=lambda names, platforms=PLATFORMS: None)
     #: Hash of the recipe that a base image was built by; None for one from a registry.
@@ -67,7 +69,7 @@ class Engine:
 
         Raises Problem for what is no name of a folder, and for the lab's name on another engine.
         """
-        return environment_of(self.kind)
+        return environment_of(self.kind, self.platform)
 
 
 @as_problem.register
@@ -81,9 +83,9 @@ def _(error: httpx.HTTPError) -> Problem:
     return Problem("A service does not answer.", why=str(error), next="make lab-status")
 
 
-def environment_of(kind: str) -> str:
-    """Name of the folder in results/ for an engine of this kind, "lab" or "host": see `Engine.environment`."""
-    default = LAB_ENVIRONMENT if kind == "lab" else f"dockerhub-{native_platform().split('/')[1]}"
+def environment_of(kind: str, platform: str | None = None) -> str:
+    """Folder in results/ for a kind of engine, "lab" or "host", on a platform or this one: see `Engine.environment`."""
+    default = LAB_ENVIRONMENT if kind == "lab" else f"dockerhub-{short(platform or native_platform())}"
     name = os.environ.get("ENVIRONMENT") or default
     if not re.fullmatch(r"[a-z0-9]+([.-][a-z0-9]+)*", name):
         why = "It becomes a folder of results/: small letters, digits, and - or . between them."
@@ -94,10 +96,13 @@ def environment_of(kind: str) -> str:
     return name
 
 
-def docker_json(command: list[str], seconds: int = 20) -> dict | None:
-    """Run a docker command that prints JSON; None when it fails, or does not answer within `seconds`."""
+def docker_json(command: list[str], form: str = "{{json .}}", seconds: int = 20) -> dict | None:
+    """Run a docker command that prints JSON in this form; None when it fails, or does not answer within `seconds`.
+
+    Not `--format json`: clients older than 23.0 take that for a text to print.
+    """
     try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=seconds)
+        result = subprocess.run([*command, "--format", form], capture_output=True, text=True, timeout=seconds)
         return json.loads(result.stdout) if result.returncode == 0 else None
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None
@@ -105,8 +110,24 @@ def docker_json(command: list[str], seconds: int = 20) -> dict | None:
 
 def server_version(binary: str) -> str | None:
     """Version of the engine that a client reaches, or None."""
-    answer = docker_json([binary, "version", "--format", "json"])
-    return ((answer or {}).get("Server") or {}).get("Version")
+    return ((docker_json([binary, "version"]) or {}).get("Server") or {}).get("Version")
+
+
+def why_silent(binary: str | None) -> str:
+    """Why a client reaches no engine, in its own words."""
+    if binary is None:
+        return "docker is not installed."
+    try:
+        told = subprocess.run([binary, "version"], capture_output=True, text=True, timeout=20).stderr.strip()
+    except (OSError, subprocess.TimeoutExpired) as error:
+        told = str(error)
+    return f"{told}\ndocker is {binary}; DOCKER_HOST is {os.environ.get('DOCKER_HOST', 'not set')}.".strip()
+
+
+def platform_of(info: dict) -> str:
+    """The platform of the machine that an engine runs on, by what `docker info` says."""
+    found = info.get("OSType"), info.get("Architecture")
+    return normal("/".join(found)) if all(found) else native_platform()
 
 
 def image_ids(engine: Engine, names: Collection[str]) -> dict[str, str]:
@@ -138,7 +159,7 @@ def builders_platforms(binary: str, builder: str | None, *, start: bool) -> set[
     options = [*([builder] if builder else []), *(["--bootstrap"] if start else [])]
     nodes = subprocess.run([binary, "buildx", "inspect", *options], capture_output=True, text=True)
     listed = [line.partition(":")[2] for line in nodes.stdout.splitlines() if line.strip().startswith("Platforms:")]
-    return {p.strip().rstrip("*") for line in listed for p in line.split(",")}
+    return {normal(p.strip().rstrip("*")) for line in listed for p in line.split(",")}
 
 
 def buildx_version(docker: DockerClient) -> str:
@@ -157,15 +178,16 @@ def cpu() -> str:
 
 
 def describe(engine: Engine) -> Environment:
-    """Describe the machine and the engine that records are measured with."""
-    info = docker_json([*engine.docker.client_config.client_call, "info", "--format", "json"]) or {}
+    """Describe the machine that records are measured on, which is the engine's, and the engine."""
+    info = docker_json([*engine.docker.client_config.client_call, "info"]) or {}
+    kernel = info.get("KernelVersion") or machine.release()
     return Environment(
         name=engine.environment,
-        platform=native_platform(),
-        cpu=cpu(),
-        cores=os.cpu_count() or 1,
-        memory_bytes=psutil.virtual_memory().total,
-        system=f"{machine.system()} {machine.release()}",
+        platform=engine.platform,
+        cpu=cpu() if kernel == machine.release() else info.get("Architecture", "unknown"),
+        cores=info.get("NCPU") or os.cpu_count() or 1,
+        memory_bytes=info.get("MemTotal") or psutil.virtual_memory().total,
+        system=f"{(info.get('OSType') or machine.system()).capitalize()} {kernel}",
         engine=engine.version,
         buildx=engine.buildx,
         builder_driver=engine.driver,

@@ -11,7 +11,7 @@ from collections.abc import Collection
 from python_on_whales import DockerClient
 
 from measure.base.errors import Problem, say
-from measure.base.platforms import narrow, native_platform
+from measure.base.platforms import narrow
 from measure.build.engine import (
     BUILDER_NAME,
     Engine,
@@ -19,18 +19,21 @@ from measure.build.engine import (
     buildx_version,
     docker_json,
     driver,
+    platform_of,
     server_version,
 )
 
 
-def _builder(docker: DockerClient, binary: str, *, create: bool) -> tuple[str | None, str]:
-    """The builder to use, and its driver. Makes one when the engine's own can neither export OCI nor cross-build."""
+def _builder(docker: DockerClient, info: dict, *, create: bool) -> tuple[str | None, str]:
+    """The builder to use, and its driver. Makes one when the engine's own can neither export OCI nor cross-build.
+
+    `info` is what `docker info` says of the engine.
+    """
     if name := os.environ.get("BUILDER"):
         return name, driver(docker, name)
     current = docker.buildx.inspect()
-    if current.driver != "docker":
-        return None, current.driver
-    info = docker_json([binary, "info", "--format", "json"]) or {}
+    if current.driver != "docker":  # chosen by `docker buildx use`: it may be on another machine
+        return current.name, current.driver
     if any("containerd.snapshotter" in value for _, value in info.get("DriverStatus") or []):
         return None, "docker"
     if not any(builder.name == BUILDER_NAME for builder in docker.buildx.list()):
@@ -58,13 +61,14 @@ def host_engine(platforms: Collection[str], *, create_builder: bool) -> Engine |
                 f"Docker has no {plugin} here.", why=f"`docker {plugin} version` fails.", next=f"install {package}"
             )
     docker = DockerClient(client_call=[binary])
-    name, driver = _builder(docker, binary, create=create_builder)
+    info = docker_json([binary, "info"]) or {}
+    name, driver = _builder(docker, info, create=create_builder)
     supported = builders_platforms(binary, name, start=create_builder)
 
     @functools.cache
     def digest(image: str) -> str | None:
-        command = [binary, "buildx", "imagetools", "inspect", image, "--format", "{{json .Manifest}}"]
-        return (docker_json(command) or {}).get("digest")
+        command = [binary, "buildx", "imagetools", "inspect", image]
+        return (docker_json(command, "{{json .Manifest}}") or {}).get("digest")
 
     return Engine(
         docker=docker,
@@ -73,6 +77,7 @@ def host_engine(platforms: Collection[str], *, create_builder: bool) -> Engine |
         buildx=buildx_version(docker),
         builder=name,
         driver=driver,
-        platforms=narrow(supported or {native_platform()}, platforms),
+        platforms=narrow(supported or {platform_of(info)}, platforms),
+        platform=platform_of(info),
         digest=digest,
     )

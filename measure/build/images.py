@@ -17,16 +17,14 @@ import psutil
 from python_on_whales.exceptions import DockerException
 from tenacity import Retrying, retry_if_exception, stop_after_attempt
 
-from measure.base.dockerfiles import base_image
 from measure.base.errors import Problem, say
 from measure.base.files import cache_folder, write_whole
-from measure.base.platforms import native_platform
+from measure.base.platforms import normal, short
 from measure.build.engine import STILLBORN, Engine
 from measure.build.lab_engine import end_orphaned_builds
 from measure.build.layout import blob, keep, layout, layout_in_use
 from measure.steps.compose import Step, Variant
 from measure.steps.copying import clean_copy
-from measure.steps.inputs import ignore_file, offered_sha256
 from measure.weigh.layers import read_layer
 from measure.weigh.oci import Image, manifest_of, read_image
 
@@ -187,9 +185,8 @@ def build(
         if remember:
             keep(step, variant, platform, digest)
         progress("weighing")
-        base = base_image(variant.dockerfile, variant.target)
-        layers = base_layers(engine, base, platform) if base else []
-        return read_image(layout(), digest).on(layers)
+        layers = base_layers(engine, variant.base_image, platform) if variant.base_image else []
+        return read_image(layout(), digest, platform).on(layers)
 
 
 _one_at_a_time = threading.Lock()
@@ -209,17 +206,18 @@ def base_layers(engine: Engine, name: str, platform: str) -> list[str]:
 def natively(engine: Engine, platform: str) -> bool:
     """Is the machine that builds for a platform one of that platform itself?
 
-    This machine builds, or else a node of the builder that the user chose: then an image is built on it that says.
+    The engine's builds, or else a node of the builder that the user chose: then an image is built on it that says.
     """
     if not engine.chosen:
-        return platform == native_platform()
+        return platform == engine.platform
     with _one_at_a_time:
         if platform not in engine.nodes:
             dockerfile = "FROM scratch\nARG BUILDPLATFORM\nLABEL node=$BUILDPLATFORM\n"
             with layout_in_use(), _small_build({"Dockerfile": dockerfile}) as file:
                 digest = _export(engine, file, "small", platform, lambda _: None)
                 config = manifest_of(layout(), digest)["config"]["digest"]
-                engine.nodes[platform] = json.loads(blob(config).read_text())["config"]["Labels"]["node"]
+                labels = json.loads(blob(config).read_text())["config"]["Labels"]
+                engine.nodes[platform] = normal(labels["node"])
     return engine.nodes[platform] == platform
 
 
@@ -228,7 +226,7 @@ def context_bytes(engine: Engine, step: Step, variant: Variant) -> int:
 
     What the builder said of the same files and the same rules before comes from the cache.
     """
-    cached = cache_folder() / "contexts" / offered_sha256(variant)
+    cached = cache_folder() / "contexts" / variant.offered_sha256
     try:
         return int(cached.read_text())
     except (OSError, ValueError):
@@ -243,13 +241,13 @@ def context_listing(engine: Engine, step: Step, variant: Variant) -> list[tuple[
     Found by a two-line Dockerfile of which nothing but the context can come: FROM scratch, COPY . /.
     """
     files = {"Dockerfile": "FROM scratch\nCOPY . /\n"}
-    if ignore := ignore_file(variant):
+    if variant.ignore is not None:
         # The builder looks beside the Dockerfile first, so this one wins over the context's own.
-        files["Dockerfile.dockerignore"] = ignore.read_text()
+        files["Dockerfile.dockerignore"] = variant.ignore
     with layout_in_use(), clean_copy(step.folder) as copy:
         context = copy / variant.context.relative_to(step.folder)
         with _small_build(files, context) as file:
-            digest = _export(engine, file, "small", native_platform(), lambda _: None)
+            digest = _export(engine, file, "small", engine.platform, lambda _: None)
         layers = manifest_of(layout(), digest)["layers"]
         entries = [entry for layer in layers for entry in read_layer(blob(layer["digest"])).entries]
     return [(entry.path, entry.size) for entry in entries if entry.kind == "file"]
@@ -261,7 +259,7 @@ def build_text(engine: Engine, dockerfile: str, progress: Callable[[str], None],
     `settings` are those of a bake target, like `target`. Returns what the builder printed. Raises BuildError.
     """
     with _small_build({"Dockerfile": dockerfile}, **settings) as file:
-        return _bake(engine, file, "small", native_platform(), progress, output="type=cacheonly")[1]
+        return _bake(engine, file, "small", engine.platform, progress, output="type=cacheonly")[1]
 
 
 def weigh_text(
@@ -279,15 +277,15 @@ def weigh_text(
     """
     with layout_in_use():
         with _small_build({"Dockerfile": dockerfile}, context, **settings) as file:
-            digest = _export(engine, file, "small", native_platform(), progress)
+            digest = _export(engine, file, "small", engine.platform, progress)
         progress("weighing")
-        return read_image(layout(), digest).on(base_layers(engine, base, native_platform()) if base else [])
+        return read_image(layout(), digest).on(base_layers(engine, base, engine.platform) if base else [])
 
 
 def load_text(engine: Engine, dockerfile: str, name: str, *, context: Path | None = None) -> None:
     """Build a Dockerfile given as text, natively, into the engine's own store under this name. Raises BuildError."""
     with _small_build({"Dockerfile": dockerfile}, context) as file:
-        _bake(engine, file, "small", native_platform(), lambda _: None, output="type=docker", tags=name)
+        _bake(engine, file, "small", engine.platform, lambda _: None, output="type=docker", tags=name)
 
 
 @contextlib.contextmanager
@@ -304,7 +302,7 @@ def _small_build(files: dict[str, str], context: Path | None = None, **settings:
 
 def tag(step: Step, variant: Variant, platform: str) -> str:
     """The name that a variant's image for a platform has in the engine's own store."""
-    return f"{step.name}:{variant.name}-{platform.split('/')[1]}"
+    return f"{step.name}:{variant.name}-{short(platform)}"
 
 
 def load_into_engine(
@@ -341,7 +339,7 @@ def changed_base(engine: Engine, name: str) -> Iterator[str]:
     """
     changed = f"measure-base:{uuid.uuid4().hex}"
     with _small_build({"Dockerfile": f"FROM {name}\nRUN echo {changed} > /etc/measure-base\n"}) as file:
-        _bake(engine, file, "small", native_platform(), lambda _: None, output="type=docker", tags=changed)
+        _bake(engine, file, "small", engine.platform, lambda _: None, output="type=docker", tags=changed)
     try:
         yield changed
     finally:

@@ -14,6 +14,7 @@ from python_on_whales import DockerClient
 
 from lab import bases, fresh, lifecycle, processes, recipe, services, sources
 from lab.config import Lab
+from measure.base.errors import Problem
 from measure.base.platforms import PLATFORMS, narrow
 from measure.build.engine import Engine, builders_platforms, buildx_version, driver, server_version
 
@@ -60,7 +61,9 @@ def lab_engine(platforms: Collection[str]) -> Engine:
     return engine
 
 
-why_not_here = lifecycle.why_not_here
+def why_not_here() -> Problem | None:
+    """The reason why this machine cannot run the lab now, or None when it can."""
+    return lifecycle.why_not_here() or lifecycle.other_engine(Lab.from_environment())
 
 
 def is_lab() -> bool:

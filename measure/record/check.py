@@ -11,10 +11,10 @@ from lab.recipe import recipe_of
 from measure.base.errors import Problem
 from measure.base.files import shown
 from measure.base.names import LAB_ENVIRONMENT
-from measure.base.platforms import PLATFORMS
+from measure.base.platforms import PLATFORMS, in_file
 from measure.record.records import Record, load, load_environment, record_files, record_path
 from measure.steps.compose import Step, Variant, all_measured
-from measure.steps.inputs import Inputs, inputs_of
+from measure.steps.inputs import Inputs
 
 #: Stale: what it was built from changed. Missing: there should be one. Orphaned: it is of a variant that is no more.
 #: Invalid: the file is no record.
@@ -76,8 +76,11 @@ def expected(environment: str, steps: list[Step]) -> Iterator[tuple[Step, Varian
     for step in steps:
         platforms = list(PLATFORMS)
         if environment != LAB_ENVIRONMENT:
-            there = [path.stem for path in record_files(environment) if path.parent.name == step.name]
-            platforms = [p for p in PLATFORMS if any(stem.endswith(p.replace("/", "-")) for stem in there)]
+            there = {
+                path.stem.rpartition(".")[2] for path in record_files(environment) if path.parent.name == step.name
+            }
+            platforms = [p for p in PLATFORMS if in_file(p) in there]
+            platforms += sorted(name.replace("-", "/") for name in there - {in_file(p) for p in PLATFORMS})
         for variant in step.variants:
             for platform in variant.platforms(platforms):
                 yield step, variant, platform
@@ -107,7 +110,7 @@ def check(environment: str, steps: list[Step] | None = None) -> list[Finding]:
             continue
         key = (step.name, variant.name)
         if key not in inputs:
-            inputs[key] = inputs_of(step, variant, recipe)
+            inputs[key] = variant.inputs(recipe)
         elsewhere = "" if record.path == path else f"it is the record of {shown(record.path)}"
         if why := elsewhere or why_stale(record, inputs[key]) or _unintended(record, variant):
             found.append(Finding("stale", path, why, again))

@@ -19,6 +19,7 @@ from measure.base.errors import Problem, say
 from measure.base.files import RESULTS, cache_folder, shown, write_whole
 from measure.base.model import Strict
 from measure.base.names import LAB_ENVIRONMENT
+from measure.base.platforms import in_file
 from measure.record import methods
 from measure.record.enough import Compared, Rule
 from measure.steps.inputs import Inputs
@@ -233,7 +234,7 @@ class Environment(Strict):
 
 def record_path(environment: str, step: str, variant: str, platform: str) -> Path:
     """Path of a record, like results/lab-amd64/step-1-kiss/slim.linux-arm64.json."""
-    return RESULTS / environment / step / f"{variant}.{platform.replace('/', '-')}.json"
+    return RESULTS / environment / step / f"{variant}.{in_file(platform)}.json"
 
 
 def environment_path(environment: str) -> Path:

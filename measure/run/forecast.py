@@ -6,7 +6,6 @@ import time
 from dataclasses import dataclass, field
 
 from measure.base import progress
-from measure.base.dockerfiles import external_images
 from measure.base.platforms import PLATFORMS, asked_for, native_platform
 from measure.base.progress import expected, roughly, source
 from measure.build import lab_engine
@@ -33,7 +32,7 @@ class Forecast:
 
     def tell(self, kind: str) -> str:
         """What an engine of this kind, host or lab, will do, and about how long that takes where it is known."""
-        images = sorted({name for variant in self.step.variants for name in external_images(variant.dockerfile)})
+        images = sorted({name for variant in self.step.variants for name in variant.external_images})
         missing = lab_engine.missing_bases(images) if kind == "lab" else []
         pairs = [(v, platform) for v in self.step.variants for platform in v.platforms(asked_for())]
         built = all(latest(self.step, *pair) for pair in pairs)

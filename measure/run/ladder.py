@@ -22,7 +22,7 @@ from rich.table import Table
 from measure.base.errors import Problem, as_problem
 from measure.base.files import ROOT, cache_folder, write_whole
 from measure.base.model import Strict
-from measure.base.platforms import PLATFORMS, native_platform
+from measure.base.platforms import PLATFORMS
 from measure.base.units import duration
 from measure.build.engine import Engine
 from measure.record import plan
@@ -138,8 +138,8 @@ def _no_times(engine: Engine, step: Step) -> str:
     """Why a step is not timed; '' when it is."""
     if not _plan(step).exists():
         return "times: no plan in measure/record/timings/"
-    if native_platform() not in engine.platforms:
-        return f"times: they are taken on {native_platform()} alone"
+    if engine.platform not in engine.platforms:
+        return f"times: they are taken on {engine.platform} alone"
     return ""
 
 

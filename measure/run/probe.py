@@ -35,7 +35,6 @@ from tenacity import (
 )
 
 from measure.base.errors import Problem, say
-from measure.base.platforms import native_platform
 from measure.base.progress import ending
 from measure.build.engine import STILLBORN, Engine
 from measure.steps.compose import Variant
@@ -113,7 +112,7 @@ def dependencies(engine: Engine, variant: Variant) -> Iterator[tuple[list[str], 
     if not variant.depends_on:
         yield [], []
         return
-    engine.provide(variant.images, [native_platform()])
+    engine.provide(variant.images, [engine.platform])
     docker = _compose(
         engine,
         compose_files=[variant.context / "compose.yaml"],
@@ -337,7 +336,7 @@ def ask(engine: Engine, image: str, variant: Variant, platform: str, seconds: fl
 
     Raises Problem, with the container's last output, when it does not answer within `seconds`.
     """
-    options = {} if platform == native_platform() else _kept_bytecode(engine, image)
+    options = {} if platform == engine.platform else _kept_bytecode(engine, image)
     with running(engine, image, variant, platform, **options) as (container, url):
         try:
             first = wait_for(url, seconds)

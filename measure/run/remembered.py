@@ -17,7 +17,6 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, ValidationError
 
-from measure.base.dockerfiles import external_images
 from measure.base.files import write_whole
 from measure.base.model import Strict
 from measure.build.engine import Engine, image_ids
@@ -28,7 +27,7 @@ from measure.record.check import as_intended
 from measure.record.records import Record
 from measure.run.probe import Answer
 from measure.steps.compose import Step, Variant
-from measure.steps.inputs import Inputs, inputs_of, offered_sha256
+from measure.steps.inputs import Inputs, inputs_of
 from measure.weigh.layers import reader_version
 
 #: For so long. After a day the builder is asked for everything anew, and what is meant to fail is tried again.
@@ -70,7 +69,7 @@ class Memory:
     @classmethod
     def of(cls, engine: Engine, step: Step) -> Memory:
         """Looks into the engine, once for all images."""
-        names = {name for variant in step.variants for name in external_images(variant.dockerfile)}
+        names = {name for variant in step.variants for name in variant.external_images}
         if not step.experiment:
             names |= {tag(step, step.recommended, platform) for platform in engine.platforms}
         return cls(engine, step, image_ids(engine, sorted(names)))
@@ -100,7 +99,7 @@ class Memory:
         """Where a build is remembered; None where a registry does not say which base image it has."""
         engine = self.engine
         # Some builders take a base image from the engine's own store, whatever a registry has under its name now.
-        bases = [(engine.digest(name), self.images.get(name)) for name in external_images(variant.dockerfile)]
+        bases = [(engine.digest(name), self.images.get(name)) for name in variant.external_images]
         if any(digest is None for digest, _ in bases):
             return None
         by = [engine.environment, engine.kind, engine.builder, engine.driver, engine.version, engine.buildx]
@@ -153,8 +152,8 @@ class Memory:
 
         None where a registry does not say which image that is.
         """
-        others = [self.engine.digest(name) for name in variant.images]
-        return None if None in others else _hash([offered_sha256(variant), self.step.compose_file.read_text(), others])
+        others, files = [self.engine.digest(name) for name in variant.images], self.step.now(variant).offered_sha256
+        return None if None in others else _hash([files, self.step.compose_file.read_text(), others])
 
 
 def _hash(value: object) -> str:

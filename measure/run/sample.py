@@ -20,10 +20,9 @@ from pathlib import Path
 
 import httpx
 
-from measure.base.dockerfiles import external_images
 from measure.base.errors import Problem, say
 from measure.base.files import shown
-from measure.base.platforms import native_platform
+from measure.base.platforms import short
 from measure.build import images as builder
 from measure.build.engine import Engine
 from measure.record.plan import Question, change, changed, plan_of
@@ -53,7 +52,7 @@ def build(engine: Engine, step: Step, variant: Variant, **settings: str) -> Time
     log: list[str] = []
     begun = time.monotonic()
     try:
-        builder.load_into_engine(engine, step, variant, native_platform(), log=log, once=True, **settings)
+        builder.load_into_engine(engine, step, variant, engine.platform, log=log, once=True, **settings)
     except builder.BuildError as error:
         raise Problem(
             f"{variant.name} does not build, so nothing of {step.name} was recorded.",
@@ -69,7 +68,7 @@ def build_after(engine: Engine, step: Step, variant: Variant, kind: str) -> Time
         return build(engine, step, variant, **{"no-cache": "true"})
     if kind == "base":
         with ExitStack() as stack:
-            names = external_images(variant.dockerfile)
+            names = variant.external_images
             bases = {name: stack.enter_context(builder.changed_base(engine, name)) for name in names}
             contexts = {f"contexts.{name}": f"docker-image://{new}" for name, new in bases.items()}
             return build(engine, step, variant, **contexts)
@@ -87,7 +86,7 @@ def build_after(engine: Engine, step: Step, variant: Variant, kind: str) -> Time
 
 def _see(engine: Engine, step: Step, variant: Variant, path: str, words: str) -> None:
     """Start a variant's image and ask it. Raises Problem when these words are not in its answer."""
-    platform = native_platform()
+    platform = engine.platform
     with probe.running(engine, builder.tag(step, variant, platform), variant, platform) as (_, url):
         probe.wait_for(url, 60).raise_for_status()
         told = httpx.get(url + path, timeout=60, trust_env=False).text
@@ -117,7 +116,7 @@ LAST_PART = "Python starts, imports, and answers"
 def edit_to_answer(engine: Engine, step: Step, variant: Variant) -> Timed:
     """Change a line of code and have a container that runs already answer with it, by `docker compose up --build`."""
     plan = plan_of(step)
-    image = builder.tag(step, variant, native_platform())
+    image = builder.tag(step, variant, engine.platform)
     with (
         clean_copy(step.folder) as folder,
         probe.project(engine, folder, variant.service, image) as project,
@@ -145,7 +144,7 @@ def watch(engine: Engine, step: Step, times: int) -> list[float]:
     """Change a line of code under `docker compose watch` and have the running container answer with it; seconds."""
     plan = plan_of(step)
     samples = []
-    image = f"{step.name}:{plan.watch.removeprefix(f'{step.name}-')}-{native_platform().split('/')[1]}"
+    image = f"{step.name}:{plan.watch.removeprefix(f'{step.name}-')}-{short(engine.platform)}"
     with (
         clean_copy(step.folder) as folder,
         probe.project(engine, folder, plan.watch, image) as project,
@@ -170,7 +169,7 @@ def import_time(engine: Engine, step: Step, variant: Variant, module: str) -> fl
     """Seconds that importing a module takes in a new container of a variant, as its own interpreter measures them."""
     script = f"import time; begun = time.perf_counter(); import {module}; print(time.perf_counter() - begun)"
     with probe.named_container(engine) as known_as:
-        image = builder.tag(step, variant, native_platform())
+        image = builder.tag(step, variant, engine.platform)
         options = {"remove": True, "pull": "never", "read_only": True, "envs": variant.environment}
         return float(engine.docker.run(image, ["python", "-c", script], **options, **known_as))
 
@@ -180,7 +179,7 @@ def start(engine: Engine, step: Step, variant: Variant, question: Question | Non
 
     What it depends on runs already. The first answer to the question only warms up; the second one counts.
     """
-    platform = native_platform()
+    platform = engine.platform
     image = builder.tag(step, variant, platform)
     begun: list[float] = []
     with probe.running(engine, image, variant, platform, when_run=lambda: begun.append(time.monotonic())) as (_, url):
@@ -193,7 +192,7 @@ def start(engine: Engine, step: Step, variant: Variant, question: Question | Non
 
 def memory(engine: Engine, step: Step, variant: Variant) -> dict[str, float]:
     """Start a variant's image, and ask it a thousand times; returns bytes: `memory-idle` and `memory-loaded`."""
-    platform = native_platform()
+    platform = engine.platform
     image = builder.tag(step, variant, platform)
     with probe.running(engine, image, variant, platform, healthcheck=False) as (container, url):
         probe.wait_for(url, 60).raise_for_status()

@@ -53,6 +53,8 @@ class Sitting:
     found: dict[tuple[str, str], Outcome] = field(default_factory=dict)
     #: What the recommended one answers, by platform. Asking it for the result raises Problem when it did not answer.
     answers: dict[str, Future[Answer]] = field(default_factory=dict)
+    #: The engine's own platform.
+    native: str = field(default_factory=lambda: native_platform())
     _building: dict[Future[Outcome], Pair] = field(default_factory=dict)
     #: The pairs whose base images are not there yet, or that wait for a core.
     _waiting: list[Pair] = field(default_factory=list)
@@ -71,7 +73,7 @@ class Sitting:
 
         Raises what `provide` raises, for the other platforms once everything native is known.
         """
-        native = [pair for pair in self.pairs if pair[1] == native_platform()]
+        native = [pair for pair in self.pairs if pair[1] == self.native]
         first = native or self.pairs
         self._waiting = [pair for pair in self.pairs if pair not in first]
         self.work.provide(first)
@@ -124,7 +126,7 @@ class Sitting:
 
     def _natively_known(self) -> bool:
         """Is everything known of this machine's own platform, the answer too? Notes since when."""
-        here = native_platform()
+        here = self.native
         pairs = [(variant.name, platform) for variant, platform in self.pairs if platform == here]
         answered = here not in self.answers or self.answers[here].done()
         if not pairs or not answered or any(pair not in self.found for pair in pairs):

@@ -12,11 +12,10 @@ from typing import Any
 from rich.markup import escape
 
 from measure.base import progress
-from measure.base.dockerfiles import external_images
 from measure.base.errors import Problem, console, say
 from measure.base.files import RESULTS, cache_folder, check_disk, shown
 from measure.base.names import ORIGIN_LABEL
-from measure.base.platforms import ARCHITECTURES, native_platform
+from measure.base.platforms import normal
 from measure.build import images as builder
 from measure.build.engine import Engine, describe
 from measure.build.images import BuildError, scrub
@@ -111,7 +110,8 @@ def weighed(
 
     `settings` are those of `build`.
     """
-    inputs = inputs_of(step, variant, engine.recipe)
+    variant = step.now(variant)  # read once, for all that is recorded of it
+    inputs = variant.inputs(engine.recipe)
     common = {
         "environment": engine.environment,
         "step": step.name,
@@ -121,7 +121,7 @@ def weighed(
         "inputs_sha256": inputs.sha256,
         "inputs": inputs,
     }
-    images = external_images(variant.dockerfile)
+    images = variant.external_images
 
     def origin(labels: dict[str, str]) -> Provenance:
         return provenance(engine, images, platform, step.command, labels)
@@ -203,10 +203,10 @@ def provide_bases(engine: Engine, pairs: list[tuple[Variant, str]]) -> None:
     """
     needed: dict[str, set[str]] = {}
     for variant, platform in pairs:
-        for name in external_images(variant.dockerfile):
+        for name in variant.external_images:
             needed.setdefault(name, set()).add(platform)
         for name in variant.images if variant.name == RECOMMENDED else []:
-            needed.setdefault(name, set()).add(native_platform())
+            needed.setdefault(name, set()).add(engine.platform)
     for platforms in {frozenset(platforms) for platforms in needed.values()}:
         engine.provide(sorted(name for name, some in needed.items() if some == platforms), platforms)
 
@@ -271,7 +271,7 @@ def measure_step(
 
 def _print_native(step: Step, sitting: Sitting) -> None:
     """The table of this machine's own platform, and what its image answers; a failure to answer is told in the end."""
-    native = native_platform()
+    native = sitting.native
     out.print(table(step, [outcome.record for outcome in sitting.outcomes], [native]))
     answer = sitting.answers.get(native)
     if answer and not answer.exception():
@@ -340,10 +340,10 @@ def _start(memory: Memory, outcome: Outcome, *, again: bool) -> probe.Answer:
 def _check_machine(variant: Variant, platform: str, answer: probe.Answer) -> None:
     """Raises Problem when an image answers from another processor than it was built for."""
     machine = answer.start.get("machine", "")
-    if machine and f"linux/{ARCHITECTURES.get(machine, machine)}" != platform:
+    if machine and normal(machine).split("/")[1] != platform.split("/")[1]:
         raise Problem(
             f"{variant.step}/{variant.name} was built for {platform}, and runs on {machine}.",
-            why=f"One of its base images is another platform's: {', '.join(external_images(variant.dockerfile))}.",
+            why=f"One of its base images is another platform's: {', '.join(variant.external_images)}.",
             next="docker buildx imagetools inspect IMAGE  # which platforms has it?",
         )
 
@@ -377,5 +377,5 @@ def _sitting(
         early=early,
         stop=builder.stop_clients,
     )
-    sitting = Sitting(work, pairs)
+    sitting = Sitting(work, pairs, native=engine.platform)
     return sitting

@@ -21,7 +21,6 @@ from pathlib import Path
 from rich.table import Table
 
 from measure.base.errors import Problem, say
-from measure.base.platforms import native_platform
 from measure.base.units import duration, megabytes
 from measure.build import images as builder
 from measure.build.engine import Engine, cpu
@@ -46,7 +45,7 @@ def _records(engine: Engine, step: Step, variants: list[Variant]) -> dict[str, R
     """The variants' records. Raises Problem when one of them is not of what is in the folder now."""
     found = {}
     for variant in variants:
-        record = load(record_path(engine.environment, step.name, variant.name, native_platform()))
+        record = load(record_path(engine.environment, step.name, variant.name, engine.platform))
         if record is None or record.inputs_sha256 != inputs_of(step, variant, engine.recipe).sha256:
             raise Problem(
                 f"{variant.name} has no record of what is in the folder now.",
@@ -195,7 +194,7 @@ class Sitting:
 
 def _keeps(engine: Engine, step: Step, plan: Plan, name: str) -> bool:
     """Has the record of a variant the comparisons that a page shows of it, whenever they were made?"""
-    record = load(record_path(engine.environment, step.name, name, native_platform()))
+    record = load(record_path(engine.environment, step.name, name, engine.platform))
     compared = (record and record.time and record.time.compared) or {}
     return {*plan.apart[name]} <= {*compared}
 
@@ -221,7 +220,7 @@ def _sitting(engine: Engine, step: Step, only: str | None) -> Sitting:
     named = {name for some in plan.time.values() for name in some}
     variants = [
         v for v in step.variants
-        if v.name in named and not v.teaching.fails_with and v.platforms([native_platform()])
+        if v.name in named and not v.teaching.fails_with and v.platforms([engine.platform])
     ]  # fmt: skip
     if not variants:
         raise Problem(

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import ValidationError
+from pydantic import ValidationError, field_validator
 
+from measure.base import dockerfiles
+from measure.base.dockerfiles import Dockerfile
 from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.base.model import Strict
-from measure.base.platforms import PLATFORMS
+from measure.base.platforms import PLATFORMS, normal
+from measure.steps.inputs import File, Inputs, described, git_files, hash_of, ignore_rules
 
 RECOMMENDED = "recommended"
 #: The one in C, where PyYAML has it: pages read compose files many times.
@@ -37,10 +42,18 @@ class Teaching(Strict):
     #: False for a build that takes minutes under emulation, where it teaches nothing that another one does not.
     emulate: bool = True
 
+    @field_validator("platforms")
+    @classmethod
+    def _by_one_name(cls, platforms: list[str] | None) -> list[str] | None:
+        return platforms and [normal(name) for name in platforms]
+
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to build a step: a service of its compose file."""
+    """One way to build a step: a service of its compose file.
+
+    What it is built from is read once, when it is first asked for; `Step.now` reads anew.
+    """
 
     step: str
     name: str
@@ -59,6 +72,68 @@ class Variant:
     def target(self) -> str | None:
         """The stage that is built; None for the last one."""
         return self.build.get("target")
+
+    @cached_property
+    def parsed(self) -> Dockerfile:
+        """Its Dockerfile, with the service's build arguments. One without a value has that of the environment."""
+        given = self.build.get("args") or {}
+        pairs = given.items() if isinstance(given, dict) else ((*one.split("=", 1), None)[:2] for one in given)
+        values = {key: os.environ.get(key) if value is None else value for key, value in pairs}
+        return dockerfiles.read(self.dockerfile, {key: str(one) for key, one in values.items() if one is not None})
+
+    @property
+    def external_images(self) -> list[str]:
+        """The images from a registry that its build needs."""
+        return self.parsed.external_images
+
+    @cached_property
+    def base_image(self) -> str | None:
+        """The image from a registry that it stands on; None for one that begins with nothing."""
+        return self.parsed.base_image(self.target)
+
+    @cached_property
+    def ignore(self) -> str | None:
+        """Text of the ignore file that counts: that of the Dockerfile, else that of the context, else None.
+
+        Rule: Docker's build documentation, "Filename and location" of ignore files.
+        """
+        own = self.dockerfile.with_name(f"{self.dockerfile.name}.dockerignore")
+        found = (path for path in (own, self.context / ".dockerignore") if path.exists())
+        return next((path.read_text() for path in found), None)
+
+    @cached_property
+    def _files(self) -> list[File]:
+        return described(self.context, git_files(self.context))
+
+    @cached_property
+    def context_files(self) -> list[File]:
+        """What its build context offers: the files that git would give and the ignore file lets through."""
+        rules = ignore_rules(self.ignore or "")
+        return [file for file in self._files if not rules.match_file(file[0])]
+
+    @property
+    def offered_sha256(self) -> str:
+        """Hash of all that decides what its build context offers: all the context's files, and the rules."""
+        return hash_of([self._files, self.ignore])
+
+    def inputs(self, recipe: Callable[[str], str | None]) -> Inputs:
+        """Hash what its build depends on. `recipe` gives the hash of a base image's recipe, or None.
+
+        Raises Problem for build options whose files are not looked at.
+        """
+        if "additional_contexts" in self.build or "dockerfile_inline" in self.build:
+            raise Problem(
+                f"{self.service} uses build options that records cannot vouch for.",
+                why="additional_contexts and dockerfile_inline are not among the inputs that are hashed.",
+                next=f"use stages in a Dockerfile instead, in {self.step}/",
+            )
+        recipes = {name: recipe(name) for name in self.external_images}
+        return Inputs(
+            dockerfile_sha256=hashlib.sha256(self.parsed.text.encode()).hexdigest(),
+            options_sha256=hash_of(self.build),
+            context_sha256=hash_of(self.context_files),
+            recipes_sha256={name: sha256 for name, sha256 in recipes.items() if sha256},
+        )
 
     def platforms(self, of: Iterable[str] = PLATFORMS) -> list[str]:
         """Those of the given platforms that this variant makes sense on."""
@@ -109,6 +184,10 @@ class Step:
             why=f"Its variants are: {', '.join(variant.name for variant in self.variants)}.",
             next="make steps",
         )
+
+    def now(self, variant: Variant) -> Variant:
+        """The same variant, to be read anew: the folder may have been edited. Raises Problem when it is no more."""
+        return replace(self).variant(variant.name)
 
     @property
     def command(self) -> str:

@@ -8,18 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import posixpath
+import re
 import stat
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pathspec import PathSpec
 
-from measure.base.dockerfiles import external_images
-from measure.base.errors import Problem
+from measure.base.errors import Problem, say
+from measure.base.files import ROOT
 from measure.base.model import Strict
-from measure.steps.compose import Step, Variant
+
+if TYPE_CHECKING:
+    from measure.steps.compose import Step, Variant
+
+#: A file of a context: its name, whether it is executable, and the SHA-256 of its content, or where a link leads.
+File = tuple[str, bool, str]
 
 
 class Inputs(Strict):
@@ -34,12 +43,12 @@ class Inputs(Strict):
     @property
     def sha256(self) -> str:
         """All of them as one."""
-        return _hash(self.model_dump())
+        return hash_of(self.model_dump())
 
     @property
     def own_sha256(self) -> str:
         """What a step brings itself, as one: its Dockerfile, options and context, whatever its base images are."""
-        return _hash(self.model_dump(exclude={"recipes_sha256"}))
+        return hash_of(self.model_dump(exclude={"recipes_sha256"}))
 
     def changes(self, other: Inputs) -> list[str]:
         """What differs in `other`, in words."""
@@ -56,31 +65,47 @@ class Inputs(Strict):
         return words
 
 
-def _hash(value: object) -> str:
+def hash_of(value: object) -> str:
+    """SHA-256 of a value as JSON."""
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def git_files(folder: Path) -> list[Path]:
-    """The files below a folder that git has or would take, relative to it; without git or a repository, all files."""
-    try:
-        listed = subprocess.run(
-            ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
-            cwd=folder, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-    except (subprocess.CalledProcessError, FileNotFoundError):
-        return sorted(path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    names = sorted({name for name in listed.stdout.split("\0") if name})
-    return [Path(name) for name in names if (folder / name).is_file()]
+    """The files and symbolic links below a folder that git has or would take, relative to it.
 
-
-def ignore_file(variant: Variant) -> Path | None:
-    """The ignore file that counts for a variant: that of its Dockerfile, else that of the context, else none.
-
-    Rule: Docker's build documentation, "Filename and location" of ignore files.
+    Without git or a repository all of them; that is said once where the folder is one of this project. Raises Problem
+    when git refuses to tell.
     """
-    own = variant.dockerfile.with_name(f"{variant.dockerfile.name}.dockerignore")
-    candidates = (own, variant.context / ".dockerignore")
-    return next((path for path in candidates if path.exists()), None)
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    environment = {**os.environ, "LC_ALL": "C"}
+    try:
+        listed = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    except FileNotFoundError:
+        return _all_files(folder, "there is no git here")
+    if listed.returncode == 0:
+        names = sorted({name for name in listed.stdout.split("\0") if name})
+        return [Path(name) for name in names if _is_file(folder / name)]
+    if "not a git repository" in listed.stderr:
+        return _all_files(folder, "this is no git repository")
+    advice = re.search(r"^\s*(git config .+)$", listed.stderr, re.MULTILINE)
+    raise Problem(
+        f"git does not say which files {folder.name} has.",
+        why=listed.stderr.strip(),
+        next=advice[1] if advice else f"git -C {folder} status",
+    )
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_symlink() or path.is_file()
+
+
+def _all_files(folder: Path, why: str) -> list[Path]:
+    if folder.is_relative_to(ROOT):
+        _say_once(f"{why}: every file of a folder counts, what tests and editors left there too")
+    return sorted(path.relative_to(folder) for path in folder.rglob("*") if _is_file(path))
+
+
+_say_once = cache(say)
 
 
 def ignore_rules(text: str) -> PathSpec:
@@ -101,52 +126,19 @@ def ignore_rules(text: str) -> PathSpec:
     return PathSpec.from_lines("gitignore", patterns)
 
 
-def context_files(variant: Variant) -> list[Path]:
-    """The files that a variant's build context offers: those that git would give and the ignore file lets through.
-
-    Relative to the context.
-    """
-    found = git_files(variant.context)
-    ignore = ignore_file(variant)
-    if ignore is None:
-        return found
-    rules = ignore_rules(ignore.read_text())
-    return [path for path in found if not rules.match_file(path.as_posix())]
-
-
-def _described(folder: Path, paths: list[Path]) -> list[tuple[str, bool, str]]:
-    """Name, executable or not, and SHA-256 of each of these files of a folder."""
-    return [
-        (
-            path.as_posix(),
-            bool((folder / path).stat().st_mode & stat.S_IXUSR),
-            hashlib.sha256((folder / path).read_bytes()).hexdigest(),
-        )
-        for path in paths
-    ]
-
-
-def offered_sha256(variant: Variant) -> str:
-    """Hash of all that decides what a variant's build context offers: all its files, and the rules."""
-    ignore = ignore_file(variant)
-    return _hash([_described(variant.context, git_files(variant.context)), ignore and ignore.read_text()])
+def described(folder: Path, paths: Iterable[Path]) -> list[File]:
+    """What decides these files of a folder; a symbolic link is where it leads, as in git, and not what is there."""
+    found: list[File] = []
+    for path in paths:
+        full = folder / path
+        if full.is_symlink():
+            found.append((path.as_posix(), False, f"-> {full.readlink()}"))
+            continue
+        executable = bool(full.stat().st_mode & stat.S_IXUSR)
+        found.append((path.as_posix(), executable, hashlib.sha256(full.read_bytes()).hexdigest()))
+    return found
 
 
 def inputs_of(step: Step, variant: Variant, recipe: Callable[[str], str | None]) -> Inputs:
-    """Hash what a variant's build depends on. `recipe` gives the hash of a base image's recipe, or None.
-
-    Raises Problem for build options whose files are not looked at.
-    """
-    if "additional_contexts" in variant.build or "dockerfile_inline" in variant.build:
-        raise Problem(
-            f"{variant.service} uses build options that records cannot vouch for.",
-            why="additional_contexts and dockerfile_inline are not among the inputs that are hashed.",
-            next=f"use stages in a Dockerfile instead, in {step.name}/",
-        )
-    recipes = {name: recipe(name) for name in external_images(variant.dockerfile)}
-    return Inputs(
-        dockerfile_sha256=hashlib.sha256(variant.dockerfile.read_bytes()).hexdigest(),
-        options_sha256=_hash(variant.build),
-        context_sha256=_hash(_described(variant.context, context_files(variant))),
-        recipes_sha256={name: sha256 for name, sha256 in recipes.items() if sha256},
-    )
+    """What a variant's build depends on as its folder is now, whatever was read of it before: see `Variant.inputs`."""
+    return step.now(variant).inputs(recipe)

@@ -10,6 +10,7 @@ import csv
 import hashlib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from email.parser import HeaderParser
 from pathlib import PurePosixPath
@@ -29,6 +30,7 @@ DIRECTORY_DEPTH = 3
 class OsPackage(Strict):
     """An installed package of the distribution, and the bytes of those of its files that are in the image."""
 
+    #: NAME:ARCHITECTURE where it is of another architecture than most, as dpkg calls it.
     name: str
     version: str
     bytes: int | None = None
@@ -97,20 +99,26 @@ def _fields(text: str) -> Iterator[dict[str, str]]:
 
 def _dpkg(files: FileSystem) -> Iterator[OsPackage]:
     status = files.find("var/lib/dpkg/status")
-    for entry in _fields(status.document or "") if status else ():
-        if not entry.get("Status", "").endswith(" installed"):
-            continue
-        name = entry["Package"]
-        names = (name, f"{name}:{entry.get('Architecture')}")
-        lists = (files.find(f"var/lib/dpkg/info/{one}.list") for one in names)
-        listed = next((node.document for node in lists if node and node.document is not None), None)
-        size = None if listed is None else _size(files, listed.splitlines())
-        yield OsPackage(name=name, version=entry["Version"], bytes=size)
+    found = list(_fields(status.document or "")) if status else []
+    entries = [(one, True) for one in found if one.get("Status", "").endswith(" installed")]
     # Images without a package manager keep one file for each package.
     folder = files.find("var/lib/dpkg/status.d")
     for name, node in folder.children.items() if folder else ():
-        for entry in _fields(node.document or "") if not name.endswith(".md5sums") else ():
-            yield OsPackage(name=entry["Package"], version=entry["Version"])
+        entries += [(one, False) for one in _fields(node.document or "") if not name.endswith(".md5sums")]
+    architectures = Counter(one.get("Architecture", "all") for one, _ in entries)
+    del architectures["all"]
+    native = max(architectures, key=architectures.__getitem__, default="")
+    for entry, has_list in entries:
+        name, architecture = entry["Package"], entry.get("Architecture", "all")
+        full = f"{name}:{architecture}"
+        # Where it is there for several architectures, each has a list of its own (dpkg's "Multi-Arch: same").
+        lists = (files.find(f"var/lib/dpkg/info/{one}.list") for one in (full, name))
+        listed = next((node.document for node in lists if node and node.document is not None), None)
+        yield OsPackage(
+            name=name if architecture in (native, "all") else full,
+            version=entry["Version"],
+            bytes=_size(files, listed.splitlines()) if has_list and listed is not None else None,
+        )
 
 
 def _apk(files: FileSystem) -> Iterator[OsPackage]:

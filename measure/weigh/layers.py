@@ -108,7 +108,7 @@ def read_layer(path: Path) -> LayerFacts:
             raise Problem(
                 f"The layer {path.name[:12]} is compressed with zstd.",
                 why="Only gzip, which all official images use, can be read.",
-                next="build with --output type=oci,compression=gzip,force-compression=true",
+                next="docker buildx build --output type=oci,dest=image.tar,compression=gzip,force-compression=true .",
             )
         stream = igzip.IGzipFile(fileobj=raw) if magic[:2] == b"\x1f\x8b" else raw
         try:

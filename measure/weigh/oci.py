@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pydantic import ValidationError
 from measure.base.errors import Problem
 from measure.base.files import cache_folder, write_whole
 from measure.base.model import Strict
+from measure.base.platforms import in_file, normal
 from measure.weigh.contents import Contents, read_contents
 from measure.weigh.filesystem import FileSystem
 from measure.weigh.layers import layer_facts, reader_version
@@ -98,35 +100,65 @@ def _json(layout: Path, digest: str) -> dict[str, Any]:
     return json.loads(content)
 
 
-def manifest_of(layout: Path, digest: str) -> dict[str, Any]:
-    """The manifest with this digest, or that of the only image in the index with this digest.
+def _images(layout: Path, index: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """Platform, '' where it is not said, and digest of each image in an index, those of an index in it included.
 
-    Raises Problem when the layout is damaged, ValueError when an index holds more than one image.
+    What BuildKit attests of an image stands beside it, for the platform unknown/unknown (BuildKit's documentation,
+    "Image attestation storage"); that is none.
+    """
+    for one in index["manifests"]:
+        platform = one.get("platform") or {}
+        of = (one.get("annotations") or {}).get("vnd.docker.reference.type")
+        if of == "attestation-manifest" or platform.get("architecture") == "unknown":
+            continue
+        kind = one.get("mediaType", "")
+        # Only those that are asked for need be there, so that a manifest is not opened.
+        content = {} if kind.endswith(("manifest.v1+json", "manifest.v2+json")) else _json(layout, one["digest"])
+        if "manifests" in content:
+            yield from _images(layout, content)
+        else:
+            words = (platform.get(name) for name in ("os", "architecture", "variant"))
+            yield normal("/".join(filter(None, words))) if platform else "", one["digest"]
+
+
+def manifest_of(layout: Path, digest: str, platform: str = "") -> dict[str, Any]:
+    """The manifest with this digest, or that of the image for a platform in the index with this digest.
+
+    Without a platform the index must hold one image only. Raises Problem when it holds none or several, and when the
+    layout is damaged.
     """
     manifest = _json(layout, digest)
-    if "manifests" in manifest:
-        (only,) = manifest["manifests"]
-        return manifest_of(layout, only["digest"])
-    return manifest
+    if "manifests" not in manifest:
+        return manifest
+    found = list(_images(layout, manifest))
+    fitting = [one for of, one in found if not platform or of in ("", normal(platform))]
+    if len(set(fitting)) != 1:
+        raise Problem(
+            f"{digest[:19]} has {'several images' if fitting else 'no image'}{f' for {platform}' if platform else ''}.",
+            why=f"It is an index of images for: {', '.join(of or 'no platform that it says' for of, _ in found)}.",
+            next="PLATFORMS=linux/amd64 make …  # one that it is for",
+        )
+    return _json(layout, fitting[0])
 
 
-def read_image(layout: Path, digest: str) -> Image:
+def read_image(layout: Path, digest: str, platform: str = "") -> Image:
     """Read the image with this manifest or index digest from an OCI image layout folder.
 
-    An index must hold one image only, as one built for one platform without attestations does. What was read before
-    comes from the cache. Raises Problem when the layout is damaged.
+    Of an index, the image for this platform, or the only one. What was read before comes from the cache. Raises Problem
+    when there is none, and when the layout is damaged.
     """
-    cached = cache_folder() / "layers" / reader_version() / f"image-{digest.split(':')[1]}.json"
+    name = f"image-{digest.split(':')[1]}" + (f".{in_file(platform)}" if platform else "")
+    cached = cache_folder() / "layers" / reader_version() / f"{name}.json"
     try:
         return Image.model_validate_json(cached.read_text())
     except (OSError, ValidationError):
-        image = _read_image(layout, digest)
+        image = _read_image(layout, digest, platform)
         write_whole(cached, image.model_dump_json())
         return image
 
 
-def _read_image(layout: Path, digest: str) -> Image:
-    manifest = manifest_of(layout, digest)
+def _read_image(layout: Path, digest: str, platform: str) -> Image:
+    manifest = manifest_of(layout, digest, platform)
     config = _json(layout, manifest["config"]["digest"])
     history = [entry for entry in config.get("history", []) if not entry.get("empty_layer")]
     facts = []

@@ -8,10 +8,10 @@ and buildx's driver `remote` speaks it to a socket. Between the two stands a rel
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import shutil
-import socket
 import tempfile
 import threading
 import uuid
@@ -46,49 +46,31 @@ services:
 """
 
 
-def _pump(source: socket.socket, target: socket.socket) -> None:
+async def _pump(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
     with suppress(OSError):
-        while data := source.recv(1 << 16):
-            target.sendall(data)
-    with suppress(OSError):
-        target.shutdown(socket.SHUT_WR)
-
-
-def _relay(client: socket.socket, engine_socket: Path) -> None:
-    """Connect a client that speaks gRPC to the BuildKit of an engine, until one of them hangs up."""
-    with client, socket.socket(socket.AF_UNIX) as server:
-        server.connect(str(engine_socket))
-        server.sendall(b"POST /grpc HTTP/1.1\r\nHost: engine\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):  # byte by byte: what follows is the client's
-            head += server.recv(1) or b"\r\n\r\n"
-        if head.startswith(b"HTTP/1.1 101"):
-            back = threading.Thread(target=_pump, args=(server, client), daemon=True)
-            back.start()
-            _pump(client, server)
-            back.join()
+        while data := await source.read(1 << 16):
+            target.write(data)
+            await target.drain()
+        target.write_eof()
 
 
 @contextmanager
 def buildkit_at(path: Path, engine_socket: Path) -> Iterator[str]:
     """The BuildKit of an engine at a socket of its own; yields the address for buildx."""
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(str(path))
-    listener.listen(64)
 
-    def serve() -> None:
-        with suppress(OSError):  # closed
-            while True:
-                client, _ = listener.accept()
-                threading.Thread(target=_relay, args=(client, engine_socket), daemon=True).start()
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        from_engine, to_engine = await asyncio.open_unix_connection(engine_socket)
+        to_engine.write(b"POST /grpc HTTP/1.1\r\nHost: engine\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+        if (await from_engine.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 101"):
+            await asyncio.gather(_pump(reader, to_engine), _pump(from_engine, writer))
+        to_engine.close()
+        writer.close()
 
-    threading.Thread(target=serve, daemon=True).start()
-    try:
-        yield f"unix://{path}"
-    finally:
-        with suppress(OSError):
-            listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, daemon=True).start()
+    asyncio.run_coroutine_threadsafe(asyncio.start_unix_server(relay, path), loop).result(60)
+    yield f"unix://{path}"
+    loop.call_soon_threadsafe(loop.stop)
 
 
 @pytest.fixture(scope="module")
@@ -141,13 +123,8 @@ def built_there(lab: Lab, node: Path, words: str) -> bool:
     return words in shown.stdout
 
 
-def test_the_builder_has_two_nodes(builder):
-    assert builder.builder == NAME
-    assert builder.driver == "remote"
-    assert builder.platforms == list(PLATFORMS)
-
-
 def test_each_platform_is_built_by_its_own_node_and_runs_in_the_engine(builder, nodes, step):
+    assert (builder.builder, builder.driver, builder.platforms) == (NAME, "remote", list(PLATFORMS))
     lab = Lab.from_environment()
     builder.provide(["debian:trixie-slim"])
     nonce = re.search("[0-9a-f]{32}", (step.folder / "Dockerfile").read_text())[0]

@@ -10,11 +10,9 @@ import pytest
 
 from lab import recipe
 from lab.config import Lab
-from measure.base.dockerfiles import external_images
 from measure.base.files import ROOT
 from measure.build import images as builder
 from measure.steps.compose import Step, all_steps, find_step
-from measure.steps.inputs import context_files
 from measure.weigh.oci import read_image
 from tests.conftest import NATIVE, marks, run
 
@@ -194,7 +192,7 @@ def test_the_context_is_what_the_builder_sees(engine):
     for step in all_steps():
         for variant in step.variants:
             theirs = dict(builder.context_listing(engine, step, variant))
-            ours = {str(path): (variant.context / path).stat().st_size for path in context_files(variant)}
+            ours = {name: (variant.context / name).lstat().st_size for name, *_ in variant.context_files}
             assert ours == theirs, variant.name
 
 
@@ -232,13 +230,13 @@ def test_ignore_rules_agree_with_the_builders(engine, tmp_path, rules):
     (folder / ".dockerignore").write_text(rules)
     step = Step(folder.name, folder)
     theirs = {path for path, _ in builder.context_listing(engine, step, step.recommended)}
-    assert {str(path) for path in context_files(step.recommended)} == theirs
+    assert {name for name, *_ in step.recommended.context_files} == theirs
 
 
 READER = """
 import json, resource, sys, time
 from pathlib import Path
-from measure.oci import read_image
+from measure.weigh.oci import read_image
 times = []
 for _ in range(2):
     begun = time.process_time()
@@ -253,7 +251,7 @@ print(json.dumps([image.unpacked_tar_bytes, *times, peak]))
 def test_a_large_image_is_read_quickly_and_in_little_memory(engine, tmp_path):
     """1.2 GB: under 15 s of a processor and 200 MB; under 1 s when nothing changed."""
     step = find_step("step-1")
-    engine.provide(external_images(step.recommended.dockerfile), ["linux/amd64"])
+    engine.provide(step.recommended.external_images, ["linux/amd64"])
     digest = builder.build(engine, step, step.recommended, "linux/amd64", lambda _: None).digest
     result = run(
         sys.executable, "-c", READER, builder.layout(), digest,

@@ -1,37 +1,18 @@
 """extra-moving-complexity: one stage gives the image that three gave, and refuses what they refused."""
 
-import json
 import re
 import time
 from pathlib import Path
 
 import pytest
 
-from measure.base.dockerfiles import external_images
 from measure.build import images as builder
 from measure.build.images import BuildError
 from measure.steps.compose import Step, find_step
-from measure.steps.copying import clean_copy
-from tests.conftest import changed
+from tests.conftest import NATIVE, changed
 
 pytestmark = pytest.mark.study
 STEP = find_step("extra-moving-complexity")
-#: What is installed, as `importlib.metadata` sees it.
-INSTALLED = (
-    "import importlib.metadata as m, json; print(json.dumps({d.name.lower(): d.version for d in m.distributions()}))",
-)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def bases_are_there(engine):
-    engine.provide(sorted({image for v in STEP.variants for image in external_images(v.dockerfile)}), ["linux/amd64"])
-
-
-@pytest.fixture
-def folder():
-    """A copy of the step's folder to change."""
-    with clean_copy(STEP.folder) as copy:
-        yield copy
 
 
 def other_hash(path: Path, package: str) -> str:
@@ -39,37 +20,26 @@ def other_hash(path: Path, package: str) -> str:
     return re.search(rf'name = "{package}"\n.*?hash = "(sha256:\w+)"', path.read_text(), re.DOTALL)[1]
 
 
-def test_no_image_has_poetry_and_all_have_the_same_packages(engine, image):
-    found = [
-        json.loads(engine.docker.run(image(STEP, variant, "linux/amd64"), ["python", "-c", *INSTALLED], remove=True))
-        for variant in STEP.variants
-    ]
-    assert "flask" in found[0]
-    assert not {"poetry", "poetry-core", "pytest"} & set(found[0])
-    # The environment of the neighbour sees no pip; a single stage has that of the base image beside its packages.
-    assert [{name: v for name, v in one.items() if name != "pip"} for one in found] == [found[0]] * len(found)
-
-
 def test_pip_refuses_a_package_that_is_not_the_one_that_was_listed(engine, folder):
     path, copy = folder / "requirements.txt", Step(STEP.name, folder)
     hashes = re.search(r"^flask==.*?(?=^\w)", path.read_text(), re.DOTALL | re.MULTILINE)[0]
     with changed(path, hashes, re.sub(r"sha256:\w{4}", "sha256:0000", hashes)), pytest.raises(BuildError) as failure:
-        builder.load_into_engine(engine, copy, copy.recommended, "linux/amd64")
+        builder.load_into_engine(engine, copy, copy.recommended, NATIVE)
     assert failure.value.line_with("THESE PACKAGES DO NOT MATCH THE HASHES")
 
 
 def test_the_solution_refuses_a_list_that_is_not_the_locks_and_the_recommended_one_does_not_see_it(engine, folder):
     lock, copy = folder / "poetry.lock", Step(STEP.name, folder)
     with changed(lock, other_hash(lock, "flask"), f"sha256:{0:064}"):
-        builder.load_into_engine(engine, copy, copy.recommended, "linux/amd64")
+        builder.load_into_engine(engine, copy, copy.recommended, NATIVE)
         with pytest.raises(BuildError) as failure:
-            builder.load_into_engine(engine, copy, copy.variant("solution"), "linux/amd64")
+            builder.load_into_engine(engine, copy, copy.variant("solution"), NATIVE)
     assert failure.value.line_with("flask==3.1.3 has other hashes")
 
 
 def test_the_solution_leaves_nothing_behind_and_installs_nothing_anew_for_the_tests_packages(engine, docker, folder):
     copy = Step(STEP.name, folder)
-    name = builder.load_into_engine(engine, copy, copy.variant("solution"), "linux/amd64")
+    name = builder.load_into_engine(engine, copy, copy.variant("solution"), NATIVE)
     left = ["ls", "/poetry.lock", "/check_requirements.py"]
     assert docker("run", "--rm", name, *left).stdout == ""
     lock = folder / "poetry.lock"

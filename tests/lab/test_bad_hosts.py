@@ -18,20 +18,23 @@ def test_not_root(lab):
     told(run("unshare", "--user", "sh", "-c", PYTHON_M_LAB_UP), "needs root", "sudo make lab-up")
 
 
-def test_not_debian(lab, tmp_path):
+@pytest.mark.parametrize(
+    ("words", "variables", "expected"),
+    [
+        ("lab up", {}, ("Debian for x86_64 only",)),
+        (
+            "measure step step-1",
+            {"DOCKER_HOST": "unix:///nowhere.sock"},
+            ("No Docker engine answers", "install Docker"),
+        ),
+    ],
+)
+def test_not_debian(lab, tmp_path, words, variables, expected):
     release = tmp_path / "os-release"
     release.write_text("ID=fedora\nNAME=Fedora\n")
-    script = f"mount --bind {release} $(readlink -f /etc/os-release) && {PYTHON_M_LAB_UP}"
-    told(run("unshare", "--mount", "--propagation", "private", "sh", "-c", script), "Debian for x86_64 only")
-
-
-def test_no_engine_and_no_lab_possible(lab, tmp_path):
-    release = tmp_path / "os-release"
-    release.write_text("ID=fedora\n")
-    script = f"mount --bind {release} $(readlink -f /etc/os-release) && {os.sys.executable} -m measure step step-1"
-    environment = {**os.environ, "DOCKER_HOST": "unix:///nowhere.sock"}
-    result = run("unshare", "--mount", "--propagation", "private", "sh", "-c", script, env=environment)
-    told(result, "No Docker engine answers", "install Docker")
+    script = f"mount --bind {release} $(readlink -f /etc/os-release) && {os.sys.executable} -m {words}"
+    own = ("unshare", "--mount", "--propagation", "private", "sh", "-c")
+    told(run(*own, script, env={**os.environ, **variables}), *expected)
 
 
 def test_too_little_disk(lab, tmp_path):

@@ -1,8 +1,6 @@
 import pytest
 
 from measure.build.images import AGAIN, BuildError
-from measure.steps.copying import COPY_TIME, clean_copy
-from tests.conftest import run
 
 LOG = """#5 [1/3] FROM python
 #5 DONE 0.1s
@@ -13,39 +11,6 @@ LOG = """#5 [1/3] FROM python
 ------
  > [2/3] RUN pip install:
 ------""".splitlines()
-
-
-def test_a_clean_copy_has_what_git_would_give(tmp_path):
-    folder = tmp_path / "step-9-demo"
-    (folder / ".venv").mkdir(parents=True)
-    for name in ("app.py", "new.py", ".venv/junk", ".gitignore"):
-        (folder / name).write_text(name)
-    (folder / ".gitignore").write_text(".venv/\n")
-    run("git", "init", "--quiet", cwd=tmp_path).check_returncode()
-    run("git", "add", "step-9-demo/app.py", cwd=tmp_path).check_returncode()
-    with clean_copy(folder) as copy:
-        assert sorted(path.name for path in copy.iterdir()) == [".gitignore", "app.py", "new.py"]
-        assert {int(path.stat().st_mtime) for path in copy.rglob("*")} == {COPY_TIME}
-    assert not copy.exists()
-
-
-def test_a_change_that_keeps_the_size_changes_the_time_that_the_builder_looks_at(tmp_path):
-    folder = tmp_path / "step-9-demo"
-    folder.mkdir()
-    times = []
-    for text in ("one", "two", "one"):
-        (folder / "app.py").write_text(text)
-        with clean_copy(folder) as copy:
-            times.append((copy / "app.py").stat().st_mtime_ns)
-    assert times[0] == times[2] != times[1]
-
-
-def test_outside_of_git_a_clean_copy_has_everything(tmp_path):
-    folder = tmp_path / "step-9-demo"
-    folder.mkdir()
-    (folder / "app.py").write_text("")
-    with clean_copy(folder) as copy:
-        assert [path.name for path in copy.iterdir()] == ["app.py"]
 
 
 def test_the_last_lines_of_a_failed_build_are_those_of_the_instruction_that_failed():

@@ -1,9 +1,8 @@
 import pytest
 
-from measure.weigh import layers
 from measure.weigh.contents import read_contents
 from measure.weigh.filesystem import FileSystem
-from tests.handmade import tar
+from tests.handmade import read, tar
 
 STATUS = b"""Package: libc6
 Status: install ok installed
@@ -41,120 +40,105 @@ SITE = "usr/local/lib/python3.14/site-packages"
 @pytest.fixture
 def inside(tmp_path):
     """The contents of an image with one hand-made layer, or several."""
-
-    def read(*tars: bytes, user: str = ""):
-        facts = []
-        for number, content in enumerate(tars):
-            path = tmp_path / str(number)
-            path.write_bytes(content)
-            facts.append(layers.read_layer(path))
-        return read_contents(FileSystem(facts), user)
-
-    return read
+    return lambda *tars, user="": read_contents(FileSystem(read(tmp_path, *tars)), user)
 
 
-def test_dpkg_packages_with_the_bytes_that_are_really_there(inside):
-    found = inside(
-        tar(
-            {
-                "var/lib/dpkg/status": STATUS,
-                "var/lib/dpkg/info/libc6:amd64.list": b"/.\n/lib/libc.so\n/usr/share/doc/left-out\n",
-                "lib": "usr/lib",
-                "usr/lib/libc.so": b"12345",
-            }
-        )
-    )
-    assert [package.model_dump() for package in found.os_packages] == [
-        {"name": "held", "version": "1:3.0+b1", "bytes": None},
-        {"name": "libc6", "version": "2.41-12", "bytes": 5},
+def dumped(packages) -> list[tuple]:
+    return [(one.name, one.version, one.bytes) for one in packages]
+
+
+LIBC = b"/.\n/lib/libc.so\n/usr/share/doc/left-out\n"
+
+
+@pytest.mark.parametrize(
+    ("members", "expected"),
+    [
+        pytest.param(
+            {"var/lib/dpkg/status": STATUS, "var/lib/dpkg/info/libc6:amd64.list": LIBC, "lib": "usr/lib",
+             "usr/lib/libc.so": b"12345"},
+            [("held", "1:3.0+b1", None), ("libc6", "2.41-12", 5)], id="dpkg",
+        ),
+        pytest.param(
+            {"var/lib/dpkg/status.d/libc6": b"Package: libc6\nVersion: 2.41\n", "var/lib/dpkg/status.d/libc6.md5sums":
+             b"d41d  /lib/libc.so\n"},
+            [("libc6", "2.41", None)], id="no package manager",
+        ),
+        *(
+            pytest.param({place: APK, "lib/ld-musl-x86_64.so.1": b"123", "bin/busybox": b"1234"},
+                         [("busybox", "1.37.0-r12", 4), ("musl", "1.2.5-r9", 3)], id=place)
+            for place in ("lib/apk/db/installed", "usr/lib/apk/db/installed")
+        ),
+    ],
+)  # fmt: skip
+def test_os_packages_with_the_bytes_that_are_really_there(inside, members, expected):
+    assert dumped(inside(tar(members)).os_packages) == expected
+
+
+@pytest.mark.parametrize("manager", [True, False])
+def test_a_package_that_is_there_for_two_architectures_is_two(inside, manager):
+    """The one that most packages are for goes without saying."""
+    form = "Package: {}\nStatus: install ok installed\nArchitecture: {}\nVersion: 1\n"
+    there = [
+        ("libc6", "i386"),
+        ("libc6", "amd64"),
+        ("tzdata", "all"),
+        ("bash", "amd64"),
+        ("wine", "i386"),
+        ("a", "amd64"),
     ]
-
-
-def test_packages_of_an_image_without_a_package_manager(inside):
-    found = inside(
-        tar(
-            {
-                "var/lib/dpkg/status.d/libc6": b"Package: libc6\nVersion: 2.41\n",
-                "var/lib/dpkg/status.d/libc6.md5sums": b"d41d  /lib/libc.so\n",
-            }
-        )
-    )
-    assert [(package.name, package.version) for package in found.os_packages] == [("libc6", "2.41")]
-
-
-@pytest.mark.parametrize("place", ["lib/apk/db/installed", "usr/lib/apk/db/installed"])
-def test_apk_packages(inside, place):
-    found = inside(tar({place: APK, "lib/ld-musl-x86_64.so.1": b"123", "bin/busybox": b"1234"}))
-    assert [(p.name, p.version, p.bytes) for p in found.os_packages] == [
-        ("busybox", "1.37.0-r12", 4),
-        ("musl", "1.2.5-r9", 3),
-    ]
+    if manager:
+        members = {"var/lib/dpkg/status": "\n".join(form.format(*one) for one in there).encode()}
+        for one in ("amd64", "i386"):
+            members |= {f"var/lib/dpkg/info/libc6:{one}.list": f"/{one}\n".encode(), one: one.encode()}
+    else:
+        members = {f"var/lib/dpkg/status.d/{n}": form.format(*one).encode() for n, one in enumerate(there)}
+    found = inside(tar(members)).os_packages
+    assert [one.name for one in found] == ["a", "bash", "libc6", "libc6:i386", "tzdata", "wine:i386"]
+    assert [one.bytes for one in found if "libc6" in one.name] == ([5, 4] if manager else [None, None])
 
 
 @pytest.mark.parametrize(
     "location",
     [SITE, "opt/venv/lib/python3.14/site-packages", "root/.local/lib/python3.14/site-packages", "opt/target"],
 )
-def test_python_packages_wherever_they_are_installed(inside, location):
-    record = b"flask/__init__.py,sha256=x,4\n../../../bin/flask,,\nflask-3.1.3.dist-info/RECORD,,\nmissing.py,,\n"
+def test_python_packages_wherever_they_are_installed_with_the_libraries_they_bring(inside, location):
+    record = (
+        b"flask/a.py,sha256=x,4\n../../../bin/flask,,\nflask-3.dist-info/RECORD,,\nflask.libs/b.so,,\nmissing.py,,\n"
+    )
     found = inside(
         tar(
             {
-                f"{location}/flask-3.1.3.dist-info/METADATA": METADATA,
-                f"{location}/flask-3.1.3.dist-info/RECORD": record,
-                f"{location}/flask/__init__.py": b"1234",
+                f"{location}/flask-3.dist-info/METADATA": METADATA,
+                f"{location}/flask-3.dist-info/RECORD": record,
+                f"{location}/flask/a.py": b"1234",
+                f"{location}/flask.libs/b.so": b"12",
             }
         )
     )
     (package,) = found.python_packages
     assert (package.name, package.version, package.location) == ("Flask", "3.1.3", f"/{location}")
-    assert package.bytes == 4 + len(record)
+    assert package.bytes == 4 + 2 + len(record)
+    assert package.vendored == {"b.so": 2}
 
 
-def test_libraries_that_a_wheel_brings_along_are_listed(inside):
-    record = (
-        b"numpy/core.so,,\nnumpy.libs/libgfortran-1.so,,\nnumpy.libs/libopenblas-2.so,,\nnumpy-2.dist-info/RECORD,,\n"
-    )
-    found = inside(
-        tar(
-            {
-                f"{SITE}/numpy-2.dist-info/METADATA": b"Name: numpy\nVersion: 2\n\n",
-                f"{SITE}/numpy-2.dist-info/RECORD": record,
-                f"{SITE}/numpy/core.so": b"1",
-                f"{SITE}/numpy.libs/libgfortran-1.so": b"12",
-                f"{SITE}/numpy.libs/libopenblas-2.so": b"123",
-            }
-        )
-    )
-    (package,) = found.python_packages
-    assert package.vendored == {"libgfortran-1.so": 2, "libopenblas-2.so": 3}
-    assert package.bytes == 1 + 2 + 3 + len(record)
-
-
-def test_packages_that_another_one_vendors_are_not_installed(inside):
-    vendored = f"{SITE}/setuptools/_vendor/flask-3.1.3.dist-info/METADATA"
-    assert inside(tar({vendored: METADATA})).python_packages == []
-
-
-def test_old_style_egg_info_counts(inside):
+def test_old_style_egg_info_counts_and_what_another_package_vendors_does_not(inside):
     found = inside(
         tar(
             {
                 "usr/lib/python3/dist-packages/a-1.egg-info/PKG-INFO": b"Name: a\nVersion: 1\n",
                 "usr/lib/python3/dist-packages/b-2.egg-info": b"Name: b\nVersion: 2\n",
+                f"{SITE}/setuptools/_vendor/flask-3.1.3.dist-info/METADATA": METADATA,
             }
         )
     )
-    assert [(p.name, p.version, p.bytes) for p in found.python_packages] == [("a", "1", None), ("b", "2", None)]
+    assert dumped(found.python_packages) == [("a", "1", None), ("b", "2", None)]
 
 
 def test_a_package_removed_in_a_later_layer_is_not_there(inside):
-    folder = f"{SITE}/pip-26.dist-info"
-    pip = tar({f"{folder}/METADATA": b"Name: pip\nVersion: 26\n"})
+    pip = tar({f"{SITE}/pip-26.dist-info/METADATA": b"Name: pip\nVersion: 26\n"})
     assert inside(pip).has_pip
     removed = inside(pip, tar({f"{SITE}/.wh.pip-26.dist-info": b""}))
-    assert not removed.has_pip
-    assert removed.python_packages == []
+    assert (removed.has_pip, removed.python_packages, removed.user) == (False, [], "root")
 
 
 def test_shell_and_compiler_are_programs_that_exist(inside):
@@ -183,7 +167,3 @@ def test_setuid_files_bytecode_user_and_directories(inside):
     assert found.directories == {
         "/app": 3, "/app/__pycache__": 3, "/opt": 4, "/opt/a": 4, "/opt/a/b": 4, "/usr": 3, "/usr/bin": 3,
     }  # fmt: skip
-
-
-def test_an_image_that_names_no_user_runs_as_root(inside):
-    assert inside(tar({"a": b""})).user == "root"

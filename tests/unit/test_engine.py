@@ -1,8 +1,95 @@
+import json
+from types import SimpleNamespace
+
 import pytest
 
 from measure.base.errors import Problem
-from measure.base.platforms import narrow
+from measure.base.platforms import asked_for, in_file, narrow, normal, short
+from measure.build import choosing, lab_engine
+from measure.build import images as builder
+from measure.build.engine import describe
 from tests.conftest import python_m
+
+
+@pytest.mark.parametrize(
+    ("platform", "expected"),
+    [
+        ("linux/arm64/v8", "linux/arm64"), ("linux/aarch64", "linux/arm64"), ("arm64", "linux/arm64"),
+        ("linux/x86_64", "linux/amd64"), ("linux/amd64/v1", "linux/amd64"), ("linux/amd64/v3", "linux/amd64/v3"),
+        ("linux/arm", "linux/arm/v7"), ("linux/arm/7", "linux/arm/v7"), ("linux/arm/v6", "linux/arm/v6"),
+        ("linux/armhf", "linux/arm/v7"), ("armv6l", "linux/arm/v6"), (" Linux/i386 ", "linux/386"),
+        ("linux/riscv64", "linux/riscv64"), ("windows/amd64", "windows/amd64"),
+    ],
+)  # fmt: skip
+def test_a_platform_goes_by_one_name(platform, expected):
+    assert normal(platform) == expected
+    assert normal(expected) == expected
+
+
+def test_a_name_tells_variants_of_an_architecture_apart(monkeypatch):
+    names = ["linux/arm/v6", "linux/arm/v7", "linux/arm64"]
+    assert [short(name) for name in names] == ["arm-v6", "arm-v7", "arm64"]
+    assert [in_file(name) for name in names] == ["linux-arm-v6", "linux-arm-v7", "linux-arm64"]
+    monkeypatch.setenv("PLATFORMS", "linux/arm64/v8, linux/arm,linux/aarch64")
+    assert asked_for() == ["linux/arm64", "linux/arm/v7"]
+    assert narrow(["linux/arm64/v8", "linux/arm/v7"]) == ["linux/arm64", "linux/arm/v7"]
+
+
+#: As it is since CLI 20.10: `--format json` is a text to print, and `{{json .}}` a template.
+DOCKER = """#!/bin/sh
+case "$*" in
+  *"--format json"*) echo json;;
+  "version --format {{json .}}") echo '{"Server": {"Version": "20.10.24"}}';;
+  "info --format {{json .}}") cat "$(dirname "$0")/info";;
+  "buildx version") echo "github.com/docker/buildx v0.13.1 0";;
+  "compose version") echo 2;;
+  "buildx inspect"*) printf 'Name: %s\\nDriver: %s\\nPlatforms: linux/amd64*, linux/arm64/v8\\n' $CURRENT;;
+  *) echo "$*" >&2; exit 1;;
+esac
+"""
+
+
+@pytest.fixture
+def reached(tmp_path, monkeypatch):
+    """An old client of an engine on another machine, which is an arm64 one; takes its current builder and driver."""
+    (tmp_path / "docker").write_text(DOCKER)
+    (tmp_path / "docker").chmod(0o755)
+    info = {
+        "OSType": "linux", "Architecture": "aarch64", "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]],
+        "Driver": "overlayfs", "NCPU": 96, "MemTotal": 7, "KernelVersion": "1.2.3-elsewhere",
+    }  # fmt: skip
+    (tmp_path / "info").write_text(json.dumps(info))
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    for name in ("ENGINE", "BUILDER", "PLATFORMS", "ENVIRONMENT", "DOCKER_HOST"):
+        monkeypatch.delenv(name, raising=False)
+
+    def reach(current: str = "default docker"):
+        monkeypatch.setenv("CURRENT", current)
+        inspected = SimpleNamespace(name=current.split()[0], driver=current.split()[1])
+        monkeypatch.setattr("python_on_whales.components.buildx.cli_wrapper.BuildxCLI.inspect", lambda *_: inspected)
+        return choosing.choose()
+
+    return reach
+
+
+def test_what_is_native_is_the_engines_and_not_the_clients(reached):
+    engine = reached()
+    assert (engine.version, engine.platform, engine.builder) == ("20.10.24", "linux/arm64", None)
+    assert engine.platforms == ["linux/amd64", "linux/arm64"]
+    assert builder.natively(engine, "linux/arm64") and not builder.natively(engine, "linux/amd64")
+    assert engine.environment == "dockerhub-arm64"
+    about = describe(engine)
+    assert (about.platform, about.cores, about.memory_bytes) == ("linux/arm64", 96, 7)
+    assert (about.cpu, about.system) == ("aarch64", "Linux 1.2.3-elsewhere")
+
+
+def test_a_builder_that_is_current_is_asked_for_its_node(reached):
+    """As after `docker buildx use cloud`: nobody said BUILDER, and yet other machines build."""
+    engine = reached("cloud remote")
+    assert (engine.builder, engine.driver, engine.chosen) == ("cloud", "remote", True)
+    engine.nodes["linux/amd64"] = "linux/amd64"
+    assert builder.natively(engine, "linux/amd64")
 
 
 def test_platforms_are_narrowed_to_what_the_builder_can_and_it_says_so(monkeypatch, capsys):
@@ -22,15 +109,35 @@ def test_no_platform_left_is_told(monkeypatch):
         narrow(["linux/amd64"])
 
 
-def test_an_engine_forced_but_absent_is_told(tmp_path):
-    environment = {"PATH": "/usr/bin:/bin", "ENGINE": "host", "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
-    result = python_m("measure", "engine", env=environment)
-    assert result.returncode == 1
-    assert "No Docker engine answers" in result.stderr
-    assert "Next:" in result.stderr
+#: As of a client that may not open the engine's socket.
+REFUSED = "permission denied while trying to connect"
+AWAY = Problem("Another Docker engine runs.", next="use that engine (ENGINE=host make step-1)")
+
+
+@pytest.mark.parametrize(
+    ("forced", "lab", "next"),
+    [
+        ("host", None, "docker version, or let the lab bring its own engine: ENGINE=lab make …"),
+        ("host", AWAY, "docker version"),
+        ("", AWAY, "docker version"),
+        ("", Problem("The lab needs root.", next="sudo make lab-up"), "sudo make lab-up"),
+    ],
+)
+def test_where_no_engine_answers_docker_says_why_and_the_advice_is_no_circle(tmp_path, monkeypatch, forced, lab, next):
+    (tmp_path / "docker").write_text(f"#!/bin/sh\necho {REFUSED} >&2; exit 1\n")
+    (tmp_path / "docker").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("ENGINE", forced)
+    monkeypatch.setattr(lab_engine, "is_lab", lambda: False)
+    monkeypatch.setattr(lab_engine, "why_not_here", lambda: lab)
+    with pytest.raises(Problem, match="No Docker engine answers") as problem:
+        choosing.choose()
+    assert REFUSED in problem.value.why
+    assert problem.value.next == next
 
 
 def test_a_wrong_engine_is_told():
     result = python_m("measure", "engine", env={"PATH": "/usr/bin:/bin", "ENGINE": "podman"})
     assert result.returncode == 1
     assert "ENGINE=podman means nothing" in result.stderr
+    assert "Next:" in result.stderr

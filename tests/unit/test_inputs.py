@@ -1,3 +1,4 @@
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -5,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from measure.base.errors import Problem
+from measure.steps import inputs
 from measure.steps.compose import RECOMMENDED, Step
-from measure.steps.inputs import context_files, ignore_rules, inputs_of
+from measure.steps.copying import COPY_TIME, clean_copy
+from measure.steps.inputs import git_files, ignore_rules
+from tests.conftest import run
 
 COMPOSE = """
 services:
@@ -44,81 +48,56 @@ def folder(tmp_path) -> Path:
 
 def hashes(folder: Path, recipe: str | None = "0" * 64) -> dict[str, str]:
     step = Step(folder.name, folder)
-    return {variant.name: inputs_of(step, variant, lambda _: recipe).sha256 for variant in step.variants}
+    return {variant.name: variant.inputs(lambda _: recipe).sha256 for variant in step.variants}
 
 
-def changed(folder: Path, change) -> set[str]:
-    """The variants whose inputs are others after a change."""
+def edit(path: Path, old: str, new: str) -> None:
+    path.write_text(path.read_text().replace(old, new))
+
+
+def stray(folder: Path) -> None:
+    for name in (".venv/lib/junk.py", "src/__pycache__/one.pyc"):
+        (folder / name).parent.mkdir(parents=True)
+        (folder / name).write_text("junk")
+
+
+BOTH = {RECOMMENDED, "all"}
+
+
+@pytest.mark.parametrize(
+    ("change", "who"),
+    [
+        pytest.param(lambda f: (f / "README.md").write_text("other"), {"all"}, id="a README, which one ships"),
+        pytest.param(stray, set(), id="what git ignores"),
+        pytest.param(lambda f: (f / "src/new.py").write_text(""), BOTH, id="a new file that git would take"),
+        pytest.param(lambda f: (f / "notes.txt").write_text(""), {"all"}, id="a new file that one ignores"),
+        pytest.param(lambda f: (f / "app.py").write_text("2"), BOTH, id="a changed file"),
+        pytest.param(lambda f: (f / "app.py").chmod(0o664), set(), id="another mode"),
+        pytest.param(lambda f: (f / "app.py").chmod(0o755), BOTH, id="the executable bit"),
+        pytest.param(lambda f: os.utime(f / "app.py", (1, 1)), set(), id="a time"),
+        pytest.param(lambda f: edit(f / "Dockerfile", ":3.14", ":3"), BOTH, id="a Dockerfile that one ships"),
+        pytest.param(lambda f: edit(f / ".dockerignore", "!src", "!src\n!README.md"), BOTH, id="taken back in"),
+        pytest.param(lambda f: edit(f / ".dockerignore", "!src", "# code\n!src/"), {"all"}, id="rules in other words"),
+        pytest.param(lambda f: edit(f / "compose.yaml", 'A: "1"', 'A: "2"'), BOTH, id="an option of one"),
+    ],
+)
+def test_who_is_touched_by_a_change(folder, change, who):
+    """The variant called all ships every file of the folder."""
     before = hashes(folder)
-    change()
-    after = hashes(folder)
-    return {name for name in before if before[name] != after[name]}
+    change(folder)
+    assert {name for name, sha256 in hashes(folder).items() if before[name] != sha256} == who
 
 
-def test_the_context_is_what_the_ignore_file_lets_through(folder):
-    step = Step(folder.name, folder)
-    assert [str(path) for path in context_files(step.recommended)] == ["app.py", "src/one.py"]
-    assert {str(path) for path in context_files(step.variant("all"))} == set(FILES)
-
-
-def test_a_readme_edit_touches_only_a_variant_that_ships_it(folder):
-    assert changed(folder, lambda: (folder / "README.md").write_text("other")) == {"all"}
-
-
-def test_what_git_ignores_touches_nothing(folder):
-    def stray():
-        for name in (".venv/lib/junk.py", "src/__pycache__/one.pyc"):
-            (folder / name).parent.mkdir(parents=True)
-            (folder / name).write_text("junk")
-
-    assert changed(folder, stray) == set()
-
-
-def test_a_new_file_that_git_would_take_touches_those_that_see_it(folder):
-    assert changed(folder, lambda: (folder / "src/new.py").write_text("")) == {RECOMMENDED, "all"}
-    assert changed(folder, lambda: (folder / "notes.txt").write_text("")) == {"all"}
-
-
-def test_a_changed_file_in_the_context_touches_both(folder):
-    assert changed(folder, lambda: (folder / "app.py").write_text("2")) == {RECOMMENDED, "all"}
-
-
-def test_the_executable_bit_counts_and_the_rest_of_the_mode_does_not(folder):
-    assert changed(folder, lambda: (folder / "app.py").chmod(0o664)) == set()
-    assert changed(folder, lambda: (folder / "app.py").chmod(0o755)) == {RECOMMENDED, "all"}
-
-
-def test_the_time_of_a_file_does_not_count(folder):
-    assert changed(folder, lambda: subprocess.run(["touch", folder / "app.py"], check=True)) == set()
-
-
-def test_a_dockerfile_counts_for_its_variant_even_when_it_is_ignored(folder):
-    dockerfile = folder / "Dockerfile"
-    assert changed(folder, lambda: dockerfile.write_text("FROM python:3.14-slim\n")) == {RECOMMENDED, "all"}
-    (folder / "all.Dockerfile.dockerignore").write_text("*Dockerfile*\n")
-    assert changed(folder, lambda: dockerfile.write_text("FROM python:3.14\n")) == {RECOMMENDED}
-
-
-def test_a_file_that_is_no_longer_ignored_counts(folder):
-    with_readme = FILES[".dockerignore"] + "!README.md\n"
-    assert RECOMMENDED in changed(folder, lambda: (folder / ".dockerignore").write_text(with_readme))
-
-
-def test_an_ignore_file_that_says_the_same_in_other_words_changes_nothing(folder):
-    reworded = "# only the code\n*\n!app.py\n!src/\n**/__pycache__/\n"
-    assert RECOMMENDED not in changed(folder, lambda: (folder / ".dockerignore").write_text(reworded))
-
-
-def test_a_build_option_counts_for_its_service(folder):
-    compose = folder / "compose.yaml"
-    (folder / "all.Dockerfile.dockerignore").write_text("compose.yaml\n")
-    assert changed(folder, lambda: compose.write_text(COMPOSE.replace('A: "1"', 'A: "2"'))) == {RECOMMENDED}
-
-
-def test_a_teaching_text_counts_for_nothing(folder):
-    compose = folder / "compose.yaml"
-    (folder / "all.Dockerfile.dockerignore").write_text("compose.yaml\n")
-    assert changed(folder, lambda: compose.write_text(COMPOSE.replace("title: A", "title: Z"))) == set()
+def test_a_dockerfile_and_an_option_count_for_their_variant_alone_and_a_teaching_text_for_none(folder):
+    (folder / "all.Dockerfile.dockerignore").write_text("*Dockerfile\ncompose.yaml\n")
+    for name, old, new, who in (
+        ("Dockerfile", ":3.14", ":3", {RECOMMENDED}),
+        ("compose.yaml", 'A: "1"', 'A: "2"', {RECOMMENDED}),
+        ("compose.yaml", "title: A", "title: Z", set()),
+    ):
+        before = hashes(folder)
+        edit(folder / name, old, new)
+        assert {one for one, sha256 in hashes(folder).items() if before[one] != sha256} == who
 
 
 def test_a_base_recipe_counts(folder):
@@ -132,9 +111,96 @@ def test_a_copy_elsewhere_has_the_same_inputs(folder, tmp_path):
 
 
 def test_options_whose_files_nobody_looks_at_are_refused(folder):
-    (folder / "compose.yaml").write_text(COMPOSE.replace("args:", "additional_contexts:"))
+    edit(folder / "compose.yaml", "args:", "additional_contexts:")
     with pytest.raises(Problem, match="cannot vouch for"):
         hashes(folder)
+
+
+def test_what_was_read_is_carried_and_now_reads_anew(folder):
+    step = Step(folder.name, folder)
+    read = step.recommended
+    before = read.inputs(str)
+    for path in folder.rglob("*"):
+        if path.is_file() and path.name != "compose.yaml":
+            path.write_text(f"FROM a:{len(path.name)}\n")
+    assert (read.inputs(str), read.base_image, read.ignore) == (before, "python:3.14", FILES[".dockerignore"])
+    assert (step.now(read).inputs(str) == before, step.now(read).base_image) == (False, "a:10")
+
+
+def test_build_arguments_of_the_service_choose_the_base(folder, monkeypatch):
+    monkeypatch.setenv("FROM_SHELL", "slim")
+    (folder / "Dockerfile").write_text("ARG A=0 B=1 FROM_SHELL\nFROM python:3.1$A$B-$FROM_SHELL\n")
+    for args in ('{A: "4", B: "", FROM_SHELL: }', "[A=4, B=, FROM_SHELL]"):
+        (folder / "compose.yaml").write_text(COMPOSE.replace('{A: "1"}', args))
+        assert Step(folder.name, folder).recommended.external_images == ["python:3.14-slim"]
+
+
+def test_the_context_and_a_clean_copy_are_what_git_would_give(folder):
+    """A symbolic link is one, wherever it leads; to git, and so to the inputs, it is where that is."""
+    stray(folder)
+    links = {"to-folder": "src", "to-file": "app.py", "to-nothing": "gone"}
+    for name, target in links.items():
+        (folder / name).symlink_to(target)
+    step = Step(folder.name, folder)
+    assert [name for name, *_ in step.recommended.context_files] == ["app.py", "src/one.py"]
+    offered = {name: what for name, _, what in step.variant("all").context_files}
+    assert offered.keys() == {*FILES, *links}
+    assert {name: offered[name] for name in links} == {name: f"-> {target}" for name, target in links.items()}
+    with clean_copy(folder) as copy:
+        found = {path.relative_to(copy).as_posix(): path for path in copy.rglob("*")}
+        assert found.keys() == {*FILES, *links, "src"}
+        assert {name: str(found[name].readlink()) for name in links} == links
+        assert {int(path.lstat().st_mtime) for path in found.values()} == {COPY_TIME}
+    assert not copy.exists()
+    before = hashes(folder)
+    (folder / "to-file").unlink()
+    (folder / "to-file").symlink_to("README.md")
+    assert {name for name, sha256 in hashes(folder).items() if before[name] != sha256} == {"all"}
+
+
+def test_no_step_has_a_symbolic_link():
+    """Their records were taken when a copy had none."""
+    assert "120000 " not in run("git", "ls-files", "--stage").stdout
+
+
+def test_a_change_that_keeps_the_size_changes_the_time_that_the_builder_looks_at(folder):
+    times = []
+    for text in ("one", "two", "one"):
+        (folder / "app.py").write_text(text)
+        with clean_copy(folder) as copy:
+            times.append((copy / "app.py").stat().st_mtime_ns)
+    assert times[0] == times[2] != times[1]
+
+
+def test_a_refusal_of_git_is_told_with_what_mends_it(folder, monkeypatch):
+    stray(folder)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    with pytest.raises(Problem, match="git does not say which files step-9-demo has") as problem:
+        git_files(folder)
+    assert "dubious ownership" in problem.value.why
+    assert problem.value.next == f"git config --global --add safe.directory {folder.parent}"
+    monkeypatch.delenv("GIT_TEST_ASSUME_DIFFERENT_OWNER")
+    (folder.parent / ".git/index").write_text("no index")
+    with pytest.raises(Problem) as problem:
+        git_files(folder)
+    assert "index file" in problem.value.why
+    assert problem.value.next == f"git -C {folder} status"
+
+
+@pytest.mark.parametrize("missing", ["repository", "git"])
+def test_without_git_every_file_counts_and_it_is_said_once(folder, monkeypatch, capsys, missing):
+    (folder / ".venv").mkdir()
+    (folder / ".venv/python").symlink_to("/usr/bin/python3")
+    if missing == "git":
+        monkeypatch.setenv("PATH", "/nowhere")
+    else:
+        shutil.rmtree(folder.parent / ".git")
+    inputs._say_once.cache_clear()
+    monkeypatch.setattr(inputs, "ROOT", folder.parent)
+    for _ in range(2):
+        assert {str(path) for path in git_files(folder)} == {*FILES, ".venv/python"}
+    assert capsys.readouterr().err.count("every file of a folder counts") == 1
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 import json
+import shutil
 from types import SimpleNamespace
 
 import pytest
 
-from lab import bases, config, extras, recipe
+from lab import bases, config, extras, recipe, services
 from measure.base.errors import Problem
 from measure.base.platforms import PLATFORMS
 
@@ -11,24 +12,11 @@ BUILD = bases._build
 
 
 def test_an_unknown_base_is_refused_with_the_list_of_those_there_are():
+    """What only other bases may name is not on it."""
     with pytest.raises(Problem) as problem:
-        bases.check(["python:3.14-slim", "node:24"])
-    assert "node:24" in problem.value.what
-    assert "python:3.14-slim" not in problem.value.what
-    assert "python:3.14-slim" in problem.value.why
-
-
-def test_what_only_other_bases_may_name_is_not_on_the_list():
-    assert "cpython:3.14" not in recipe.available()
-    with pytest.raises(Problem):
-        bases.check(["cpython:3.14"])
-
-
-def test_bases_are_built_after_those_they_need():
-    order = recipe.order(["python:3.14-slim", "python:3.14"])
-    for name in order:
-        for needed in recipe.known()[name].needs:
-            assert order.index(needed) < order.index(name)
+        bases.check(["python:3.14-slim", "node:24", "cpython:3.14"])
+    assert "cannot provide cpython:3.14, node:24." in problem.value.what
+    assert "python:3.14-slim" in problem.value.why and "cpython:3.14" not in problem.value.why
 
 
 @pytest.fixture
@@ -47,51 +35,37 @@ def lab(tmp_path, monkeypatch):
 AMD64, ARM64 = PLATFORMS
 
 
+SLIM, FULL = "python:3.14-slim", "python:3.14"
+
+
 def test_a_base_is_built_for_the_platforms_asked_for_and_later_for_the_others_too(lab):
-    bases.provide(lab.lab, ["python:3.14-slim"], [AMD64])
-    assert set(map(tuple, lab.built.pop().values())) == {(AMD64,)}
-    bases.provide(lab.lab, ["python:3.14-slim"], [AMD64])
-    assert not lab.built
-    bases.provide(lab.lab, ["python:3.14-slim"])
-    assert lab.built.pop()["python:3.14-slim"] == [AMD64, ARM64]
-    bases.provide(lab.lab, ["python:3.14-slim"], [ARM64])
-    assert not lab.built
+    """Only what is missing is built, and a base of another recipe is."""
+    for platforms, built in (([AMD64], [AMD64]), ([AMD64], None), (PLATFORMS, [AMD64, ARM64]), ([ARM64], None)):
+        bases.provide(lab.lab, [SLIM], platforms)
+        assert (lab.built.pop()[SLIM] if lab.built else None) == built
+    bases.provide(lab.lab, [SLIM, FULL], [AMD64])
+    assert SLIM not in lab.built.pop()
+    state = json.loads(lab.lab.bases_file.read_text())
+    state[SLIM]["key"] = "another recipe"
+    lab.lab.bases_file.write_text(json.dumps(state))
+    bases.provide(lab.lab, [SLIM], [AMD64])
+    assert lab.built.pop()[SLIM] == [AMD64]
 
 
-def test_what_a_base_stands_on_is_built_for_the_builder_too_and_not_kept(lab):
-    bases.provide(lab.lab, ["python:3.14-slim"], [ARM64])
-    built = lab.built.pop()
-    assert built["python:3.14-slim"] == [ARM64]
-    assert built["debian:trixie"] == built["installer:trixie"] == built["cpython:3.14"] == [AMD64, ARM64]
-    assert lab.kept.pop() == ["python:3.14-slim"]
-
-
-def test_what_a_base_stands_on_is_built_for_each_of_its_platforms(lab):
+def test_what_a_base_stands_on_is_built_before_it_for_each_platform_and_the_builder_and_not_kept(lab):
     """The builder would take that of another platform, and say nothing."""
-    bases.provide(lab.lab, ["python:3.14-slim"], [ARM64])
-    bases.provide(lab.lab, ["python:3.14-slim", "python:3.14"], [AMD64])
+    bases.provide(lab.lab, [SLIM], [ARM64])
+    built = lab.built.pop()
+    assert built[SLIM] == [ARM64]
+    assert built["debian:trixie"] == built["installer:trixie"] == built["cpython:3.14"] == [AMD64, ARM64]
+    assert lab.kept.pop() == [SLIM]
+    bases.provide(lab.lab, [SLIM, FULL], [AMD64])
     built = lab.built.pop()
     for name, platforms in built.items():
         for needed in recipe.known()[name].needs:
             assert set(platforms) | {AMD64} <= set(built[needed])
-    assert built["python:3.14-slim"] == built["debian:trixie"] == [AMD64, ARM64]
-
-
-def test_only_what_is_missing_is_built(lab):
-    bases.provide(lab.lab, ["python:3.14-slim"], [AMD64])
-    lab.built.clear()
-    bases.provide(lab.lab, ["python:3.14-slim", "python:3.14"], [AMD64])
-    assert "python:3.14-slim" not in lab.built.pop()
-
-
-def test_a_base_of_another_recipe_is_missing(lab):
-    bases.provide(lab.lab, ["python:3.14-slim"])
-    state = json.loads(lab.lab.bases_file.read_text())
-    state["python:3.14-slim"]["key"] = "another recipe"
-    lab.lab.bases_file.write_text(json.dumps(state))
-    lab.built.clear()
-    bases.provide(lab.lab, ["python:3.14-slim"], [AMD64])
-    assert lab.built.pop()["python:3.14-slim"] == [AMD64]
+            assert list(built).index(needed) < list(built).index(name)
+    assert built[SLIM] == built["debian:trixie"] == [AMD64, ARM64]
 
 
 def test_packages_for_the_stand_in_for_apk_are_kept_with_the_image_that_needs_them(lab):
@@ -101,8 +75,6 @@ def test_packages_for_the_stand_in_for_apk_are_kept_with_the_image_that_needs_th
 
 
 def test_a_recipe_changes_with_its_files_and_with_its_bases(tmp_path, monkeypatch):
-    import shutil
-
     folder = tmp_path / "bases"
     shutil.copytree(recipe.FOLDER, folder)
     monkeypatch.setattr(recipe, "FOLDER", folder)
@@ -125,18 +97,13 @@ def test_a_recipe_changes_with_its_files_and_with_its_bases(tmp_path, monkeypatc
 
 
 def test_a_recipe_that_makes_the_same_image_goes_by_the_first_ones_name(monkeypatch):
-    name = "python:3.14-slim"
-    now = recipe.recipe_sha256(name)
-    monkeypatch.setattr(recipe, "equals", lambda: [{"name": name, "first": "1" * 64, "now": now, "shown": ""}])
-    assert recipe.recipe_of(name) == "1" * 64
-    monkeypatch.setattr(recipe, "equals", lambda: [{"name": name, "first": "1" * 64, "now": "2" * 64, "shown": ""}])
-    assert recipe.recipe_of(name) == now
-
-
-def test_each_line_of_equal_recipes_is_about_a_recipe_of_today_and_says_how_it_was_shown():
-    for one in recipe.equals():
+    for one in recipe.equals():  # of a recipe of today, and it says how it was shown
         assert one["now"] == recipe.recipe_sha256(one["name"])
         assert one["now"] != one["first"] and one["shown"]
+    now = recipe.recipe_sha256(SLIM)
+    for equal, expected in ((now, "1" * 64), ("2" * 64, now)):
+        monkeypatch.setattr(recipe, "equals", lambda equal=equal: [{"name": SLIM, "first": "1" * 64, "now": equal}])
+        assert recipe.recipe_of(SLIM) == expected
 
 
 def test_what_the_lab_adds_is_a_few_kilobytes(monkeypatch):
@@ -166,3 +133,39 @@ def test_a_build_is_tried_twice_more_where_a_mirror_did_not_answer(lab, monkeypa
     with pytest.raises(Problem, match="Building failed"):
         BUILD(lab.lab, {}, [])
     assert len(tried) == times
+
+
+#: user:p@ss
+KNOWN = "Basic dXNlcjpwQHNz"
+
+
+@pytest.mark.parametrize(
+    ("url", "netrc", "told"),
+    [
+        ("https://user:p%40ss@index.example/simple/", "", KNOWN),
+        ("https://index.example/simple/", "machine index.example login user password p@ss", KNOWN),
+        ("https://index.example/simple/", "machine other.example login user password p@ss", ""),
+        ("https://index.example/simple/", "no netrc at all", ""),
+    ],
+)
+def test_the_index_is_told_who_asks_and_no_other_host_is(tmp_path, monkeypatch, url, netrc, told):
+    (tmp_path / "netrc").write_text(netrc)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    found = services.index_config(config.Lab(tmp_path, 5031), url)
+    assert f'map $file_host $authorization {{ "" "{told}"; "index.example" "{told}"; default ""; }}' in found
+    assert "\n    proxy_set_header Authorization $authorization;" in found
+    assert "set $upstream https://index.example/simple;" in found and "set $upstream https://index.example;" in found
+    assert "p%40ss" not in found and "user:" not in found
+
+
+def test_a_host_without_certificates_has_those_of_the_engines_tree(tmp_path, monkeypatch):
+    """As python:3.14-slim is one."""
+    lab = config.Lab(tmp_path, 5031)
+    shipped = lab.tree / "etc/ssl/certs/ca-certificates.crt"
+    shipped.parent.mkdir(parents=True)
+    shipped.write_text("-----BEGIN CERTIFICATE-----a-----END CERTIFICATE-----")
+    monkeypatch.setattr(services.Path, "is_file", lambda path: False)
+    assert services.ca_bundle(lab) == shipped
+    assert extras.extra_certificates(lab) == []
+    services.index_config(lab, "https://index.example/simple")
+    assert (tmp_path / "ca-bundle.crt").read_text() == shipped.read_text()

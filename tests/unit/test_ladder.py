@@ -33,14 +33,18 @@ def place(tmp_path, monkeypatch):
     """Records and cache in a place of their own; the machine is one for linux/amd64."""
     monkeypatch.setattr(records, "RESULTS", tmp_path / "results")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(ladder, "native_platform", lambda: PLATFORMS[0])
     return tmp_path
 
 
 @pytest.fixture
 def engine():
     return SimpleNamespace(
-        environment="lab-amd64", kind="lab", builder="default", platforms=list(PLATFORMS), recipe=recipes("lab-amd64")
+        environment="lab-amd64",
+        kind="lab",
+        builder="default",
+        platforms=list(PLATFORMS),
+        platform=PLATFORMS[0],
+        recipe=recipes("lab-amd64"),
     )
 
 

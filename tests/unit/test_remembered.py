@@ -15,7 +15,7 @@ from measure.build.engine import image_ids
 from measure.build.images import BuildError
 from measure.build.layout import blob, keep, latest, layout, tidy
 from measure.record import methods, records
-from measure.run import probe, remembered, schedule
+from measure.run import probe, remembered
 from measure.run import step as run
 from measure.run.remembered import Entry
 from measure.steps.compose import Step
@@ -56,8 +56,6 @@ def step(tmp_path, monkeypatch):
     """The step of a clone; records and cache are the test's own, the machine is one for linux/amd64."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(records, "RESULTS", tmp_path / "results")
-    for module in (run, schedule, builder):
-        monkeypatch.setattr(module, "native_platform", lambda: NATIVE)
     monkeypatch.setattr(run, "check_disk", lambda *_: None)
     yield a_clone(tmp_path / "clone")
     probe.ending.clear()
@@ -68,7 +66,8 @@ def engine(step, monkeypatch):
     """An engine that notes what it is told to do. What it builds is a layer with the variant's and platform's names."""
     engine = SimpleNamespace(
         environment="lab-amd64", kind="lab", builder="default", version="1", buildx="1", driver="docker", chosen=False,
-        platforms=PLATFORMS, recipe=lambda name: None, diagnose=lambda: None, provide=lambda names, platforms: None,
+        platform=NATIVE, platforms=PLATFORMS,
+        recipe=lambda name: None, diagnose=lambda: None, provide=lambda names, platforms: None,
         base="sha256:1", images={"python:3.14": "sha256:b"}, built=[], loaded=[], started=[], asked=0,
         during=lambda variant: None,
     )  # fmt: skip

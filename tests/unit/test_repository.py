@@ -5,7 +5,6 @@ import re
 import pytest
 
 from lab import bases
-from measure.base.dockerfiles import external_images
 from measure.base.files import ROOT
 from measure.steps.compose import all_measured
 from tests.conftest import run
@@ -38,13 +37,7 @@ def test_step_folders_know_nothing_of_the_lab(step):
 def test_steps_name_images_that_the_lab_can_provide():
     for step in all_measured():
         for variant in step.variants:
-            bases.check([*external_images(variant.dockerfile), *variant.images])
-
-
-def test_ci_calls_the_readmes_test_command():
-    script = (ROOT / ".ci/run").read_text().splitlines()
-    assert script[-1] == "exec make test"
-    assert "make test" in (ROOT / "README.md").read_text()
+            bases.check([*variant.external_images, *variant.images])
 
 
 def test_every_make_target_is_in_make_help():

@@ -45,14 +45,6 @@ def listed(name: str) -> list[tuple[Requirement, set[str]]]:
     ]
 
 
-#: Of what is installed, the packages that bring a module; it reads what each has put there.
-owners = functools.cache(packages_distributions)
-
-
-def names(path: str) -> set[str]:
-    return {requirement.name for requirement, _ in listed(path)}
-
-
 @pytest.mark.parametrize("name", SETS)
 def test_each_is_an_export_of_poetry_lock(name):
     # colorama is for Windows alone, where nothing of this runs.
@@ -91,32 +83,8 @@ def test_all_of_it_installs_from_wheels(name, machine, python):
     assert from_source == []
 
 
-#: Imports each module that its arguments name; of what is installed, only what a run needs can be found.
-ALONE = """
-import importlib, sys
-class Only:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in BARRED:
-            raise ModuleNotFoundError(f"a run imports {name}", name=name)
-sys.meta_path.insert(0, Only())
-for name in sys.argv[1:]:
-    importlib.import_module(name)
-"""
-
-
-def barred() -> set[str]:
-    """The top-level modules that are installed here, and that the run's requirements do not bring."""
-    wanted = names("requirements.txt")
-    return {
-        module
-        for module, packages in owners().items()
-        if not wanted & {canonicalize_name(package) for package in packages}
-    }
-
-
-def alone(*modules: str):
-    script = ALONE.replace("BARRED", repr(barred()), 1)
-    return run(sys.executable, "-c", script, *modules)
+#: Of what is installed, the packages that bring a module; it reads what each has put there.
+owners = functools.cache(packages_distributions)
 
 
 def modules() -> Iterator[tuple[str, Path]]:
@@ -125,15 +93,6 @@ def modules() -> Iterator[tuple[str, Path]]:
         for path in sorted((ROOT / package).rglob("*.py")):
             if path.stem != "__init__":
                 yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path
-
-
-def test_a_run_needs_nothing_of_the_other_sets():
-    # ask_pip runs in a container, with its pip; the __main__ are what a command line is handed to.
-    others = {"measure.studies.wheels.resources.ask_pip", "measure.__main__", "lab.__main__"}
-    result = alone(*(name for name, _ in modules() if name not in SITE | others))
-    assert result.returncode == 0, result.stderr
-    for name in SITE:
-        assert alone(name).returncode == 1, f"{name} imports nothing of the site's, so a run may import it"
 
 
 def test_a_site_that_cannot_be_made_says_what_is_missing():
@@ -157,6 +116,7 @@ def imported(path: Path) -> set[str]:
 
 
 def test_each_set_names_what_its_modules_import_and_no_more():
+    """So a run imports nothing of the site's packages, and the site nothing of the tests'."""
     site = {name: path for name, path in modules() if name in SITE}
     run_alone = set().union(
         *(imported(path) for name, path in modules() if name not in {*site, "measure.studies.wheels.resources.ask_pip"})
@@ -211,12 +171,15 @@ def project(tmp_path_factory):
     return folder
 
 
-def install(project: Path, name: str):
-    return run("bash", ROOT / "measure/install.sh", sys.executable, name, cwd=project)
+def install(project: Path, name: str, code: int = 0) -> str:
+    """Install what a list names; what is said of it."""
+    result = run("bash", ROOT / "measure/install.sh", sys.executable, name, cwd=project)
+    assert result.returncode == code, result.stderr
+    return result.stderr
 
 
-def says(project: Path, name: str):
-    return run(project / ".venv/bin/python", "-c", f"import {name}").stdout.strip()
+def says(project: Path, *names: str) -> list[str]:
+    return [run(project / ".venv/bin/python", "-c", f"import {name}").stdout.strip() for name in names]
 
 
 def packages(project: Path) -> Path:
@@ -224,40 +187,34 @@ def packages(project: Path) -> Path:
 
 
 def test_a_further_set_is_added_to_the_first(project):
-    assert install(project, "two.txt").returncode == 0
-    assert (says(project, "one"), says(project, "three")) == ("one", "")
+    install(project, "two.txt")
+    assert says(project, "one", "three") == ["one", ""]
     before = (packages(project) / "one.py").stat().st_ino
-    assert install(project, "three.txt").returncode == 0
-    assert (says(project, "one"), says(project, "three")) == ("one", "three")
+    install(project, "three.txt")
+    assert says(project, "one", "three") == ["one", "three"]
     assert (packages(project) / "one.py").stat().st_ino == before, "what had not changed was installed again"
 
 
-def test_a_package_whose_installation_was_interrupted_is_not_taken_for_whole(project):
+def test_what_was_interrupted_is_not_taken_for_whole_be_it_a_package_pip_or_an_environment(project):
     install(project, "two.txt")
     (packages(project) / "one-1.0.dist-info/INSTALLER").unlink()
     (packages(project) / "one.py").write_text("pri")
-    result = install(project, "two.txt")
-    assert result.returncode == 0, result.stderr
-    assert (says(project, "one"), says(project, "two")) == ("one", "two")
-
-
-def test_neither_is_a_pip_or_an_environment(project):
-    install(project, "one.txt").check_returncode()
+    install(project, "two.txt")
+    assert says(project, "one", "two") == ["one", "two"]
     next(packages(project).glob("pip-*.dist-info/INSTALLER")).unlink()
     (packages(project) / "pip/__main__.py").unlink()
-    assert install(project, "two.txt").returncode == 0
+    install(project, "two.txt")
     python = project / ".venv/bin/python"
     python.unlink()
     python.symlink_to(project / "a-python-that-was-removed")
-    assert install(project, "two.txt").returncode == 0
-    assert (says(project, "one"), says(project, "two")) == ("one", "two")
+    install(project, "two.txt")
+    assert says(project, "one", "two") == ["one", "two"]
 
 
 def test_what_cannot_be_had_is_said_and_what_was_there_stays(project):
     install(project, "two.txt")
-    result = install(project, "nowhere.txt")
-    assert result.returncode == 1
-    assert "What nowhere.txt lists could not be installed." in result.stderr
-    assert "nowhere==1.0" in result.stderr
-    assert "Next: check that pip reaches its package index" in result.stderr
-    assert says(project, "two") == "two"
+    told = install(project, "nowhere.txt", code=1)
+    assert "What nowhere.txt lists could not be installed." in told
+    assert "nowhere==1.0" in told
+    assert "Next: check that pip reaches its package index" in told
+    assert says(project, "two") == ["two"]

@@ -30,7 +30,7 @@ def engine(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     found = SimpleNamespace(
         environment="lab-amd64", kind="lab", builder="default", version="1", buildx="1", driver="docker", chosen=False,
-        recipe=recipes("lab-amd64"), base="sha256:1", diagnose=lambda: None,
+        platform="linux/amd64",         recipe=recipes("lab-amd64"), base="sha256:1", diagnose=lambda: None,
     )  # fmt: skip
     found.digest = lambda name: found.base
     return found
@@ -107,7 +107,6 @@ ALPINE, EMULATED = STEP.variant("alpine"), "linux/arm64"
 @pytest.fixture
 def recorded(engine, builds, monkeypatch):
     """Writes a record of alpine as it is, with what a test changes in it."""
-    monkeypatch.setattr(builder, "native_platform", lambda: PLATFORM)
     builds.says = "a mishap"
 
     def write(variant=ALPINE, platform: str = EMULATED, **changes) -> records.Record:
@@ -186,8 +185,6 @@ def whole(engine, monkeypatch):
     """A step as a whole: nothing is built, everything is there; its engine notes which bases it provides."""
     engine.platforms, engine.provided = ["linux/amd64", "linux/arm64"], []
     engine.provide = lambda names, platforms: engine.provided.append((names, sorted(platforms)))
-    monkeypatch.setattr(run, "native_platform", lambda: "linux/amd64")
-    monkeypatch.setattr(schedule, "native_platform", lambda: "linux/amd64")
     monkeypatch.setattr(schedule, "EARLY", 0.0)
     monkeypatch.setattr(run, "check_disk", lambda *_: None)
     monkeypatch.setattr(probe, "remove_own", lambda *_: None)

@@ -5,7 +5,11 @@ from pathlib import Path
 import pytest
 
 from measure.base.errors import Problem
+from measure.base.names import LAB_ENVIRONMENT
+from measure.base.platforms import PLATFORMS
+from measure.record.records import load, record_path
 from measure.steps.compose import RECOMMENDED, Step, all_measured, all_steps, experiments, find_step
+from measure.weigh.contents import PythonPackage
 from tests.conftest import python_m
 
 GOOD = """
@@ -18,7 +22,7 @@ services:
     build: .
     ports: ["127.0.0.1:8000:9000"]
     depends_on: {database: {condition: service_healthy}}
-    x-measure: {title: A, teaches: B, question: C, fails_with: pg_config}
+    x-measure: {title: A, teaches: B, question: C, fails_with: pg_config, platforms: [linux/arm64/v8, linux/arm]}
   database:
     image: postgres:17
 """
@@ -31,21 +35,16 @@ def step(tmp_path: Path, text: str) -> Step:
     return Step("step-9-demo", folder)
 
 
-def test_variants_come_in_file_order_with_their_names(tmp_path):
+def test_variants_come_in_file_order_with_their_names_and_what_they_depend_on(tmp_path):
+    """A service without x-measure is none."""
     first, recommended = step(tmp_path, GOOD).variants
     assert (first.name, first.dockerfile.name, first.environment) == ("first", "first.Dockerfile", {"VARIANT": "first"})
     assert (recommended.name, recommended.dockerfile.name, recommended.port) == (RECOMMENDED, "Dockerfile", 9000)
     assert recommended.teaching.fails_with == "pg_config"
-
-
-def test_a_service_without_x_measure_is_no_variant(tmp_path):
-    assert "database" not in [variant.service for variant in step(tmp_path, GOOD).variants]
-
-
-def test_what_a_variant_depends_on_is_known_with_the_images_to_provide(tmp_path):
-    first, recommended = step(tmp_path, GOOD).variants
     assert (first.depends_on, first.images) == ([], [])
     assert (recommended.depends_on, recommended.images) == (["database"], ["postgres:17"])
+    assert first.platforms(["linux/arm64", "linux/arm/v7"]) == ["linux/arm64", "linux/arm/v7"]
+    assert recommended.platforms(["linux/amd64", "linux/arm64"]) == ["linux/arm64"]
 
 
 @pytest.mark.parametrize(
@@ -63,15 +62,9 @@ def test_a_compose_file_that_says_too_little_is_told(tmp_path, text, message):
     assert problem.value.next
 
 
-def test_a_step_is_found_by_the_beginning_of_its_name():
-    assert find_step("step-1").name == "step-1-kiss"
-    assert find_step("step-1-kiss").name == "step-1-kiss"
-
-
-def test_experiments_are_measured_like_steps_and_are_on_no_ladder():
-    names = [found.name for found in experiments()]
-    assert "folklore-curl" in names
-    assert names == [found.name for found in all_measured() if found not in all_steps()]
+def test_a_step_is_found_by_the_beginning_of_its_name_and_an_experiment_is_on_no_ladder():
+    assert find_step("step-1").name == find_step("step-1-kiss").name == "step-1-kiss"
+    assert [found.name for found in experiments()] == [one.name for one in all_measured() if one not in all_steps()]
     found = find_step("folklore-curl")
     assert (found.command, found.folder.name) == ("make folklore-curl", "curl")
     assert [variant.name for variant in found.variants] == ["curl", "python"]
@@ -91,9 +84,7 @@ def test_an_experiment_is_two_or_three_short_dockerfiles_of_which_each_is_a_vari
 def test_an_unknown_step_is_told_with_those_there_are():
     result = python_m("measure", "step", "step-99")
     assert result.returncode == 1
-    assert "no step called step-99" in result.stderr
-    assert "step-1-kiss" in result.stderr
-    assert "Next: make help" in result.stderr
+    assert all(word in result.stderr for word in ("no step called step-99", "step-1-kiss", "Next: make help"))
 
 
 @pytest.mark.parametrize("found", all_steps(), ids=lambda found: found.name)
@@ -144,3 +135,28 @@ def test_quick_leaves_out_what_takes_many_minutes_and_keeps_the_recommended_one(
     everything, quick = ([v.name for v in found.variants] for found in (step, replace(step, quick=True)))
     assert [name for name in everything if name not in quick] == ["slim-source", "alpine-source"]
     assert step.recommended.name in quick
+
+
+def contents(step: str, variant: str, platform: str) -> tuple[set[str], dict[str, PythonPackage]]:
+    """The packages in an image, as its record has them: the distribution's, and Python's but for the base's pip."""
+    found = load(record_path(LAB_ENVIRONMENT, find_step(step).name, variant, platform)).contents
+    python = {package.name.lower(): package for package in found.python_packages if package.name != "pip"}
+    return {package.name for package in found.os_packages}, python
+
+
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_what_ships_is_what_the_pages_say_of_it(platform):
+    for step, variant in (("step-2", "recommended"), ("step-3", "targets")):
+        _, python = contents(step, variant, platform)
+        assert "flask" in python and "pytest" not in python
+    step = find_step("extra-moving-complexity")
+    first, *others = (contents(step.name, variant.name, platform)[1] for variant in step.variants)
+    assert "flask" in first and not {"poetry", "poetry-core", "pytest"} & set(first)
+    for other in others:
+        assert {name: one.version for name, one in other.items()} == {name: one.version for name, one in first.items()}
+    recommended, solution, binary = (
+        contents("extra-compiling-deps", name, platform) for name in ("recommended", "solution", "binary")
+    )
+    assert recommended[0] == solution[0], "the packages that are listed by hand, and those that were found"
+    assert "libpq5" in recommended[0] and "libpq5" not in binary[0]
+    assert any("libpq" in name for name in binary[1]["psycopg2-binary"].vendored), "a libpq of its own"

@@ -43,8 +43,7 @@ def test_the_steps_of_a_build_are_read_from_what_the_builder_prints():
 
 def test_times_are_not_put_into_the_record_of_something_else(monkeypatch):
     """The records are of the lab's recipes; with another recipe they are of another image."""
-    engine = SimpleNamespace(environment="lab-amd64", recipe=lambda name: "0" * 64)
-    monkeypatch.setattr(timing, "native_platform", lambda: "linux/amd64")
+    engine = SimpleNamespace(environment="lab-amd64", platform="linux/amd64", recipe=lambda name: "0" * 64)
     monkeypatch.setattr(sample, "build", lambda *_: pytest.fail("nothing may be built"))
     with pytest.raises(Problem, match="no record of what is in the folder now"):
         timing.time_step(engine, find_step("step-2"))
@@ -71,7 +70,6 @@ class Stand:
         #: Called before records are read: the first time when the sitting begins, the second time when it ends.
         self.before_records = [lambda records: records, lambda records: records]
         self._taken: dict[tuple[str, str], int] = {}
-        monkeypatch.setattr(timing, "native_platform", lambda: "linux/amd64")
         monkeypatch.setattr(timing, "_records", self._records)
         monkeypatch.setattr(timing, "quiet_load", lambda: 0.1)
         monkeypatch.setattr(timing, "save", self.saved.append)
@@ -81,7 +79,13 @@ class Stand:
         info = SimpleNamespace(docker_root_dir="/no/such/place")
         docker = SimpleNamespace(system=SimpleNamespace(info=lambda: info))
         self.engine = SimpleNamespace(
-            environment="lab-amd64", fresh=None, chosen=False, driver="docker", cache_registry="", docker=docker
+            environment="lab-amd64",
+            platform="linux/amd64",
+            fresh=None,
+            chosen=False,
+            driver="docker",
+            cache_registry="",
+            docker=docker,
         )
 
     def _records(self, _engine, step, variants):
@@ -280,6 +284,6 @@ def test_a_build_that_fails_is_told_with_the_builders_own_words(monkeypatch):
     step = find_step("step-2")
     monkeypatch.setattr(sample.builder, "load_into_engine", fail)
     with pytest.raises(Problem, match="recommended does not build") as problem:
-        sample.build(None, step, step.recommended)
+        sample.build(SimpleNamespace(platform="linux/amd64"), step, step.recommended)
     assert "no such luck" in problem.value.why
     assert problem.value.next == "make step-2, then make time-step-2"
