@@ -21,6 +21,7 @@ from measure.base.errors import Problem, friendly, say
 from measure.base.files import RESULTS, ROOT, cache_folder, shown, write_whole
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS, native_platform
+from measure.base.switches import is_on
 from measure.build import lab_engine
 from measure.build.choosing import choose
 from measure.build.engine import BUILDER_NAME
@@ -54,7 +55,7 @@ def step(name: StepName) -> None:
     QUICK=1 leaves out the variants that take many minutes to build, and says which.
     """
     found = find_step(name)
-    chosen = replace(found, quick=bool(os.environ.get("QUICK")))
+    chosen = replace(found, quick=is_on("QUICK"))
     names = [variant.name for variant in chosen.variants]  # a wrong compose file is told before an engine is brought up
     if left_out := [variant.name for variant in found.variants if variant.name not in names]:
         say(f"leaving out {', '.join(left_out)}, which take many minutes to build (QUICK=1)")
@@ -68,7 +69,7 @@ def step(name: StepName) -> None:
 
 def _whole_ladder(command: Command) -> None:
     """Every step, with the platforms and the variants that the environment asks for."""
-    steps = [replace(found, quick=bool(os.environ.get("QUICK"))) for found in all_measured()]
+    steps = [replace(found, quick=is_on("QUICK")) for found in all_measured()]
     with progress.task(f"make {command}", told=False):
         measure_ladder(choose(), steps, command)
 
