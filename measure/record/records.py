@@ -323,9 +323,9 @@ def writing(folder: Path) -> Iterator[None]:
 def save(record: Record) -> Record | None:
     """Write a record, whole or not at all. One that says the same as before keeps its date.
 
-    A change in the way of measuring in between gives it a new one: it is the same by the new way then.
-    Returns the record that was there before, None when there was none or no valid one, which is told. Raises OSError,
-    with the old record still in place, when it cannot be written.
+    A change in the way of measuring in between gives it a new one: it is the same by the new way then. Times stay with
+    what has the same inputs: `save_times` writes them. Returns the record that was there before, None when there was
+    none or no valid one, which is told. Raises OSError, with the old record still in place, when it cannot be written.
     """
     with writing(record.path.parent):
         try:
@@ -334,11 +334,28 @@ def save(record: Record) -> Record | None:
             say(f"{problem} What was measured now replaces it. ({problem.why.splitlines()[0]})")
             old = None
         if old and record.time is None and old.inputs_sha256 == record.inputs_sha256:
-            record = record.model_copy(update={"time": old.time})  # of the same inputs, so they still hold
+            record = record.model_copy(update={"time": old.time})
         newer_way = old is not None and methods.of_image(old) != methods.of_image(record)
         if old is None or not old.same_facts(record) or old.time != record.time or newer_way:
             write_whole(record.path, as_json(record))
     return old
+
+
+def save_times(taken: dict[Path, tuple[str, Times]]) -> None:
+    """Put times into the records that are in these files now, and change nothing else of them.
+
+    Each comes with the `inputs_sha256` of what was timed. Raises Problem, with all files as they were, when one of them
+    is of something else, or is no more.
+    """
+    with writing(next(iter(taken)).parent):
+        there = {path: load(path) for path in taken}
+        if other := [shown(path) for path, one in there.items() if not one or one.inputs_sha256 != taken[path][0]]:
+            why = "What was built from changed while it was timed, or its record did."
+            raise Problem(
+                f"No times were recorded: {', '.join(other)} is of something else.", why=why, next="make check"
+            )
+        for path, record in there.items():
+            write_whole(path, as_json(record.model_copy(update={"time": taken[path][1]})))
 
 
 def save_environment(environment: Environment) -> None:

@@ -14,7 +14,7 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from measure.build.engine import Engine, cpu
 from measure.record import enough
 from measure.record.enough import Rule, Turns
 from measure.record.plan import Plan, plan_of
-from measure.record.records import MEMORY, QUIET, TIMES, Record, Samples, Times, load, record_path, save
+from measure.record.records import MEMORY, QUIET, TIMES, Record, Samples, Times, load, record_path, save_times
 from measure.run import sample
 from measure.steps.compose import RECOMMENDED, Step, Variant
 from measure.steps.inputs import inputs_of
@@ -281,7 +281,7 @@ def time_step(engine: Engine, step: Step, *, once: bool = False, only: str | Non
     """
     sitting = _sitting(engine, step, only)
     recorded = [] if once else [variant for variant in sitting.variants if only in (None, variant.name)]
-    sitting.before = _records(engine, step, recorded)
+    sitting.before, begun = _records(engine, step, recorded), _hashes(sitting)
     builds, starts, memory = (ONCE, ONCE, ONCE) if once else (enough.BUILDS, enough.STARTS, enough.MEMORY)
     if not once:
         check_room(engine, room_needed(sitting.plan, sitting.before, builds.most))
@@ -291,15 +291,26 @@ def time_step(engine: Engine, step: Step, *, once: bool = False, only: str | Non
     ended = datetime.now(UTC).replace(microsecond=0)
     times = {variant.name: sitting.times(variant.name, load_before, ended) for variant in sitting.variants}
     _print(step, times)
-    now = _records(engine, step, recorded)  # anew: `make step-N` may have written them meanwhile
-    if changed := [name for name, record in now.items() if record.inputs_sha256 != sitting.before[name].inputs_sha256]:
+    if not once:
+        _save(sitting, begun, {variant.name: times[variant.name] for variant in recorded})
+
+
+def _hashes(sitting: Sitting) -> dict[str, str]:
+    """What each variant of a sitting is built from, read anew."""
+    step = replace(sitting.step)
+    return {v.name: inputs_of(step, step.variant(v.name), sitting.engine.recipe).sha256 for v in sitting.variants}
+
+
+def _save(sitting: Sitting, begun: dict[str, str], times: dict[str, Times]) -> None:
+    """Record these times. Raises Problem when a file changed that anything in the sitting is built from."""
+    now = _hashes(sitting)
+    if changed := [name for name, sha256 in begun.items() if now[name] != sha256]:
         raise Problem(
-            f"Nothing was recorded: {', '.join(changed)} changed while it was timed.",
-            why="The times above are of what was in the folder when the sitting began.",
-            next=step.timing_command,
+            f"No times were recorded: {', '.join(changed)} changed while it was timed.",
+            why="The times above are of what was in the folder when the sitting began, or of a mixture.",
+            next=f"{sitting.step.command} && {sitting.step.timing_command}",
         )
-    for name, record in now.items():
-        save(record.model_copy(update={"time": times[name]}))
+    save_times({sitting.before[name].path: (begun[name], found) for name, found in times.items()})
 
 
 def _print(step: Step, times: dict[str, Times]) -> None:

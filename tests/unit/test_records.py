@@ -76,6 +76,23 @@ def test_times_stay_with_a_record_of_the_same_inputs_and_go_with_other_ones(reco
     assert load(record.path).time is None
 
 
+def test_times_are_put_into_what_the_record_says_by_then(record):
+    """A sitting takes hours, and `make step-1` may have found another size meanwhile."""
+    times = records.Times(load_before=0.1, measured_at=datetime.now(UTC))
+    save(record)
+    grown = later(record, size=record.size.model_copy(update={"transfer_bytes": 2}))
+    save(grown)
+    records.save_times({record.path: (record.inputs_sha256, times)})
+    assert load(record.path) == grown.model_copy(update={"time": times})
+    for taken in (
+        {record.path: ("0" * 64, times)},
+        {record.path.with_name("gone.json"): (record.inputs_sha256, times)},
+    ):
+        with pytest.raises(Problem, match="No times were recorded"):
+            records.save_times(taken)
+    assert load(record.path).size == grown.size
+
+
 def test_other_facts_replace_the_file(record):
     save(record)
     grown = later(record, size=record.size.model_copy(update={"transfer_bytes": 2}))
