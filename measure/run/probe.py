@@ -70,6 +70,12 @@ def remove_own(engine: Engine) -> None:
     _remove_labelled(engine, f"{LABEL}={os.getpid()}", lambda owner: True)
 
 
+def remove_all(engine: Engine) -> None:
+    """Remove all that any run started, and the bytecode that is kept for images."""
+    _remove_labelled(engine, LABEL, lambda owner: True)
+    engine.docker.volume.remove(engine.docker.volume.list(filters=[("label", BYTECODE_LABEL)]))
+
+
 def _remove_labelled(engine: Engine, label: str, of: Callable[[str], bool]) -> list[str]:
     """Remove what carries a label whose value `of` accepts. Returns what it was, in words."""
     docker, filters, removed = engine.docker, [("label", label)], []

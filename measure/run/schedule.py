@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from measure.base.platforms import native_platform
 from measure.base.progress import ending
@@ -26,22 +25,26 @@ Pair = tuple[Variant, str]
 EARLY = 5.0
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(Protocol):
     """What is done, and who is told."""
 
-    #: Makes the base images of these variants available, each on its platform.
-    provide: Callable[[list[Pair]], None]
-    #: Builds, weighs and records a variant on a platform.
-    build: Callable[[Variant, str], Outcome]
-    #: Starts it, and asks it.
-    start: Callable[[Variant, str], Answer]
-    #: Is told what came of each, as soon as it is known.
-    done: Callable[[Outcome], None]
-    #: Is told that everything native is known, while the rest takes longer.
-    early: Callable[[Sitting], None]
-    #: Ends what runs outside of this process for `build` and `start`; called until nothing runs any more.
-    stop: Callable[[], None]
+    def provide(self, pairs: list[Pair]) -> None:
+        """Make the base images of these variants available, each on its platform."""
+
+    def build(self, variant: Variant, platform: str) -> Outcome:
+        """Build, weigh and record a variant on a platform."""
+
+    def start(self, outcome: Outcome) -> Answer:
+        """Start what was built, and ask it."""
+
+    def done(self, outcome: Outcome) -> None:
+        """Be told what came of each, as soon as it is known."""
+
+    def early(self, sitting: Sitting) -> None:
+        """Be told that everything native is known, while the rest takes longer."""
+
+    def stop(self) -> None:
+        """End what runs outside of this process for `build` and `start`; called until nothing runs any more."""
 
 
 @dataclass
@@ -113,7 +116,7 @@ class Sitting:
             outcome = self.found[variant.name, platform] = future.result()
             self.work.done(outcome)
             if variant.name == RECOMMENDED and outcome.record.outcome == "built":
-                self.answers[platform] = starts.submit(self.work.start, variant, platform)
+                self.answers[platform] = starts.submit(self.work.start, outcome)
         left = self._building or self._waiting or any(not future.done() for future in self.answers.values())
         if left and not self._told and self._natively_known():
             failed = self._bases.done() and self._bases.exception()

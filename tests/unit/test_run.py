@@ -30,9 +30,10 @@ def engine(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     found = SimpleNamespace(
         environment="lab-amd64", kind="lab", builder="default", version="1", buildx="1", driver="docker", chosen=False,
-        recipe=recipes("lab-amd64"), base="sha256:1", diagnose=lambda: None,
+        recipe=recipes("lab-amd64"), base="sha256:1", diagnose=lambda: None, platforms=[PLATFORM],
     )  # fmt: skip
     found.digest = lambda name: found.base
+    monkeypatch.setattr(remembered, "image_ids", lambda engine, names: {})
     return found
 
 
@@ -52,7 +53,7 @@ def builds(monkeypatch):
 
 def measure(engine, variant=BROKEN, platform: str = PLATFORM) -> run.Outcome:
     """As a run of its own does it."""
-    return run._measure(Memory(engine, STEP, {}), variant, platform, lambda line: None)
+    return run.measure(Memory(engine, STEP), variant, platform, lambda line: None)
 
 
 def memories() -> list[Path]:
@@ -159,7 +160,7 @@ def test_it_is_built_again_when_its_record_does_not_hold(engine, builds, recorde
             failure = records.Failure(exit_code=1, line="a mishap")
             recorded(outcome="failed", failure=failure, size=None, contents=None)
         case "method":
-            monkeypatch.setattr(run.methods, "of_image", lambda record: ["a change"])
+            monkeypatch.setattr(remembered.methods, "of_image", lambda record: ["a change"])
         case "base" | "unknown base":
             engine.recipe = lambda name: None
             one = recorded(provenance=one.provenance.model_copy(update={"bases": [pulled]}))
@@ -198,7 +199,7 @@ def whole(engine, monkeypatch):
             step=step.name, variant=variant.name, platform=platform, inputs=run.inputs_of(step, variant, engine.recipe)
         )
     )  # fmt: skip
-    monkeypatch.setattr(run, "_start", lambda memory, outcome, *, again: probe.Answer({"on": outcome.platform}, {}))
+    monkeypatch.setattr(run.Run, "start", lambda self, outcome: probe.Answer({"on": outcome.platform}, {}))
     yield engine
     probe.ending.clear()
 

@@ -14,7 +14,7 @@ from measure.base import progress
 from measure.base.errors import Problem
 from measure.build import images as build
 from measure.run import schedule
-from measure.run.schedule import Sitting, Work
+from measure.run.schedule import Sitting
 from measure.steps.compose import find_step
 from tests.conftest import eventually
 
@@ -64,7 +64,8 @@ def sitting(events, pairs=PAIRS, *, provide=lambda platform: None, build=None, s
         note("built", variant.name, platform)
         return outcome
 
-    def started(variant, platform):
+    def started(outcome):
+        platform = outcome.platform
         note("start", platform)
         return start(platform) if start else f"answer of {platform}"
 
@@ -73,9 +74,9 @@ def sitting(events, pairs=PAIRS, *, provide=lambda platform: None, build=None, s
         if early:
             early(sitting)
 
-    return Sitting(
-        Work(provided, built, started, done or (lambda outcome: None), shown, lambda: note("stop")), list(pairs)
-    )
+    work = SimpleNamespace(provide=provided, build=built, start=started, done=done or (lambda outcome: None),
+                           early=shown, stop=lambda: note("stop"))  # fmt: skip
+    return Sitting(work, list(pairs))
 
 
 def test_what_is_native_is_built_shown_and_answered_while_the_other_bases_are_made(events):
