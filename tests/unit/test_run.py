@@ -2,7 +2,6 @@
 
 import threading
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -56,40 +55,16 @@ def measure(engine, variant=BROKEN, platform: str = PLATFORM) -> run.Outcome:
     return run.measure(Memory(engine, STEP), variant, platform, lambda line: None)
 
 
-def memories() -> list[Path]:
-    return [*(layout() / "remembered").glob("*.json")]
-
-
-def test_what_failed_as_it_was_meant_to_is_not_built_again(engine, builds):
-    first, again = measure(engine), measure(engine)
-    assert builds.calls == [("broken", PLATFORM)]
-    assert first.entry is None and again.entry
-    assert again.expected and again.record == first.record
-    assert records.load(again.record.path) == first.record
-
-
-def test_it_is_recorded_where_its_record_is_gone(engine, builds):
-    measure(engine).record.path.unlink()
-    assert records.load(measure(engine).record.path)
-    assert len(builds.calls) == 1
-
-
-def test_a_mishap_is_built_again(engine, builds):
+def test_a_mishap_is_built_again_and_what_ended_the_run_is_not_kept(engine, builds):
     """What fails by another error than the one that it teaches, and what was meant to be built."""
+    probe.ending.set()
+    measure(engine)
+    probe.ending.clear()
     builds.says = "no space left on device"
     measure(engine), measure(engine)
     measure(engine, STEP.recommended), measure(engine, STEP.recommended)
-    assert len(builds.calls) == 4
-    assert memories() == []
-
-
-def test_what_ended_the_run_is_not_kept(engine, builds):
-    probe.ending.set()
-    try:
-        measure(engine)
-    finally:
-        probe.ending.clear()
-    assert not measure(engine).entry
+    assert len(builds.calls) == 5
+    assert [*(layout() / "remembered").glob("*.json")] == []
 
 
 def test_what_teaches_another_lesson_now_is_built_again(engine, builds):
@@ -137,12 +112,8 @@ def test_on_its_own_processor_it_is_built_and_so_is_what_emulates_quickly(engine
     recorded(variant=STEP.variant("binary"))
     assert not measure(engine, STEP.variant("binary"), EMULATED).kept
     assert len(builds.calls) == 2
-
-
-def test_what_takes_minutes_everywhere_is_kept_everywhere(engine, builds, recorded):
     slow = replace(ALPINE, teaching=ALPINE.teaching.model_copy(update={"quick": False, "emulate": True}))
-    recorded(platform=PLATFORM)
-    assert measure(engine, slow, PLATFORM).kept
+    assert measure(engine, slow, PLATFORM).kept  # what takes minutes everywhere
 
 
 @pytest.mark.parametrize("what", ["files", "record", "form", "outcome", "method", "base", "unknown base"])
