@@ -116,12 +116,6 @@ def test_no_other_build_begins_while_each_core_has_a_native_one(events, monkeypa
     assert len(one.outcomes) == len(PAIRS)
 
 
-def test_where_the_rest_does_not_take_longer_nothing_is_shown_twice(events, monkeypatch):
-    monkeypatch.setattr(schedule, "EARLY", 60.0)
-    sitting(events).run()
-    assert "early" not in [event[0] for event in events]
-
-
 @pytest.mark.parametrize("platform", [NATIVE, OTHER])
 def test_one_platform_alone(events, platform):
     one = sitting(events, [pair for pair in PAIRS if pair[1] == platform])
@@ -143,15 +137,6 @@ def test_other_bases_that_cannot_be_had_are_told_after_all_that_is_native(events
     assert one.answers[NATIVE].result() == f"answer of {NATIVE}"
     assert "early" in [event[0] for event in events]
     assert not [event for event in events if event[0] == "build" and event[2] == OTHER]
-
-
-def test_native_bases_that_cannot_be_had_end_it_before_anything_is_built(events):
-    def provide(platform):
-        raise Problem("No base.")
-
-    with pytest.raises(Problem, match="No base"):
-        sitting(events, provide=provide).run()
-    assert events == [("bases wanted", NATIVE)]
 
 
 def test_an_image_that_does_not_answer_is_told_when_it_is_asked_for(events):
