@@ -18,7 +18,7 @@ from measure.run import ladder, probe
 from measure.run.step import Outcome
 from measure.steps.compose import Step, find_step
 from measure.steps.inputs import inputs_of
-from tests.conftest import changed, fresh_clone, python_m
+from tests.conftest import changed, fresh_clone
 from tests.conftest import run as execute
 from tests.handmade import record
 
@@ -276,8 +276,3 @@ def test_the_command_fails_with_exit_code_1_and_says_what_failed(place):
     assert "failed: step-2-poetry: step-2-poetry/compose.yaml is not valid YAML." in result.stdout
     assert "step-2-poetry" in result.stderr and "Next: mend it, then make step-2" in result.stderr
     assert "Traceback" not in result.stderr
-
-
-def test_help_names_both_commands():
-    shown = python_m("measure", "--help").stdout
-    assert re.search(r"\ball\b", shown) and re.search(r"\brecord\b", shown)
