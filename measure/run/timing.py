@@ -193,21 +193,12 @@ class Sitting:
         )  # fmt: skip
 
 
-def _keeps(engine: Engine, step: Step, plan: Plan, name: str) -> bool:
-    """Has the record of a variant the comparisons that a page shows of it, whenever they were made?"""
-    record = load(record_path(engine.environment, step.name, name, native_platform()))
-    compared = (record and record.time and record.time.compared) or {}
-    return {*plan.apart[name]} <= {*compared}
-
-
 def _sitting(engine: Engine, step: Step, only: str | None) -> Sitting:
     """Who is timed, and of what. Raises Problem when nobody is."""
     plan = plan_of(step)
     if only:
         step.variant(only)
         plan = plan.alone(only)
-    else:
-        plan = plan.joined([name for name in plan.apart if not _keeps(engine, step, plan, name)])
     left_out: list[str] = []
     if any(kind.startswith("fresh-") for kind in plan.time) and (not engine.fresh or engine.chosen):
         say(

@@ -202,28 +202,13 @@ def test_one_variant_alone_is_recorded_and_those_that_it_is_compared_with_are_le
         stand.sit("extra-compiling-deps", only="broken")
 
 
-def test_what_one_sentence_needs_is_timed_when_it_is_asked_for(stand):
+def test_what_is_compared_with_another_is_timed_with_it_alone_when_it_is_asked_for(stand):
     stand.seconds = lambda variant, kind: 25.0
     times = stand.sit("extra-need-for-speed", only="links")
     assert {*times} == {"links"}
     assert times["links"].compared["base"][0].against == "plain"
     assert {one for one in stand.built if " " in one} == {"links base", "plain base"}
     assert stand.started == []
-
-
-def test_what_one_sentence_needs_is_timed_with_the_others_where_its_record_has_lost_it(stand, monkeypatch):
-    """As after a change of its Dockerfile: the record is of another image, and has no times."""
-
-    def forgetful(path):
-        record = load(path)
-        return record.model_copy(update={"time": None}) if path.name.startswith("links.") else record
-
-    stand.seconds = lambda variant, kind: 25.0
-    monkeypatch.setattr(timing, "load", forgetful)
-    times = stand.sit("extra-need-for-speed")
-    assert [one for one in stand.built if one.startswith("links ")] == ["links base"] * 3
-    assert times["links"].compared["base"][0].against == "plain"
-    assert "bind-mounts" not in times
 
 
 def test_without_the_labs_own_builder_what_only_that_can_time_is_left_out(stand, capsys):
