@@ -34,8 +34,6 @@ from measure.steps.copying import clean_copy
 
 #: Requests between a container's memory when it is idle, and when it is not any more.
 REQUESTS = 1000
-#: Seconds that all of that takes, about.
-SECONDS_OF_MEMORY = 6.0
 #: Seconds after which a container that answered counts as idle.
 IDLE = 1
 #: Seconds after which `docker compose watch` has dealt with the last change.

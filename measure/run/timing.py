@@ -115,7 +115,7 @@ class Sitting:
     step: Step
     plan: Plan
     variants: list[Variant]
-    #: What was recorded before: how long a rest will take is told from it.
+    #: What was recorded before.
     before: dict[str, Record] = field(default_factory=dict)
     #: Of builds, starts and memory.
     turns: dict[str, Turns] = field(default_factory=dict)
@@ -143,29 +143,9 @@ class Sitting:
                         turns.samples[variant.name][kind] += Samples.of([value]).samples
                     for words, seconds in parts.items():
                         self.parts[variant.name][unit[0]][words].append(seconds)
-                    self._tell(turns, variant.name, unit[0], units)
+                    taken = turns.samples[variant.name][unit[0]]
+                    say(f"{variant.name} · {unit[0]}, {len(taken)}: {shown_sample(unit[0], taken[-1])}")
             again = turns.end()
-
-    def _tell(self, turns: Turns, variant: str, kind: str, units: dict[str, list[list[str]]]) -> None:
-        """One line for a sample that was taken: which one, of about how many, and how long the rest takes, about."""
-        taken = turns.samples[variant][kind]
-        rest = sum(
-            (turns.about(name, unit[0]) - len(turns.samples[name][unit[0]])) * self._expected(turns, name, unit[0])
-            for name, some in units.items() for unit in some
-        )  # fmt: skip
-        left = f"about {duration(rest)} left" if rest else "done"
-        value = shown_sample(kind, taken[-1])
-        say(f"{len(taken)} of about {turns.about(variant, kind)} · {variant} · {kind}: {value} · {left}")
-
-    def _expected(self, turns: Turns, variant: str, kind: str) -> float:
-        """Seconds that a sample takes, as far as it is known: by those of this sitting, or by what was recorded."""
-        if kind in MEMORY:
-            return sample.SECONDS_OF_MEMORY
-        if taken := turns.samples[variant][kind]:
-            return sum(taken) / len(taken)
-        times = self.before[variant].time if variant in self.before else None
-        recorded = getattr(times, TIMES[kind], None) if times else None
-        return recorded.median if recorded else 0.0
 
     def times(self, variant: str, load_before: float, ended: datetime) -> Times:
         """What there is to record of a variant."""
