@@ -10,7 +10,7 @@ import os
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from measure.base.platforms import native_platform
 from measure.base.progress import ending
@@ -18,40 +18,18 @@ from measure.steps.compose import RECOMMENDED, Variant
 
 if TYPE_CHECKING:
     from measure.run.probe import Answer
-    from measure.run.step import Outcome
+    from measure.run.step import Outcome, Run
 
 Pair = tuple[Variant, str]
 #: Seconds after which the native rows are shown by themselves, where those of the other platforms are not there yet.
 EARLY = 5.0
 
 
-class Work(Protocol):
-    """What is done, and who is told."""
-
-    def provide(self, pairs: list[Pair]) -> None:
-        """Make the base images of these variants available, each on its platform."""
-
-    def build(self, variant: Variant, platform: str) -> Outcome:
-        """Build, weigh and record a variant on a platform."""
-
-    def start(self, outcome: Outcome) -> Answer:
-        """Start what was built, and ask it."""
-
-    def done(self, outcome: Outcome) -> None:
-        """Be told what came of each, as soon as it is known."""
-
-    def early(self, sitting: Sitting) -> None:
-        """Be told that everything native is known, while the rest takes longer."""
-
-    def stop(self) -> None:
-        """End what runs outside of this process for `build` and `start`; called until nothing runs any more."""
-
-
 @dataclass
 class Sitting:
     """What has come of a step's variants so far."""
 
-    work: Work
+    work: Run
     pairs: list[Pair]
     found: dict[tuple[str, str], Outcome] = field(default_factory=dict)
     #: What the recommended one answers, by platform. Asking it for the result raises Problem when it did not answer.

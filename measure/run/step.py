@@ -222,7 +222,7 @@ def measure_step(
 
 @dataclass(frozen=True)
 class Run:
-    """What is done of a step with each variant on each platform; see `Work`."""
+    """What a `Sitting` has done with each variant of a step on each platform; `done` is told what came of it."""
 
     memory: Memory
     done: Callable[[Outcome], None]
