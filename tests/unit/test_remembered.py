@@ -281,12 +281,12 @@ def test_where_nothing_can_be_remembered_it_is_built_and_recorded_all_the_same(e
 
 
 def test_what_is_edited_while_it_is_built_is_neither_recorded_nor_remembered(engine, step, tmp_path, capsys):
-    engine.during = lambda variant: (step.folder / "app.py").write_text("print()\n")
+    engine.during = lambda variant: (step.folder / "more.py").write_text("print()\n")
     again(engine, step)
     assert [*(tmp_path / "results").rglob("*.linux-*.json"), *entries()] == []
     assert f"other · {NATIVE} is not recorded: a file that it is built from changed" in capsys.readouterr().err
     engine.during = lambda variant: None
-    (step.folder / "app.py").write_text("")
+    (step.folder / "more.py").unlink()
     assert again(engine, step).built == ALL
 
 
