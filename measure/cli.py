@@ -1,45 +1,29 @@
-"""`python -m measure`: what the Makefile's recipes call."""
+"""`python -m measure`: what the Makefile's recipes call.
+
+Each command imports what it needs when it is called: `--help` and the site load no Docker client.
+"""
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 import subprocess
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from python_on_whales.exceptions import DockerException
 from rich.markup import escape
 
-from measure.base import progress
 from measure.base.errors import Problem, friendly, say
-from measure.base.files import RESULTS, ROOT, cache_folder, shown, write_whole
+from measure.base.files import RESULTS, ROOT, shown, write_whole
 from measure.base.names import LAB_ENVIRONMENT
-from measure.base.platforms import PLATFORMS
-from measure.build import lab_engine
-from measure.build.choosing import choose
-from measure.build.engine import BUILDER_NAME
-from measure.build.layout import layout, layout_in_use
-from measure.record import methods
-from measure.record.check import check
-from measure.record.compare import compare
-from measure.record.records import Record, environments, load, parse, record_files, record_path
-from measure.run import probe
-from measure.run.forecast import NATIVE, Forecast
-from measure.run.ladder import Command, journals, measure_ladder
-from measure.run.step import measure_step, provide_bases, session
-from measure.run.timing import time_step
-from measure.run.verify import verify as verify_record
-from measure.schemas import schemas
-from measure.steps.compose import RECOMMENDED, all_measured, find_step
-from measure.studies.floor import finding as floor_records
-from measure.studies.recipes import proving as recipe_records
-from measure.studies.wheels.asking import measure_wheels
-from measure.tell.table import contents_table, difference_table, layers_table, out, table
+from measure.base.platforms import PLATFORMS, native_platform
+from measure.base.switches import is_on
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from measure.steps.compose import Step
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 StepName = Annotated[str, typer.Argument(help="A step's folder, or its beginning, like step-1")]
@@ -52,12 +36,16 @@ def step(name: StepName) -> None:
 
     QUICK=1 leaves out the variants that take many minutes to build, and says which.
     """
-    found = find_step(name)
-    chosen = replace(found, quick=bool(os.environ.get("QUICK")))
+    from measure.base import progress
+    from measure.build.choosing import choose
+    from measure.run.forecast import NATIVE, Forecast
+    from measure.run.step import measure_step, session
+
+    chosen = _here(name, quick=is_on("QUICK"))
     names = [variant.name for variant in chosen.variants]  # a wrong compose file is told before an engine is brought up
-    if left_out := [variant.name for variant in found.variants if variant.name not in names]:
+    if left_out := [variant.name for variant in _here(name).variants if variant.name not in names]:
         say(f"leaving out {', '.join(left_out)}, which take many minutes to build (QUICK=1)")
-    with progress.task(found.command, told=False, kept=False) as task:
+    with progress.task(chosen.command, told=False, kept=False) as task:
         forecast = Forecast(chosen, task)
         engine = choose(foretell=forecast.tell)
         with session(engine):
@@ -65,9 +53,22 @@ def step(name: StepName) -> None:
         forecast.keep()
 
 
-def _whole_ladder(command: Command) -> None:
+def _here(name: str, *, quick: bool = False) -> Step:
+    """A step as this machine measures it. Raises Problem when there is none of this name."""
+    from measure.steps.compose import find_step
+
+    return replace(find_step(name), quick=quick, native=native_platform())
+
+
+def _whole_ladder(command: str) -> None:
     """Every step, with the platforms and the variants that the environment asks for."""
-    steps = [replace(found, quick=bool(os.environ.get("QUICK"))) for found in all_measured()]
+    from measure.base import progress
+    from measure.build.choosing import choose
+    from measure.run.ladder import measure_ladder
+    from measure.steps.compose import all_measured
+
+    quick = is_on("QUICK")
+    steps = [replace(found, quick=quick, native=native_platform()) for found in all_measured()]
     with progress.task(f"make {command}", told=False):
         measure_ladder(choose(), steps, command)
 
@@ -94,7 +95,12 @@ def time_rebuilds(
     variant: Annotated[str | None, typer.Option("--variant", help="Record this one alone")] = None,
 ) -> None:
     """Time what pages compare of a step's variants, in turns, until it is enough, and record it."""
-    found = find_step(name)
+    from measure.base import progress
+    from measure.build.choosing import choose
+    from measure.run.step import provide_bases
+    from measure.run.timing import time_step
+
+    found = _here(name)
     with progress.task(f"{found.timing_command}{' --once' if once else ''}", told=False):
         engine = choose()
         provide_bases(engine, [(one, engine.platform) for one in found.variants])
@@ -109,6 +115,9 @@ def wheels(
     ] = None,
 ) -> None:
     """Ask pip, in a container, which wheels packages have for Python 3.14, and record it."""
+    from measure.build.choosing import choose
+    from measure.studies.wheels.asking import measure_wheels
+
     measure_wheels(choose(), names or [])
 
 
@@ -118,8 +127,12 @@ def recipes(
     names: Annotated[list[str] | None, typer.Argument(help="Packages; by default those not proved yet")] = None,
 ) -> None:
     """Prove which apt packages a package needs to be built from source and to run, and record it."""
+    from measure.base import progress
+    from measure.build.choosing import choose
+    from measure.studies.recipes.proving import measure_recipes
+
     with progress.task("make recipes", told=False, kept=False):
-        recipe_records.measure_recipes(choose(), names or [])
+        measure_recipes(choose(), names or [])
 
 
 @app.command()
@@ -129,15 +142,23 @@ def floor(name: StepName) -> None:
 
     Of a step's recommended image, and of the one without a distribution where it has one.
     """
+    from measure.base import progress
+    from measure.build.choosing import choose
+    from measure.studies.floor.finding import measure_floors
+
     with progress.task(f"make floor-{name}", told=False):
-        floor_records.measure_floors(choose(), find_step(name))
+        measure_floors(choose(), _here(name))
 
 
 @app.command()
 @friendly
 def run(name: StepName) -> None:
     """`docker compose up --build` for a step, in the foreground, on whichever engine there is."""
-    found = find_step(name)
+    from measure.base import progress
+    from measure.base.dockerfiles import external_images
+    from measure.build.choosing import choose
+
+    found = _here(name)
     recommended = found.recommended
     with progress.task(f"make run-{name}", told=False, kept=False):
         engine = choose()
@@ -156,6 +177,9 @@ def run(name: StepName) -> None:
 @friendly
 def steps() -> None:
     """List the steps and what each variant teaches."""
+    from measure.steps.compose import all_measured
+    from measure.tell.table import out
+
     for found in all_measured():
         out.print(f"[bold]{found.name}[/]")
         for variant in found.variants:
@@ -172,17 +196,22 @@ Platform = Annotated[str, typer.Option("--platform", "-p", help="Which of a vari
 @friendly
 def check_records(name: Annotated[str | None, typer.Argument(help="A step; all by default")] = None) -> None:
     """List the records that are stale, missing, orphaned or invalid; exit code 1 when there are any. No engine."""
+    from measure.record.check import check
+    from measure.record.records import environments, record_files
+    from measure.steps.compose import find_step
+    from measure.studies.floor import finding as floors
+    from measure.studies.recipes import proving as recipes
+    from measure.tell.table import out
+
     asked = [find_step(name)] if name else None
     found, count = [], 0
     for environment in environments() or [LAB_ENVIRONMENT]:
         found += check(environment, asked)
         count += len(record_files(environment))
-        if not name and (environment == LAB_ENVIRONMENT or recipe_records.record_path(environment).exists()):
-            found += recipe_records.findings(environment)
-            count += len(recipe_records.load(environment).recipes)
-        if not name and (environment == LAB_ENVIRONMENT or floor_records.record_path(environment).exists()):
-            found += floor_records.findings(environment)
-            count += len(floor_records.load(environment).floors)
+        for study, entries in ((recipes, "recipes"), (floors, "floors")):
+            if not name and (environment == LAB_ENVIRONMENT or study.record_path(environment).exists()):
+                found += study.findings(environment)
+                count += len(getattr(study.load(environment), entries))
     for finding in found:
         out.print(escape(str(finding)), soft_wrap=True)
     if found:
@@ -200,6 +229,9 @@ def verify(
 
     The platform is the record's, whatever PLATFORMS says.
     """
+    from measure.base import progress
+    from measure.run.verify import verify as verify_record
+
     with progress.task("make verify", told=False, kept=False):
         verify_record(name)
 
@@ -212,10 +244,16 @@ def show(
     platform: Platform = PLATFORMS[0],
 ) -> None:
     """Print what is recorded of a step: sizes, contents, and whether it still holds. Of a variant: its layers too."""
+    from measure.record import methods
+    from measure.record.check import check
+    from measure.record.records import load, meant, record_path
+    from measure.steps.compose import find_step
+    from measure.tell.table import contents_table, layers_table, out, table
+
     step_name, _, variant_name = name.partition("/")
     found = find_step(step_name)
     if variant_name:
-        record = _record(f"{name}@{platform}", environment)
+        records = [record] = [meant(f"{name}@{platform}", environment)]
         out.print(f"[bold]{record.step}/{record.variant}[/] on {record.platform}: {record.outcome}")
         if record.failure:
             out.print(escape(record.failure.line), soft_wrap=True)
@@ -227,7 +265,7 @@ def show(
             out.print(f"Python packages: {', '.join(packages)}", soft_wrap=True)
         out.print(f"Record: {shown(record.path)}", soft_wrap=True)
     else:
-        paths = [record_path(environment, found.name, v.name, p) for v in found.variants for p in v.platforms()]
+        paths = [record_path(environment, found.name, v.name, p) for v in found.variants for p in PLATFORMS]
         records = [record for record in map(load, paths) if record]
         if not records:
             raise Problem(f"Nothing of {found.name} is recorded in {environment}.", next=found.command)
@@ -237,7 +275,7 @@ def show(
         out.print(f"Records: {shown(paths[0].parent)}/", soft_wrap=True)
     for finding in check(environment, [found]):
         say(str(finding))
-    for one in [record] if variant_name else records:
+    for one in records:
         for change in methods.since(one):
             say(f"{shown(one.path)} was measured before {change.at:%Y-%m-%d}. Since then: {change.what}")
 
@@ -250,32 +288,17 @@ def diff(
     environment: Environment = LAB_ENVIRONMENT,
 ) -> None:
     """Compare two records: what grew, by layer, package and directory."""
-    one, other = _record(before, environment), _record(after, environment)
+    from measure.record.compare import compare
+    from measure.record.records import meant
+    from measure.tell.table import difference_table, out
+
+    one, other = meant(before, environment), meant(after, environment)
     difference = compare(one, other)
     for record, word in ((one, "before"), (other, "after")):
         out.print(f"{word}: {record.step}/{record.variant} on {record.platform} ({record.environment})")
     for title, rows in vars(difference).items():
         if rows:
             out.print(difference_table(title.replace("_", " ").replace("os ", "OS ").replace("python", "Python"), rows))
-
-
-def _record(name: str, environment: str) -> Record:
-    """The record that a person means: STEP/VARIANT[@PLATFORM], a file, or REVISION:FILE for one that git has."""
-    path = Path(name)
-    if name.endswith(".json") and ":" in name and not path.exists():
-        text = subprocess.run(["git", "show", name], cwd=ROOT, capture_output=True, text=True)
-        if text.returncode:
-            raise Problem(f"git has no {name}.", why=text.stderr.strip(), next="git log -- results")
-        return parse(text.stdout, name)
-    if not name.endswith(".json"):
-        words, _, platform = name.partition("@")
-        step_name, _, variant_name = words.partition("/")
-        found = find_step(step_name)
-        variant = found.variant(variant_name or RECOMMENDED)
-        path = record_path(environment, found.name, variant.name, platform or PLATFORMS[0])
-    if (record := load(path)) is None:
-        raise Problem(f"There is no record {shown(path)}.", next="make steps  # then make step-N, which writes it")
-    return record
 
 
 def _site() -> ModuleType:
@@ -315,6 +338,8 @@ def readme() -> None:
 @friendly
 def schema() -> None:
     """Write the JSON Schemas of the records anew, after a change in the models."""
+    from measure.schemas import schemas
+
     for name, text in schemas().items():
         write_whole(RESULTS / name, text)
         say(f"{shown(RESULTS / name)} written")
@@ -324,6 +349,9 @@ def schema() -> None:
 @friendly
 def engine() -> None:
     """Say which engine and builder would be used, and start nothing on a host engine."""
+    from measure.build.choosing import choose
+    from measure.tell.table import out
+
     found = choose(create_builder=False)
     out.print(f"{found.kind} engine {found.version}, builder {found.builder or 'current'} ({found.driver})")
     out.print(f"platforms: {', '.join(found.platforms)}; records go to results/{found.environment}/")
@@ -333,6 +361,7 @@ def engine() -> None:
 @friendly
 def fidelity() -> None:
     """Compare the lab's base images with the official ones, print and record the comparison."""
+    from measure.build import lab_engine
     from measure.studies.fidelity import comparing
 
     lab_engine.up()
@@ -360,44 +389,8 @@ def bench(
 @friendly
 def clean() -> None:
     """Remove what `make step-N` left: containers, images, the builder it made, exported layers. Records stay."""
-    with layout_in_use(alone=True) as alone:
-        if not alone:
-            raise Problem("A run is building here just now.", next="make clean, once it has ended")
-        for folder in (
-            layout(),
-            *(cache_folder() / name for name in ("layers", "contexts", "step-venvs")),
-            journals(),
-        ):
-            shutil.rmtree(folder, ignore_errors=True)
-        (cache_folder() / "durations.json").unlink(missing_ok=True)
-    say("exported layers removed")
-    try:
-        docker = choose(create_builder=False).docker if _engine_up() else None
-    except DockerException:
-        docker = None
-    if docker is None:
-        return
-    for container in docker.container.list(all=True, filters=[("label", probe.LABEL)]):
-        docker.remove(container, force=True)
-    for label in (probe.BYTECODE_LABEL, probe.LABEL):
-        docker.volume.remove(docker.volume.list(filters=[("label", label)]))
-    images = [f"{s.name}:{v.name}-{arch}" for s in all_measured() for v in s.variants for arch in ("amd64", "arm64")]
-    images += [f"{s.name}-{v.service}" for s in all_measured() for v in s.variants]  # Compose's names
-    images += floor_records.made(docker)
-    existing = [image for image in images if docker.image.exists(image)]
-    if existing:
-        docker.image.remove(existing, force=True)
-        say(f"{len(existing)} images removed")
-    if any(builder.name == BUILDER_NAME for builder in docker.buildx.list()):
-        docker.buildx.remove(BUILDER_NAME)
-        say(f"builder {BUILDER_NAME} removed")
+    from measure.run.cleaning import clean_caches, clean_engine
+    from measure.studies.floor.finding import made
 
-
-def _engine_up() -> bool:
-    """Does an engine run already? `clean` must not bring one up."""
-    if lab_engine.is_up():
-        return True
-    binary = shutil.which("docker")
-    return bool(binary) and os.environ.get("ENGINE") != "lab" and not subprocess.run(
-        [binary, "version"], capture_output=True, timeout=20
-    ).returncode  # fmt: skip
+    clean_caches()
+    clean_engine(made)

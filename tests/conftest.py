@@ -31,15 +31,17 @@ from tenacity import (
 from lab import lifecycle
 from lab.config import Lab
 from measure.base.files import ROOT
-from measure.base.platforms import native_platform
+from measure.base.platforms import PLATFORMS, native_platform
 from measure.build import choosing
-from measure.build.engine import STILLBORN, Engine
-from measure.build.images import load_into_engine, stop_clients
+from measure.build.engine import STILLBORN, Engine, image_ids
+from measure.build.images import load_into_engine, stop_clients, tag
+from measure.run import probe
 from measure.run.step import provide_bases
 from measure.steps.compose import RECOMMENDED, Step, Variant, all_measured
 
-#: The platform that images are started on by tests that need one alone.
+#: The platform that images are started on by tests that need one alone: this machine's own. And another one.
 NATIVE = native_platform()
+OTHER = next(platform for platform in PLATFORMS if platform != NATIVE)
 #: Options for `docker run`: nothing can be written but below /tmp, and there is no right that root has.
 HARDENED = {
     "read_only": True,
@@ -86,6 +88,16 @@ def eventually(asked: Callable[[], Found], seconds: float = 120, told: Callable[
     )
 
 
+def left_of_runs(engine: Engine) -> list[str]:
+    """What runs have started in the engine and not removed: containers, networks and volumes with their label.
+
+    Whatever else there is belongs to someone else.
+    """
+    mine, docker = [("label", probe.LABEL)], engine.docker
+    found = [*docker.container.list(all=True, filters=mine), *docker.network.list(filters=mine)]
+    return [one.name for one in [*found, *docker.volume.list(filters=mine)]]
+
+
 def fresh_clone(folder: Path) -> Path:
     """Clone the repository into a new folder, uncommitted changes and new files included."""
     run("git", "clone", "--quiet", ROOT, folder).check_returncode()
@@ -115,9 +127,13 @@ def engine() -> Iterator[Engine]:
     was_up = lifecycle.healthy(lab)
     before = dict(os.environ)
     chosen = choosing.choose()
+    variants = [
+        (step, variant, platform) for step in all_measured() for variant in step.variants for platform in PLATFORMS
+    ]
+    names = {tag(*one) for one in variants}
+    there = {*image_ids(chosen, names)}  # the user's own, who has run make step-1
     yield chosen
-    images = [f"{s.name}:{v.name}-{a}" for s in all_measured() for v in s.variants for a in ("amd64", "arm64")]
-    chosen.docker.image.remove([name for name in images if chosen.docker.image.exists(name)], force=True)
+    chosen.docker.image.remove([*{*image_ids(chosen, names)} - there], force=True)
     os.environ.clear()
     os.environ.update(before)
     if not was_up:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -73,7 +73,9 @@ def expected(environment: str, steps: list[Step]) -> Iterator[tuple[Step, Varian
     The lab's is whole. Any other is someone's own: what they measured of a step should be there for all its variants,
     on the platforms that they measured on.
     """
+    about = load_environment(environment)
     for step in steps:
+        step = replace(step, native=(about and about.platform) or PLATFORMS[0])
         platforms = list(PLATFORMS)
         if environment != LAB_ENVIRONMENT:
             there = {

@@ -116,7 +116,6 @@ class Turns:
         self._open = set(self.pairs)
         compared = {(kind, name) for kind, *both in self.pairs for name in both}
         self._alone = {(kind, name) for name in kinds for kind in kinds[name]} - compared
-        self._turn = 1
 
     def wants(self, variant: str, *kinds: str) -> bool:
         """Has a variant to be timed once more, of one of these kinds?"""
@@ -131,19 +130,12 @@ class Turns:
             if not finished(self.samples[one][kind], self.samples[other][kind], self.rule)
         }  # fmt: skip
         self._alone = {one for one in self._alone if not self._alone_finished(*one)}
-        self._turn += 1
         return bool(self._open or self._alone)
 
     def _alone_finished(self, kind: str, variant: str) -> bool:
         taken = self.samples[variant][kind]
         spent = self.rule.spent_s is not None and sum(taken) > self.rule.spent_s
         return len(taken) >= (self.rule.least if spent else self.rule.most)
-
-    def about(self, variant: str, kind: str) -> int:
-        """How many samples of a kind a variant is going to have, about."""
-        if (kind, variant) in self._alone:
-            return self.rule.most
-        return max(self.rule.least, self._turn) if self.wants(variant, kind) else len(self.samples[variant][kind])
 
     def compared(self, variant: str) -> dict[str, list[Compared]]:
         """What a variant's samples say against those of others, by kind."""

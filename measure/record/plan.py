@@ -78,9 +78,6 @@ class Plan(Strict):
     time: dict[Kind, list[str]]
     #: By variant, those that it is compared with.
     against: dict[str, list[str]] = Field(default_factory=dict)
-    #: By variant, the kinds that one sentence needs. Its record keeps the comparison, so it is timed while there is
-    #: none, and when the variant is asked for by name.
-    apart: dict[str, list[Kind]] = Field(default_factory=dict)
     #: The module whose import is timed.
     imports: str | None = Field(None, alias="import")
     #: The file of the application's code that gets another line, or, with `answer`, whose line is changed.
@@ -123,13 +120,7 @@ class Plan(Strict):
         """The plan of a sitting for one variant: it and those that it is compared with, and no one else."""
         together = [variant, *self.against.get(variant, [])]
         time = {kind: [one for one in some if one in together] for kind, some in self.time.items() if variant in some}
-        time |= dict.fromkeys(self.apart.get(variant, []), together)
         return self.model_copy(update={"time": time, "watch": self.watch if variant == RECOMMENDED else None})
-
-    def joined(self, apart: list[str]) -> Plan:
-        """The plan with some of the variants that are left out of it otherwise, for the kinds that a sentence needs."""
-        time = {kind: [*some, *(one for one in apart if kind in self.apart[one])] for kind, some in self.time.items()}
-        return self.model_copy(update={"time": time})
 
 
 def plan_of(step: Step) -> Plan:

@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 import statistics
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -16,17 +17,20 @@ from filelock import FileLock
 from pydantic import BaseModel, Field, ValidationError
 
 from measure.base.errors import Problem, say
-from measure.base.files import RESULTS, cache_folder, shown, write_whole
-from measure.base.model import Strict
+from measure.base.files import RESULTS, ROOT, cache_folder, shown, write_whole
+from measure.base.model import Strict, faults
 from measure.base.names import LAB_ENVIRONMENT
-from measure.base.platforms import in_file
+from measure.base.platforms import PLATFORMS
 from measure.record import methods
 from measure.record.enough import Compared, Rule
+from measure.steps.compose import RECOMMENDED, find_step
 from measure.steps.inputs import Inputs
 from measure.weigh.contents import Contents
 from measure.weigh.oci import Layer
 
 SCHEMA_VERSION = 2
+#: What to do about a file that is no record.
+AGAIN = "git checkout it, or measure again: make step-N"
 
 
 class Wasted(Strict):
@@ -250,9 +254,7 @@ def load_environment(name: str) -> Environment | None:
     except FileNotFoundError:
         return None
     except ValidationError as error:
-        why = "\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
-        next = "git checkout it, or measure again: make step-N"
-        raise Problem(f"{shown(path)} describes no environment.", why=why, next=next) from None
+        raise Problem(f"{shown(path)} describes no environment.", why=faults(error), next=AGAIN) from None
 
 
 def named(bases: Literal["docker.io", "lab"]) -> str:
@@ -278,19 +280,12 @@ def parse(text: str, name: str) -> Record:
     except (ValueError, AttributeError):
         version = None
     if isinstance(version, int) and version < SCHEMA_VERSION:
-        raise Problem(
-            f"{name} is not a valid record.",
-            why=f"It has the form of version {version}; this is version {SCHEMA_VERSION}.",
-            next="measure again: make step-N",
-        )
+        why = f"It has the form of version {version}; this is version {SCHEMA_VERSION}."
+        raise Problem(f"{name} is not a valid record.", why=why, next=AGAIN)
     try:
         return Record.model_validate_json(text)
     except ValidationError as error:
-        raise Problem(
-            f"{name} is not a valid record.",
-            why="\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5]),
-            next="git checkout it, or measure again: make step-N",
-        ) from None
+        raise Problem(f"{name} is not a valid record.", why=faults(error), next=AGAIN) from None
 
 
 def load(path: Path) -> Record | None:
@@ -299,6 +294,27 @@ def load(path: Path) -> Record | None:
         return parse(path.read_bytes().decode(errors="replace"), shown(path))
     except FileNotFoundError:
         return None
+
+
+def meant(name: str, environment: str) -> Record:
+    """The record that a person means: STEP/VARIANT[@PLATFORM], a file, or REVISION:FILE for one that git has.
+
+    Raises Problem when there is none.
+    """
+    path = Path(name)
+    if name.endswith(".json") and ":" in name and not path.exists():
+        text = subprocess.run(["git", "show", name], cwd=ROOT, capture_output=True, text=True)
+        if text.returncode:
+            raise Problem(f"git has no {name}.", why=text.stderr.strip(), next="git log -- results")
+        return parse(text.stdout, name)
+    if not name.endswith(".json"):
+        words, _, platform = name.partition("@")
+        step_name, _, variant = words.partition("/")
+        step = find_step(step_name)
+        path = record_path(environment, step.name, step.variant(variant or RECOMMENDED).name, platform or PLATFORMS[0])
+    if (record := load(path)) is None:
+        raise Problem(f"There is no record {shown(path)}.", next="make steps  # then make step-N, which writes it")
+    return record
 
 
 def as_json(model: BaseModel) -> str:
@@ -324,9 +340,9 @@ def writing(folder: Path) -> Iterator[None]:
 def save(record: Record) -> Record | None:
     """Write a record, whole or not at all. One that says the same as before keeps its date.
 
-    A change in the way of measuring in between gives it a new one: it is the same by the new way then.
-    Returns the record that was there before, None when there was none or no valid one, which is told. Raises OSError,
-    with the old record still in place, when it cannot be written.
+    A change in the way of measuring in between gives it a new one: it is the same by the new way then. Times stay with
+    what has the same inputs: `save_times` writes them. Returns the record that was there before, None when there was
+    none or no valid one, which is told. Raises OSError, with the old record still in place, when it cannot be written.
     """
     with writing(record.path.parent):
         try:
@@ -335,11 +351,28 @@ def save(record: Record) -> Record | None:
             say(f"{problem} What was measured now replaces it. ({problem.why.splitlines()[0]})")
             old = None
         if old and record.time is None and old.inputs_sha256 == record.inputs_sha256:
-            record = record.model_copy(update={"time": old.time})  # of the same inputs, so they still hold
+            record = record.model_copy(update={"time": old.time})
         newer_way = old is not None and methods.of_image(old) != methods.of_image(record)
         if old is None or not old.same_facts(record) or old.time != record.time or newer_way:
             write_whole(record.path, as_json(record))
     return old
+
+
+def save_times(taken: dict[Path, tuple[str, Times]]) -> None:
+    """Put times into the records that are in these files now, and change nothing else of them.
+
+    Each comes with the `inputs_sha256` of what was timed. Raises Problem, with all files as they were, when one of them
+    is of something else, or is no more.
+    """
+    with writing(next(iter(taken)).parent):
+        there = {path: load(path) for path in taken}
+        if other := [shown(path) for path, one in there.items() if not one or one.inputs_sha256 != taken[path][0]]:
+            why = "What was built from changed while it was timed, or its record did."
+            raise Problem(
+                f"No times were recorded: {', '.join(other)} is of something else.", why=why, next="make check"
+            )
+        for path, record in there.items():
+            write_whole(path, as_json(record.model_copy(update={"time": taken[path][1]})))
 
 
 def save_environment(environment: Environment) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import os
 import posixpath
 import re
 import socket
 import subprocess
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,7 +21,7 @@ import httpx
 import psutil
 import yaml
 from python_on_whales import Container, DockerClient
-from python_on_whales.exceptions import DockerException, NoSuchContainer
+from python_on_whales.exceptions import DockerException
 from tenacity import (
     RetryError,
     Retrying,
@@ -39,10 +39,9 @@ from measure.base.progress import ending
 from measure.build.engine import STILLBORN, Engine
 from measure.steps.compose import Variant
 
-#: Containers that this tool starts carry this label with its process ID, so that those of a killed run are found.
+#: What this tool starts carries this label with its process ID, so that what a killed run left is found: containers,
+#: and the networks and volumes of its Compose projects. Nothing without it is ever removed, whatever it is called.
 LABEL = "org.python-images-measured.run"
-#: The Compose projects that it starts have it in their names.
-_PROJECT = re.compile(r"measure-(\d+)-[0-9a-f]+")
 
 
 @dataclass(frozen=True)
@@ -60,22 +59,41 @@ class Answer:
 
 
 def remove_orphans(engine: Engine) -> None:
-    """Remove containers of runs that were killed before they could."""
-    for container in engine.docker.container.list(all=True, filters=[("label", LABEL)]):
-        with contextlib.suppress(NoSuchContainer):  # another run is removing it
-            owner, name = container.config.labels.get(LABEL, ""), container.name
-            if not owner.isdigit() or not psutil.pid_exists(int(owner)):
-                _remove(engine, name)
-                say(f"removed the container {name}, which a killed run left")
-    for name in _remove_projects(engine, lambda pid: not psutil.pid_exists(pid)):
-        say(f"removed the Compose project {name}, which a killed run left")
+    """Remove what runs that were killed left: containers, networks and volumes."""
+    for what in _remove_labelled(engine, LABEL, lambda owner: not owner.isdigit() or not psutil.pid_exists(int(owner))):
+        say(f"removed the {what}, which a killed run left")
 
 
 def remove_own(engine: Engine) -> None:
-    """Remove the containers and Compose projects that this process started, whatever they are doing."""
-    for container in engine.docker.container.list(all=True, filters=[("label", f"{LABEL}={os.getpid()}")]):
-        _remove(engine, container.id)
-    _remove_projects(engine, lambda pid: pid == os.getpid())
+    """Remove the containers, networks and volumes that this process started, whatever they are doing."""
+    _remove_labelled(engine, f"{LABEL}={os.getpid()}", lambda owner: True)
+
+
+def remove_all(engine: Engine) -> None:
+    """Remove all that any run started, and the bytecode that is kept for images."""
+    _remove_labelled(engine, LABEL, lambda owner: True)
+    engine.docker.volume.remove(engine.docker.volume.list(filters=[("label", BYTECODE_LABEL)]))
+
+
+def _remove_labelled(engine: Engine, label: str, of: Callable[[str], bool]) -> list[str]:
+    """Remove what carries a label whose value `of` accepts. Returns what it was, in words."""
+    docker, filters, removed = engine.docker, [("label", label)], []
+    for kind, listed, remove in (
+        ("container", docker.container.list(all=True, filters=filters), lambda name: _remove(engine, name)),
+        ("network", docker.network.list(filters=filters), docker.network.remove),
+        ("volume", docker.volume.list(filters=filters), docker.volume.remove),
+    ):
+        for one in listed:
+            try:
+                labels = one.config.labels if kind == "container" else one.labels
+                if of(labels.get(LABEL, "")):
+                    name = one.name
+                    remove(name)
+                    removed.append(f"{kind} {name}")
+            except DockerException as error:  # another run is removing it, or starting with it
+                if not re.search("No such|not found|in use|active endpoints", str(error)):
+                    raise
+    return removed
 
 
 def _remove(engine: Engine, container: str) -> None:
@@ -87,18 +105,40 @@ def _remove(engine: Engine, container: str) -> None:
             raise
 
 
-def _remove_projects(engine: Engine, of: Callable[[int], bool]) -> list[str]:
-    """Remove the Compose projects, volumes and all, of the processes that `of` says; returns their names."""
-    names = [project.name for project in engine.docker.compose.ls(all=True)]
-    removed = [name for name in names if (match := _PROJECT.fullmatch(name)) and of(int(match[1]))]
-    for name in removed:
-        _compose(engine, compose_project_name=name).compose.down(volumes=True, quiet=True)
-    return removed
+def labelled(file: Path, owner: int, service: str = "", options: str = "") -> str:
+    """A Compose file that labels all that another one makes as that of the process `owner`.
+
+    `options` are added to a service, in YAML's flow style.
+    """
+    content = yaml.safe_load(file.read_text())
+    labels = f'labels: {{{LABEL}: "{owner}"}}'
+    lines = []
+    for part, names in (
+        ("services", content["services"]),
+        ("networks", {"default", *(content.get("networks") or {})}),
+        ("volumes", content.get("volumes") or {}),
+    ):
+        lines += [f"{part}:"] if names else []
+        lines += [f"  {name}: {{{labels}{options if (part, name) == ('services', service) else ''}}}" for name in names]
+    return "\n".join(lines)
 
 
-def _compose(engine: Engine, **settings: Any) -> DockerClient:
-    """The engine's client with settings for Compose."""
-    return DockerClient(client_call=engine.docker.client_config.client_call, **settings)
+@contextmanager
+def _compose(engine: Engine, file: Path, service: str = "", options: str = "") -> Iterator[DockerClient]:
+    """A client for a Compose file as a project of this process's own, see `labelled`; taken down in the end."""
+    with tempfile.TemporaryDirectory(prefix="measure-") as folder:
+        own = Path(folder) / "compose.measure.yaml"
+        own.write_text(labelled(file, os.getpid(), service, options))
+        client = DockerClient(
+            client_call=engine.docker.client_config.client_call,
+            compose_files=[file, own],
+            compose_project_name=f"measure-{uuid.uuid4().hex[:12]}",
+            compose_profiles=["*"],
+        )
+        try:
+            yield client
+        finally:
+            client.compose.down(volumes=True, quiet=True)
 
 
 @contextmanager
@@ -112,19 +152,13 @@ def dependencies(engine: Engine, variant: Variant) -> Iterator[tuple[list[str], 
     if not variant.depends_on:
         yield [], []
         return
-    engine.provide(variant.images, [engine.platform])
-    docker = _compose(
-        engine,
-        compose_files=[variant.context / "compose.yaml"],
-        compose_project_name=f"measure-{os.getpid()}-{uuid.uuid4().hex[:12]}",
-        compose_profiles=["*"],
-    )
-    config = docker.compose.config(return_json=True)
-    secrets = [
-        (config["secrets"][one["source"]]["file"], posixpath.join("/run/secrets", one["target"]), "ro")
-        for one in config["services"][variant.service].get("secrets") or []
-    ]
-    try:
+    engine.provide(variant.images, [native_platform()])
+    with _compose(engine, variant.context / "compose.yaml") as docker:
+        config = docker.compose.config(return_json=True)
+        secrets = [
+            (config["secrets"][one["source"]]["file"], posixpath.join("/run/secrets", one["target"]), "ro")
+            for one in config["services"][variant.service].get("secrets") or []
+        ]
         try:
             docker.compose.up(variant.depends_on, detach=True, wait=True, wait_timeout=120, quiet=True)
         except DockerException as error:
@@ -135,8 +169,6 @@ def dependencies(engine: Engine, variant: Variant) -> Iterator[tuple[list[str], 
                 next=f"docker compose --file {variant.step}/compose.yaml up {names}",
             ) from None
         yield [config["networks"]["default"]["name"]], secrets
-    finally:
-        docker.compose.down(volumes=True, quiet=True)
 
 
 @dataclass(frozen=True)
@@ -188,19 +220,10 @@ def project(engine: Engine, folder: Path, service: str, image: str) -> Iterator[
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    own = folder / "compose.measure.yaml"
     inside = yaml.safe_load((folder / "compose.yaml").read_text())["services"][service]["ports"][0].split(":")[-1]
-    own.write_text(f'services: {{{service}: {{image: {image}, ports: !override ["127.0.0.1:{port}:{inside}"]}}}}\n')
-    docker = _compose(
-        engine,
-        compose_files=[folder / "compose.yaml", own],
-        compose_project_name=f"measure-{os.getpid()}-{uuid.uuid4().hex[:12]}",
-        compose_profiles=["*"],
-    )
-    try:
+    options = f', image: "{image}", ports: !override ["127.0.0.1:{port}:{inside}"]'
+    with _compose(engine, folder / "compose.yaml", service, options) as docker:
         yield Project([*docker.client_config.docker_compose_cmd], f"http://127.0.0.1:{port}")
-    finally:
-        docker.compose.down(volumes=True, quiet=True)
 
 
 @contextmanager
@@ -261,28 +284,22 @@ def running(
         yield container, f"http://127.0.0.1:{published[0]['HostPort']}"
 
 
-def wait_for(url: str, seconds: float) -> httpx.Response:
-    """Ask until the first answer, at most `seconds`. Raises tenacity.RetryError when there is none."""
-    for attempt in Retrying(
-        stop=stop_any(stop_after_delay(seconds), stop_when_event_set(ending)),
-        wait=wait_fixed(0.05),
-        retry=retry_if_exception_type(httpx.TransportError),
-    ):
-        with attempt:
-            return httpx.get(url, timeout=10, trust_env=False)
-    raise AssertionError("unreachable")
+def wait_for(url: str, seconds: float, words: str = "") -> httpx.Response:
+    """Ask until the first answer, or the first with these words in it, at most `seconds`.
 
-
-def wait_until(url: str, words: str, seconds: float) -> None:
-    """Ask until an answer has these words, at most `seconds`. Raises tenacity.RetryError when none has."""
+    Raises tenacity.RetryError when there is none.
+    """
     for attempt in Retrying(
         stop=stop_any(stop_after_delay(seconds), stop_when_event_set(ending)),
         wait=wait_fixed(0.02),
         retry=retry_if_exception_type((httpx.TransportError, ValueError)),
     ):
         with attempt:
-            if words not in httpx.get(url, timeout=10, trust_env=False).text:
+            answer = httpx.get(url, timeout=10, trust_env=False)
+            if words not in answer.text:
                 raise ValueError(f"{words} is not there yet")
+            return answer
+    raise AssertionError("unreachable")
 
 
 #: Adds up what the processes of a container keep in memory, but for this one; see proc_pid_smaps(5). Pages that a

@@ -11,23 +11,25 @@ import contextlib
 import hashlib
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from pydantic import AwareDatetime, ValidationError
 
+from measure.base.dockerfiles import external_images
+from measure.base.errors import Problem
 from measure.base.files import write_whole
 from measure.base.model import Strict
 from measure.build.engine import Engine, image_ids
-from measure.build.images import tag
+from measure.build.images import natively, tag
 from measure.build.layout import holds, keep, latest, layout, layout_in_use
 from measure.record import methods
 from measure.record.check import as_intended
-from measure.record.records import Record
+from measure.record.records import Record, load, record_path
 from measure.run.probe import Answer
 from measure.steps.compose import Step, Variant
-from measure.steps.inputs import Inputs, inputs_of
+from measure.steps.inputs import inputs_of, offered_sha256
 from measure.weigh.layers import reader_version
 
 #: For so long. After a day the builder is asked for everything anew, and what is meant to fail is tried again.
@@ -53,40 +55,56 @@ class Entry(Strict):
     started: Started | None = None
 
 
-@dataclass
 class Memory:
-    """What is remembered of one step's builds."""
+    """What is known of one step's builds without building: by what was built today, and by the records that are there.
 
-    engine: Engine
-    step: Step
-    #: IDs of what the engine's own store had of it, and of its base images, when the run came to it; by name.
-    images: dict[str, str]
-    #: By variant: platforms share them. They are those of before the step; what is built is hashed again.
-    _inputs: dict[str, Inputs] = field(default_factory=dict)
-    #: By variant and platform, as they were before the build. None: it cannot be remembered.
-    _paths: dict[tuple[str, str], Path | None] = field(default_factory=dict)
+    What they are built from is what the files are when it is made.
+    """
 
-    @classmethod
-    def of(cls, engine: Engine, step: Step) -> Memory:
-        """Looks into the engine, once for all images."""
-        names = {name for variant in step.variants for name in variant.external_images}
+    def __init__(self, engine: Engine, step: Step) -> None:
+        self.engine, self.step = engine, step
+        names = {name for variant in step.variants for name in external_images(variant.dockerfile)}
         if not step.experiment:
             names |= {tag(step, step.recommended, platform) for platform in engine.platforms}
-        return cls(engine, step, image_ids(engine, sorted(names)))
+        #: IDs of what the engine's own store had of it, and of its base images, when the run came to it; by name.
+        self.images = image_ids(engine, sorted(names))
+        self.inputs = {variant.name: inputs_of(step, variant, engine.recipe) for variant in step.variants}
+        #: By variant and platform, as they were before the build. None: it cannot be remembered.
+        self._paths: dict[tuple[str, str], Path | None] = {}
+
+    def _holds(self, record: Record | None, variant: Variant) -> bool:
+        """Is a record of these files, as it is meant to be, and by today's way of measuring?"""
+        same = record is not None and record.inputs_sha256 == self.inputs[variant.name].sha256
+        return same and as_intended(record, variant) and not methods.of_image(record)
+
+    def kept(self, variant: Variant, platform: str) -> Record | None:
+        """The record that is there, where a build takes minutes and would make the same; else None.
+
+        Such are the builds that compose.yaml calls not quick, and those that it does not want emulated. What they are
+        made from are their inputs, the way of measuring, and base images whose recipe is not known, by their digests.
+        """
+        engine, teaching = self.engine, variant.teaching
+        if teaching.quick and (teaching.emulate or natively(engine, platform)):
+            return None
+        try:
+            record = load(record_path(engine.environment, self.step.name, variant.name, platform))
+        except Problem:
+            return None
+        if not self._holds(record, variant):
+            return None
+        pulled = (base for base in record.provenance.bases if engine.recipe(base.name) is None)
+        return record if all(base.digest and base.digest == engine.digest(base.name) for base in pulled) else None
 
     def recall(self, variant: Variant, platform: str) -> Entry | None:
         """What is remembered of a build, where it still counts: it is not too old, and its image is in the layout.
 
         That then is the variant's latest build here, wherever it was made.
         """
-        if variant.name not in self._inputs:
-            self._inputs[variant.name] = inputs_of(self.step, variant, self.engine.recipe)
         path = self._paths[variant.name, platform] = self._path(variant, platform)
-        entry = _read(path) if path else None
-        if entry is None or not as_intended(entry.record, variant) or methods.of_image(entry.record):
+        entry = _read(path)
+        if entry is None or not self._holds(entry.record, variant):
             return None
-        age = datetime.now(UTC) - entry.record.provenance.measured_at
-        if entry.record.inputs_sha256 != self._inputs[variant.name].sha256 or not timedelta(0) <= age < HOLDS:
+        if not timedelta(0) <= datetime.now(UTC) - entry.record.provenance.measured_at < HOLDS:
             return None
         if entry.record.size:
             with layout_in_use():
@@ -103,18 +121,19 @@ class Memory:
         if any(digest is None for digest, _ in bases):
             return None
         by = [engine.environment, engine.kind, engine.builder, engine.driver, engine.version, engine.buildx]
-        made_from = [variant.step, variant.name, platform, self._inputs[variant.name].sha256, bases]
+        made_from = [variant.step, variant.name, platform, self.inputs[variant.name].sha256, bases]
         return layout() / "remembered" / f"{_hash([*by, reader_version(), *made_from])}.json"
 
-    def _unchanged(self, variant: Variant, record: Record) -> bool:
-        """Is a record of the files from before the step, and of those that are there now? They may be edited."""
-        now = inputs_of(self.step, variant, self.engine.recipe)
-        return record.inputs_sha256 == self._inputs[variant.name].sha256 == now.sha256
+    def unchanged(self, variant: Variant) -> bool:
+        """Are the files, read anew, those from before the build?"""
+        step = replace(self.step)
+        now = inputs_of(step, step.variant(variant.name), self.engine.recipe)
+        return now.sha256 == self.inputs[variant.name].sha256
 
     def remember(self, variant: Variant, platform: str, record: Record) -> None:
         """Remember what `recall` did not know, and was built since, or failed as it was meant to."""
         path = self._paths[variant.name, platform]
-        if path is None or not self._unchanged(variant, record):
+        if path is None:
             return
         digest = latest(self.step, variant, platform) if record.size else None
         with layout_in_use():
@@ -137,12 +156,11 @@ class Memory:
             return Answer(entry.started.start, entry.started.health, entry.started.at)
         return None
 
-    def remember_answer(self, variant: Variant, platform: str, record: Record, answer: Answer) -> None:
-        """Remember what the image of this record answered just now, under its name in the engine."""
+    def remember_answer(self, variant: Variant, platform: str, answer: Answer) -> None:
+        """Remember what the image that was built, or recalled, answered just now, under its name in the engine."""
         path, name = self._paths.get((variant.name, platform)), tag(self.step, variant, platform)
-        entry, image = _read(path) if path else None, image_ids(self.engine, [name]).get(name)
-        setting = self._setting(variant)
-        if entry and image and setting and self._unchanged(variant, record):
+        entry, image, setting = _read(path), image_ids(self.engine, [name]).get(name), self._setting(variant)
+        if entry and image and setting and self.unchanged(variant):
             at = datetime.now(UTC).replace(microsecond=0)
             one = Started(image=image, setting_sha256=setting, start=answer.start, health=answer.health, at=at)
             _write(path, entry.model_copy(update={"started": one}))
@@ -160,9 +178,9 @@ def _hash(value: object) -> str:
     return hashlib.sha256(json.dumps(value).encode()).hexdigest()
 
 
-def _read(path: Path) -> Entry | None:
+def _read(path: Path | None) -> Entry | None:
     try:
-        return Entry.model_validate_json(path.read_bytes())
+        return Entry.model_validate_json(path.read_bytes()) if path else None
     except (OSError, ValidationError):
         return None
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import shutil
 import time
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -32,8 +33,6 @@ from measure.steps.copying import clean_copy
 
 #: Requests between a container's memory when it is idle, and when it is not any more.
 REQUESTS = 1000
-#: Seconds that all of that takes, about.
-SECONDS_OF_MEMORY = 6.0
 #: Seconds after which a container that answered counts as idle.
 IDLE = 1
 #: Seconds after which `docker compose watch` has dealt with the last change.
@@ -104,11 +103,12 @@ def registry_cache(engine: Engine, step: Step, variant: Variant) -> str:
 
 
 #: What `docker compose up --build` prints when a part of its work is done, and what that part was. It shows what the
-#: builder prints all at once, when that has ended, so the build is one part.
+#: builder prints all at once, when that has ended, so the build is one part. Compose 2 prints two spaces before the
+#: last word, Compose 5 one, and one more at the line's end; nothing specifies either.
 PARTS = {
-    r" Container \S+  Recreate$": "Compose reads its files, and the image is built, stored and unpacked",
-    r" Container \S+  Recreated": "the old container stops, a new one is made",
-    r" Container \S+  Started": "the new one is started",
+    r"\s*Container \S+\s+Recreate\s*$": "Compose reads its files, and the image is built, stored and unpacked",
+    r"\s*Container \S+\s+Recreated\b": "the old container stops, a new one is made",
+    r"\s*Container \S+\s+Started\b": "the new one is started",
 }
 LAST_PART = "Python starts, imports, and answers"
 
@@ -124,20 +124,29 @@ def edit_to_answer(engine: Engine, step: Step, variant: Variant) -> Timed:
         up = ("--progress", "plain", "up", "--detach", "--build", variant.service)
         project.run(*up)
         probe.wait_for(project.url, 60).raise_for_status()
-        parts: dict[str, float] = {}
-        waiting = list(PARTS)
         new = change(step, folder, "edit")
-        begun = last = time.monotonic()
+        begun = time.monotonic()
         with project.printing(*up) as lines:
-            for line in lines:
-                if waiting and re.match(waiting[0], line):
-                    now = time.monotonic()
-                    parts[PARTS[waiting.pop(0)]], last = now - last, now
-        probe.wait_until(project.url + plan.answer.path, new, 60)
-        ended = time.monotonic()
+            parts = parts_of(lines, begun)
+        probe.wait_for(project.url + plan.answer.path, 60, new)
+        seconds = time.monotonic() - begun
+    return seconds, parts | {LAST_PART: seconds - sum(parts.values())}
+
+
+def parts_of(lines: Iterable[str], begun: float) -> dict[str, float]:
+    """Seconds of each of `PARTS`, by when Compose prints its line; `begun` is a moment of the monotonic clock.
+
+    Raises Problem when Compose ends and has not printed them all.
+    """
+    parts: dict[str, float] = {}
+    waiting, last = list(PARTS), begun
+    for line in lines:
+        if waiting and re.match(waiting[0], line):
+            now = time.monotonic()
+            parts[PARTS[waiting.pop(0)]], last = now - last, now
     if waiting:
         raise Problem(f"Compose did not print what {waiting[0]!r} stands for.", next=f"mend PARTS in {shown(HERE)}")
-    return ended - begun, parts | {LAST_PART: ended - last}
+    return parts
 
 
 def watch(engine: Engine, step: Step, times: int) -> list[float]:
@@ -152,14 +161,15 @@ def watch(engine: Engine, step: Step, times: int) -> list[float]:
         project.run("up", "--detach", "--build", plan.watch)
         probe.wait_for(project.url, 60).raise_for_status()
         with project.printing("watch", "--no-up", plan.watch) as lines:
-            next(line for line in lines if re.search("watch", line, re.IGNORECASE))
+            if not any(re.search("watch", line, re.IGNORECASE) for line in lines):
+                raise Problem("`docker compose watch` ended before it watched.", next="docker compose version")
             for number in range(times):
                 if number:
                     shutil.copy(step.folder / plan.code, folder / plan.code)
                     time.sleep(SETTLED)
                 new = change(step, folder, "edit")
                 begun = time.monotonic()
-                probe.wait_until(project.url + plan.answer.path, new, 60)
+                probe.wait_for(project.url + plan.answer.path, 60, new)
                 samples.append(time.monotonic() - begun)
                 say(f"{number + 1} of {times} · watch: {samples[-1]:.2f} s")
     return samples

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -19,36 +18,18 @@ from measure.steps.compose import RECOMMENDED, Variant
 
 if TYPE_CHECKING:
     from measure.run.probe import Answer
-    from measure.run.step import Outcome
+    from measure.run.step import Outcome, Run
 
 Pair = tuple[Variant, str]
 #: Seconds after which the native rows are shown by themselves, where those of the other platforms are not there yet.
 EARLY = 5.0
 
 
-@dataclass(frozen=True)
-class Work:
-    """What is done, and who is told."""
-
-    #: Makes the base images of these variants available, each on its platform.
-    provide: Callable[[list[Pair]], None]
-    #: Builds, weighs and records a variant on a platform.
-    build: Callable[[Variant, str], Outcome]
-    #: Starts it, and asks it.
-    start: Callable[[Variant, str], Answer]
-    #: Is told what came of each, as soon as it is known.
-    done: Callable[[Outcome], None]
-    #: Is told that everything native is known, while the rest takes longer.
-    early: Callable[[Sitting], None]
-    #: Ends what runs outside of this process for `build` and `start`; called until nothing runs any more.
-    stop: Callable[[], None]
-
-
 @dataclass
 class Sitting:
     """What has come of a step's variants so far."""
 
-    work: Work
+    work: Run
     pairs: list[Pair]
     found: dict[tuple[str, str], Outcome] = field(default_factory=dict)
     #: What the recommended one answers, by platform. Asking it for the result raises Problem when it did not answer.
@@ -115,7 +96,7 @@ class Sitting:
             outcome = self.found[variant.name, platform] = future.result()
             self.work.done(outcome)
             if variant.name == RECOMMENDED and outcome.record.outcome == "built":
-                self.answers[platform] = starts.submit(self.work.start, variant, platform)
+                self.answers[platform] = starts.submit(self.work.start, outcome)
         left = self._building or self._waiting or any(not future.done() for future in self.answers.values())
         if left and not self._told and self._natively_known():
             failed = self._bases.done() and self._bases.exception()

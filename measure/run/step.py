@@ -20,7 +20,6 @@ from measure.build import images as builder
 from measure.build.engine import Engine, describe
 from measure.build.images import BuildError, scrub
 from measure.build.layout import tidy
-from measure.record import methods
 from measure.record.check import as_intended
 from measure.record.compare import since_recorded
 from measure.record.records import (
@@ -30,14 +29,12 @@ from measure.record.records import (
     Record,
     Size,
     Wasted,
-    load,
-    record_path,
     save,
     save_environment,
 )
 from measure.run import probe
 from measure.run.remembered import Entry, Memory
-from measure.run.schedule import Sitting, Work
+from measure.run.schedule import Sitting
 from measure.steps.compose import RECOMMENDED, Step, Variant
 from measure.steps.inputs import inputs_of
 from measure.tell.table import out, table
@@ -144,47 +141,6 @@ def weighed(
     )
 
 
-def _kept(engine: Engine, step: Step, variant: Variant, platform: str) -> Record | None:
-    """The record that is there, where a build takes minutes and what it is made from is the same; else None.
-
-    Such are the builds that compose.yaml calls not quick, and those that it does not want emulated. What it is made
-    from are its inputs, the way of measuring, and base images whose recipe is not known: those by their digests.
-    """
-    teaching = variant.teaching
-    if teaching.quick and (teaching.emulate or builder.natively(engine, platform)):
-        return None
-    try:
-        record = load(record_path(engine.environment, step.name, variant.name, platform))
-    except Problem:
-        return None
-    if record is None or not as_intended(record, variant) or methods.of_image(record):
-        return None
-    same = record.inputs_sha256 == inputs_of(step, variant, engine.recipe).sha256
-    pulled = (base for base in record.provenance.bases if engine.recipe(base.name) is None)
-    same &= all(base.digest and base.digest == engine.digest(base.name) for base in pulled)
-    return record if same else None
-
-
-def _measure(memory: Memory, variant: Variant, platform: str, progress: Callable[[str], None]) -> Outcome:
-    """Build and weigh one variant on one platform, and record what came of it, success or failure.
-
-    What is remembered of the same files, builder and base images is not built again. Neither is what takes minutes, and
-    has a record that holds.
-    """
-    if there := _kept(memory.engine, memory.step, variant, platform):
-        return Outcome(variant, platform, there, kept=True)
-    entry = memory.recall(variant, platform)
-    record = entry.record if entry else weighed(memory.engine, memory.step, variant, platform, progress)
-    outcome = Outcome(variant, platform, record, entry)
-    # A failure that is the lesson is a result. Any other is a mishap, and does not replace a result; neither does what
-    # became of a build that was interrupted.
-    if (outcome.expected or not record.path.exists()) and not probe.ending.is_set():
-        outcome.before = save(record)
-        if outcome.expected and not entry:
-            memory.remember(variant, platform, record)
-    return outcome
-
-
 def _show_failure(engine: Engine, variant: Variant, platform: str, error: BuildError) -> None:
     console.print(f"[bold red]✗ {variant.name} does not build on {platform}.[/] Its last lines:")
     for line in error.tail:
@@ -235,8 +191,7 @@ def measure_step(
     `start_again`: start an image too that is remembered, and answered. A `session` must be around it.
     Raises Problem when a base cannot be had, when a variant that should build does not, or when one does not answer.
     """
-    variants = step.variants
-    for variant in variants:
+    for variant in step.variants:
         if not variant.dockerfile.exists():
             raise Problem(
                 f"{variant.dockerfile.name} is missing in {step.name}.",
@@ -249,12 +204,8 @@ def measure_step(
     )
     if engine.kind == "lab":
         out.print("The base images are the lab's stand-ins for the official ones: see `make lab-fidelity`.")
-
-    def early(sitting: Sitting) -> None:
-        _print_native(step, sitting)
-        native_rows()
-
-    sitting = _sitting(engine, step, done, early, start_again)
+    pairs = [(variant, platform) for variant in step.variants for platform in variant.platforms(engine.platforms)]
+    sitting = Sitting(Run(Memory(engine, step), done, native_rows, start_again), pairs)
     try:
         sitting.run()
     except BaseException:
@@ -269,14 +220,87 @@ def measure_step(
     _print(engine, step, sitting)
 
 
-def _print_native(step: Step, sitting: Sitting) -> None:
-    """The table of this machine's own platform, and what its image answers; a failure to answer is told in the end."""
-    native = sitting.native
-    out.print(table(step, [outcome.record for outcome in sitting.outcomes], [native]))
-    answer = sitting.answers.get(native)
-    if answer and not answer.exception():
-        out.print(f"The image for {native} {escape(str(answer.result()))}", soft_wrap=True)
-    out.print("The same table with the other platforms follows.")
+@dataclass(frozen=True)
+class Run:
+    """What a `Sitting` has done with each variant of a step on each platform; `done` is told what came of it."""
+
+    memory: Memory
+    done: Callable[[Outcome], None]
+    native_rows: Callable[[], None]
+    start_again: bool
+
+    def provide(self, pairs: list[tuple[Variant, str]]) -> None:
+        """Make base images available, of what is going to be built."""
+        provide_bases(self.memory.engine, [pair for pair in pairs if not self.memory.kept(*pair)])
+
+    def build(self, variant: Variant, platform: str) -> Outcome:
+        """Have a variant built and recorded, and say so."""
+        with progress.task(f"{variant.step}/{variant.name} · {platform}", told=False) as task:
+            begun = time.monotonic()
+            outcome = measure(self.memory, variant, platform, task.at)
+        if not probe.ending.is_set():
+            since = f"since {outcome.record.provenance.measured_at:%Y-%m-%d %H:%M} UTC, and not built again"
+            took = since if outcome.entry or outcome.kept else f"in {time.monotonic() - begun:.1f} s"
+            say(f"{variant.name} · {platform}: {outcome.record.outcome}, {took}")
+        return outcome
+
+    def start(self, outcome: Outcome) -> probe.Answer:
+        """Start an image that is built, and ask it; it is loaded first where the engine has it no more, or has another.
+
+        What it answered before will do, where it is not to be started again. Raises Problem when it cannot be loaded,
+        does not answer, or runs on another processor than it was built for.
+        """
+        memory, variant, platform = self.memory, outcome.variant, outcome.platform
+        if not self.start_again and (before := memory.answer(variant, platform, outcome.entry)):
+            return before
+        with progress.task(f"{variant.name} · {platform} answers", told=False):
+            if not memory.loaded(variant, platform, outcome.entry):
+                try:
+                    builder.load_into_engine(memory.engine, memory.step, variant, platform)
+                except BuildError as error:
+                    raise Problem("The image cannot be loaded into the engine.", why="\n".join(error.tail)) from None
+            answer = probe.ask(memory.engine, builder.tag(memory.step, variant, platform), variant, platform)
+            _check_machine(variant, platform, answer)
+            memory.remember_answer(variant, platform, answer)
+            return answer
+
+    def early(self, sitting: Sitting) -> None:
+        """Print the table of this machine's own platform, and its answer; a failure to answer is told in the end."""
+        native = native_platform()
+        out.print(table(self.memory.step, [outcome.record for outcome in sitting.outcomes], [native]))
+        answer = sitting.answers.get(native)
+        if answer and not answer.exception():
+            out.print(f"The image for {native} {escape(str(answer.result()))}", soft_wrap=True)
+        out.print("The same table with the other platforms follows.")
+        self.native_rows()
+
+    def stop(self) -> None:
+        """End the clients of the builds that run."""
+        builder.stop_clients()
+
+
+def measure(memory: Memory, variant: Variant, platform: str, told: Callable[[str], None]) -> Outcome:
+    """Build and weigh one variant on one platform, and record what came of it, success or failure.
+
+    What is remembered of the same files, builder and base images is not built again. Neither is what takes minutes, and
+    has a record that holds. `told` hears what the builder is doing.
+    """
+    if there := memory.kept(variant, platform):
+        return Outcome(variant, platform, there, kept=True)
+    entry = memory.recall(variant, platform)
+    record = entry.record if entry else weighed(memory.engine, memory.step, variant, platform, told)
+    outcome = Outcome(variant, platform, record, entry)
+    if probe.ending.is_set():  # a build that was interrupted
+        return outcome
+    if not entry and not memory.unchanged(variant):
+        say(f"{variant.name} · {platform} is not recorded: a file that it is built from changed meanwhile")
+        return outcome
+    # A failure that is the lesson is a result. Any other is a mishap, and does not replace a result.
+    if outcome.expected or not record.path.exists():
+        outcome.before = save(record)
+        if outcome.expected and not entry:
+            memory.remember(variant, platform, record)
+    return outcome
 
 
 def _print(engine: Engine, step: Step, sitting: Sitting) -> None:
@@ -316,27 +340,6 @@ def _name_bases(engine: Engine, outcome: Outcome) -> None:
         save(outcome.record)
 
 
-def _start(memory: Memory, outcome: Outcome, *, again: bool) -> probe.Answer:
-    """Start an image that is built, and ask it. It is loaded first where the engine has it no more, or has another.
-
-    What it answered before will do, unless it is to be started `again`. Raises Problem when it cannot be loaded, does
-    not answer, or runs on another processor than it was built for.
-    """
-    variant, platform = outcome.variant, outcome.platform
-    if not again and (before := memory.answer(variant, platform, outcome.entry)):
-        return before
-    with progress.task(f"{variant.name} · {platform} answers", told=False):
-        if not memory.loaded(variant, platform, outcome.entry):
-            try:
-                builder.load_into_engine(memory.engine, memory.step, variant, platform)
-            except BuildError as error:
-                raise Problem("The image cannot be loaded into the engine.", why="\n".join(error.tail)) from None
-        answer = probe.ask(memory.engine, builder.tag(memory.step, variant, platform), variant, platform)
-        _check_machine(variant, platform, answer)
-        memory.remember_answer(variant, platform, outcome.record, answer)
-        return answer
-
-
 def _check_machine(variant: Variant, platform: str, answer: probe.Answer) -> None:
     """Raises Problem when an image answers from another processor than it was built for."""
     machine = answer.start.get("machine", "")
@@ -346,36 +349,3 @@ def _check_machine(variant: Variant, platform: str, answer: probe.Answer) -> Non
             why=f"One of its base images is another platform's: {', '.join(variant.external_images)}.",
             next="docker buildx imagetools inspect IMAGE  # which platforms has it?",
         )
-
-
-def _sitting(
-    engine: Engine,
-    step: Step,
-    done: Callable[[Outcome], None],
-    early: Callable[[Sitting], None],
-    start_again: bool,
-) -> Sitting:
-    """A step's builds and starts, ready to begin."""
-    memory = Memory.of(engine, step)
-    pairs = [(variant, platform) for variant in step.variants for platform in variant.platforms(engine.platforms)]
-
-    def build(variant: Variant, platform: str) -> Outcome:
-        with progress.task(f"{step.name}/{variant.name} · {platform}", told=False) as task:
-            begun = time.monotonic()
-            outcome = _measure(memory, variant, platform, task.at)
-        if not probe.ending.is_set():
-            since = f"since {outcome.record.provenance.measured_at:%Y-%m-%d %H:%M} UTC, and not built again"
-            took = since if outcome.entry or outcome.kept else f"in {time.monotonic() - begun:.1f} s"
-            say(f"{variant.name} · {platform}: {outcome.record.outcome}, {took}")
-        return outcome
-
-    work = Work(
-        provide=lambda some: provide_bases(engine, [pair for pair in some if not _kept(engine, step, *pair)]),
-        build=build,
-        start=lambda variant, platform: _start(memory, sitting.found[variant.name, platform], again=start_again),
-        done=done,
-        early=early,
-        stop=builder.stop_clients,
-    )
-    sitting = Sitting(work, pairs, native=engine.platform)
-    return sitting

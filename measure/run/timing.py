@@ -14,7 +14,7 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from measure.build.engine import Engine, cpu
 from measure.record import enough
 from measure.record.enough import Rule, Turns
 from measure.record.plan import Plan, plan_of
-from measure.record.records import MEMORY, QUIET, TIMES, Record, Samples, Times, load, record_path, save
+from measure.record.records import MEMORY, QUIET, TIMES, Record, Samples, Times, load, record_path, save_times
 from measure.run import sample
 from measure.steps.compose import RECOMMENDED, Step, Variant
 from measure.steps.inputs import inputs_of
@@ -114,7 +114,7 @@ class Sitting:
     step: Step
     plan: Plan
     variants: list[Variant]
-    #: What was recorded before: how long a rest will take is told from it.
+    #: What was recorded before.
     before: dict[str, Record] = field(default_factory=dict)
     #: Of builds, starts and memory.
     turns: dict[str, Turns] = field(default_factory=dict)
@@ -142,29 +142,9 @@ class Sitting:
                         turns.samples[variant.name][kind] += Samples.of([value]).samples
                     for words, seconds in parts.items():
                         self.parts[variant.name][unit[0]][words].append(seconds)
-                    self._tell(turns, variant.name, unit[0], units)
+                    taken = turns.samples[variant.name][unit[0]]
+                    say(f"{variant.name} · {unit[0]}, {len(taken)}: {shown_sample(unit[0], taken[-1])}")
             again = turns.end()
-
-    def _tell(self, turns: Turns, variant: str, kind: str, units: dict[str, list[list[str]]]) -> None:
-        """One line for a sample that was taken: which one, of about how many, and how long the rest takes, about."""
-        taken = turns.samples[variant][kind]
-        rest = sum(
-            (turns.about(name, unit[0]) - len(turns.samples[name][unit[0]])) * self._expected(turns, name, unit[0])
-            for name, some in units.items() for unit in some
-        )  # fmt: skip
-        left = f"about {duration(rest)} left" if rest else "done"
-        value = shown_sample(kind, taken[-1])
-        say(f"{len(taken)} of about {turns.about(variant, kind)} · {variant} · {kind}: {value} · {left}")
-
-    def _expected(self, turns: Turns, variant: str, kind: str) -> float:
-        """Seconds that a sample takes, as far as it is known: by those of this sitting, or by what was recorded."""
-        if kind in MEMORY:
-            return sample.SECONDS_OF_MEMORY
-        if taken := turns.samples[variant][kind]:
-            return sum(taken) / len(taken)
-        times = self.before[variant].time if variant in self.before else None
-        recorded = getattr(times, TIMES[kind], None) if times else None
-        return recorded.median if recorded else 0.0
 
     def times(self, variant: str, load_before: float, ended: datetime) -> Times:
         """What there is to record of a variant."""
@@ -192,21 +172,12 @@ class Sitting:
         )  # fmt: skip
 
 
-def _keeps(engine: Engine, step: Step, plan: Plan, name: str) -> bool:
-    """Has the record of a variant the comparisons that a page shows of it, whenever they were made?"""
-    record = load(record_path(engine.environment, step.name, name, engine.platform))
-    compared = (record and record.time and record.time.compared) or {}
-    return {*plan.apart[name]} <= {*compared}
-
-
 def _sitting(engine: Engine, step: Step, only: str | None) -> Sitting:
     """Who is timed, and of what. Raises Problem when nobody is."""
     plan = plan_of(step)
     if only:
         step.variant(only)
         plan = plan.alone(only)
-    else:
-        plan = plan.joined([name for name in plan.apart if not _keeps(engine, step, plan, name)])
     left_out: list[str] = []
     if any(kind.startswith("fresh-") for kind in plan.time) and (not engine.fresh or engine.chosen):
         say(
@@ -280,7 +251,7 @@ def time_step(engine: Engine, step: Step, *, once: bool = False, only: str | Non
     """
     sitting = _sitting(engine, step, only)
     recorded = [] if once else [variant for variant in sitting.variants if only in (None, variant.name)]
-    sitting.before = _records(engine, step, recorded)
+    sitting.before, begun = _records(engine, step, recorded), _hashes(sitting)
     builds, starts, memory = (ONCE, ONCE, ONCE) if once else (enough.BUILDS, enough.STARTS, enough.MEMORY)
     if not once:
         check_room(engine, room_needed(sitting.plan, sitting.before, builds.most))
@@ -290,15 +261,26 @@ def time_step(engine: Engine, step: Step, *, once: bool = False, only: str | Non
     ended = datetime.now(UTC).replace(microsecond=0)
     times = {variant.name: sitting.times(variant.name, load_before, ended) for variant in sitting.variants}
     _print(step, times)
-    now = _records(engine, step, recorded)  # anew: `make step-N` may have written them meanwhile
-    if changed := [name for name, record in now.items() if record.inputs_sha256 != sitting.before[name].inputs_sha256]:
+    if not once:
+        _save(sitting, begun, {variant.name: times[variant.name] for variant in recorded})
+
+
+def _hashes(sitting: Sitting) -> dict[str, str]:
+    """What each variant of a sitting is built from, read anew."""
+    step = replace(sitting.step)
+    return {v.name: inputs_of(step, step.variant(v.name), sitting.engine.recipe).sha256 for v in sitting.variants}
+
+
+def _save(sitting: Sitting, begun: dict[str, str], times: dict[str, Times]) -> None:
+    """Record these times. Raises Problem when a file changed that anything in the sitting is built from."""
+    now = _hashes(sitting)
+    if changed := [name for name, sha256 in begun.items() if now[name] != sha256]:
         raise Problem(
-            f"Nothing was recorded: {', '.join(changed)} changed while it was timed.",
-            why="The times above are of what was in the folder when the sitting began.",
-            next=step.timing_command,
+            f"No times were recorded: {', '.join(changed)} changed while it was timed.",
+            why="The times above are of what was in the folder when the sitting began, or of a mixture.",
+            next=f"{sitting.step.command} && {sitting.step.timing_command}",
         )
-    for name, record in now.items():
-        save(record.model_copy(update={"time": times[name]}))
+    save_times({sitting.before[name].path: (begun[name], found) for name, found in times.items()})
 
 
 def _print(step: Step, times: dict[str, Times]) -> None:

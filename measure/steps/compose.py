@@ -35,7 +35,8 @@ class Teaching(Strict):
     question: str
     #: Part of the line that a build which is meant to fail ends with; None for a variant that is meant to work.
     fails_with: str | None = None
-    #: The platforms this variant makes sense on; None for all.
+    #: The platforms this variant makes sense on; None for all. A single one stands for the machine's own, whichever it
+    #: is: emulated, such a build takes hours, or decides nothing.
     platforms: list[str] | None = None
     #: False for a build that takes many minutes on its own processor: tests that everybody waits for leave it out.
     quick: bool = True
@@ -67,6 +68,7 @@ class Variant:
     depends_on: list[str]  #: services of the same file that it cannot do without, like a database
     images: list[str]  #: what those are run from
     teaching: Teaching
+    native: str = PLATFORMS[0]  #: see `Step`
 
     @property
     def target(self) -> str | None:
@@ -137,7 +139,8 @@ class Variant:
 
     def platforms(self, of: Iterable[str] = PLATFORMS) -> list[str]:
         """Those of the given platforms that this variant makes sense on."""
-        return [name for name in of if self.teaching.platforms is None or name in self.teaching.platforms]
+        some = self.teaching.platforms
+        return [name for name in of if some is None or name in (some if len(some) > 1 else [self.native])]
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,8 @@ class Step:
     quick: bool = False
     #: Made to decide a claim (folklore/): nothing to copy home, so no variant is recommended, and none is started.
     experiment: bool = False
+    #: The platform of the machine that measures it, or has measured what is told of it.
+    native: str = PLATFORMS[0]
 
     @property
     def compose_file(self) -> Path:
@@ -246,6 +251,7 @@ class Step:
             depends_on=depends_on,
             images=[services[name]["image"] for name in depends_on if "image" in services[name]],
             teaching=teaching,
+            native=self.native,
         )
 
 

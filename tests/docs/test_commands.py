@@ -12,7 +12,7 @@ from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS
 from measure.record.compare import changes
 from measure.record.records import load, record_files
-from tests.conftest import fresh_clone, run
+from tests.conftest import fresh_clone, left_of_runs, run
 from tests.docs.pages import (
     all_pages,
     blocks,
@@ -76,7 +76,7 @@ def test_nothing_pinned_changed_in_any_record_that_the_pages_made(clone, engine)
 
 def test_the_pages_leave_nothing_behind_but_records(clone, engine):
     """Runs after the pages, in the same clone."""
-    assert engine.docker.container.list(all=True) == []
+    assert left_of_runs(engine) == []
     changed = [line[3:] for line in run("git", "status", "--short", cwd=clone).stdout.splitlines()]
     before = [line[3:] for line in run("git", "status", "--short").stdout.splitlines()]
     assert [name for name in changed if name not in before and not name.startswith("results/")] == []

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from measure.run.probe import remove_orphans, wait_for
+from measure.run.probe import labelled, remove_orphans, wait_for
 from measure.steps.compose import find_step
 from measure.steps.copying import clean_copy
 from tests.conftest import NATIVE, eventually, everything_in
@@ -303,12 +303,17 @@ def test_what_a_killed_measurement_left_is_removed_by_the_next_one(project, engi
     killed = subprocess.Popen(["true"])
     killed.wait()
     project.name = f"measure-{killed.pid}-{uuid.uuid4().hex[:12]}"
-    project("up", "--detach", DATABASE)
 
-    def left() -> list[str]:
+    def left() -> list[bool]:
         mine = ("--filter", f"label=com.docker.compose.project={project.name}", "--quiet")
-        return [docker(kind, "ls", *mine).stdout for kind in ("container", "network", "volume")]
+        return [bool(docker(kind, "ls", *mine).stdout) for kind in ("container", "network", "volume")]
 
-    assert all(left())
+    project("up", "--detach", DATABASE)  # someone else's, whatever it is called
     remove_orphans(engine)
-    assert not any(left())
+    assert left() == [True] * 3
+    project("down", "--volumes")
+    project.override.write_text(labelled(project.folder / "compose.yaml", killed.pid))
+    project("up", "--detach", DATABASE)
+    assert left() == [True] * 3
+    remove_orphans(engine)
+    assert left() == [False] * 3

@@ -6,17 +6,16 @@ import httpx
 import pytest
 
 from measure.base.names import LAB_ENVIRONMENT
+from measure.base.platforms import PLATFORMS
 from measure.build.images import load_into_engine
 from measure.record import plan
 from measure.record.records import load, record_path
-from measure.run import sample
 from measure.run.probe import running, wait_for
 from measure.run.step import provide_bases
 from measure.steps.compose import RECOMMENDED, find_step
-from tests.conftest import marks
+from tests.conftest import NATIVE, marks
 
 STEP = find_step("extra-need-for-speed")
-NATIVE = "linux/amd64"
 LOCKED = {p["name"]: p["version"] for p in tomllib.loads((STEP.folder / "poetry.lock").read_text())["package"]}
 #: Those that nobody recommends are no part of `make test`.
 VARIANTS = {variant.name: pytest.param(variant, id=variant.name, marks=marks(variant)) for variant in STEP.variants}
@@ -43,7 +42,7 @@ def test_it_tells_what_is_in_it_without_a_database(engine, image, variant):
     assert added["sum"] == 499_999_500_000
 
 
-@pytest.mark.parametrize("platform", ["linux/amd64", "linux/arm64"])
+@pytest.mark.parametrize("platform", PLATFORMS)
 def test_all_variants_have_the_same_packages(platform):
     def packages(name):
         inside = load(record_path(LAB_ENVIRONMENT, STEP.name, name, platform)).contents
@@ -106,10 +105,3 @@ def test_a_cache_mount_is_empty_on_another_machine_and_a_registry_cache_is_not(e
         with plan.changed(STEP, "lock") as (copy, _):
             load_into_engine(other, copy, copy.variant("cache-mounts"), NATIVE, log=log, **{"cache-from": address})
     assert any("Building wheel for psycopg2" in line for line in log)
-
-
-@pytest.mark.study
-def test_watch_brings_a_changed_line_into_the_running_container(engine):
-    """However long it takes: the times are recorded elsewhere."""
-    provide_bases(engine, [(STEP.recommended, NATIVE)])
-    assert len(sample.watch(engine, STEP, 2)) == 2

@@ -5,11 +5,11 @@ import shutil
 import pytest
 
 from measure.base.errors import Problem
-from measure.base.platforms import native_platform
 from measure.build.images import load_into_engine
 from measure.record import plan
 from measure.run import sample
 from measure.steps.compose import Step
+from tests.conftest import NATIVE, left_of_runs
 
 pytestmark = pytest.mark.study
 COMPOSE = """
@@ -41,7 +41,7 @@ answer = {path = "/told.txt", before = "one", after = "NEW"}
 
 @pytest.fixture
 def step(tmp_path, engine, monkeypatch):
-    engine.provide(["python:3.14-slim"], [native_platform()])
+    engine.provide(["python:3.14-slim"], [NATIVE])
     folder = tmp_path / "step-9-demo"
     folder.mkdir()
     for name, text in {"compose.yaml": COMPOSE, "Dockerfile": DOCKERFILE, "told.txt": "one\n"}.items():
@@ -51,8 +51,8 @@ def step(tmp_path, engine, monkeypatch):
     monkeypatch.setattr(sample, "SETTLED", 1)
     yield Step("step-9-demo", folder)
     shutil.rmtree(folder)
-    arch = native_platform().split("/")[1]
-    engine.docker.image.remove([f"step-9-demo:{name}-{arch}" for name in ("recommended", "development")], force=True)
+    names = [f"step-9-demo:{name}-{NATIVE.split('/')[1]}" for name in ("recommended", "development")]
+    engine.docker.image.remove([name for name in names if engine.docker.image.exists(name)], force=True)
 
 
 def ran(log: list[str], words: str) -> bool:
@@ -85,7 +85,7 @@ def test_a_changed_line_that_does_not_reach_the_image_is_no_sample(engine, step,
     with pytest.raises(Problem, match="does not have the new value") as problem:
         sample.build_after(engine, step, step.recommended, "edit")
     assert "/told.txt answers: one" in problem.value.why
-    assert engine.docker.container.list(all=True) == []
+    assert left_of_runs(engine) == []
 
 
 @pytest.mark.lab
@@ -93,11 +93,11 @@ def test_a_fresh_machine_has_what_the_registry_has_and_no_more(engine, step):
     if engine.fresh is None:
         pytest.skip("only the lab makes a second engine")
     cache = f"type=registry,ref={sample.registry_cache(engine, step, step.recommended)}"
-    name = load_into_engine(engine, step, step.recommended, native_platform(), **{"cache-to": f"{cache},mode=max"})
+    name = load_into_engine(engine, step, step.recommended, NATIVE, **{"cache-to": f"{cache},mode=max"})
     log: list[str] = []
     with engine.fresh() as other, plan.changed(step, "edit") as (copy, _):
         assert other.docker.image.list() == []
-        load_into_engine(other, copy, copy.recommended, native_platform(), log=log, **{"cache-from": cache})
+        load_into_engine(other, copy, copy.recommended, NATIVE, log=log, **{"cache-from": cache})
         assert ran(log, "COPY told.txt")
         made, now = (one.docker.run(name, ["cat", "/made"], remove=True) for one in (engine, other))
     # The builder does not always print CACHED where it also fetches: what was made once is proof.
@@ -108,9 +108,9 @@ def test_a_running_container_answers_with_a_changed_line(engine, step):
     seconds, parts = sample.edit_to_answer(engine, step, step.recommended)
     assert list(parts) == [*sample.PARTS.values(), sample.LAST_PART]
     assert sum(parts.values()) == pytest.approx(seconds)
-    assert engine.docker.compose.ls(all=True, filters={"name": "measure-"}) == []
+    assert left_of_runs(engine) == []
 
 
 def test_watch_brings_changed_lines_into_a_running_container(engine, step):
     assert len(sample.watch(engine, step, 2)) == 2
-    assert engine.docker.compose.ls(all=True, filters={"name": "measure-"}) == []
+    assert left_of_runs(engine) == []

@@ -10,10 +10,9 @@ from measure.record.records import Record, as_json
 from measure.run.step import provide_bases, weighed
 from measure.steps.compose import find_step
 from measure.weigh.oci import Layer
-from tests.conftest import python_m, run
+from tests.conftest import NATIVE, OTHER, python_m, run
 
 pytestmark = pytest.mark.study
-PLATFORM = "linux/amd64"
 
 
 @pytest.fixture
@@ -23,8 +22,8 @@ def recorded(engine):
     def weigh(step_name: str, variant_name: str) -> Record:
         step = find_step(step_name)
         variant = step.variant(variant_name)
-        provide_bases(engine, [(variant, PLATFORM)])
-        return weighed(engine, step, variant, PLATFORM, lambda line: None)
+        provide_bases(engine, [(variant, NATIVE)])
+        return weighed(engine, step, variant, NATIVE, lambda line: None)
 
     return weigh
 
@@ -38,7 +37,7 @@ def verified(tmp_path):
         path.write_text(as_json(record))
         before = run("git", "status", "--short", "results").stdout
         # PLATFORMS does not count: the record says for which platform it is.
-        environment = {**os.environ, "PLATFORMS": "linux/arm64"}
+        environment = {**os.environ, "PLATFORMS": OTHER}
         result = python_m("measure", "verify", str(path), seconds=900, env=environment)
         assert run("git", "status", "--short", "results").stdout == before
         return result
@@ -51,7 +50,7 @@ def test_a_record_of_today_holds_though_nothing_is_cached_and_an_altered_one_doe
     record = recorded("step-1", "slim")
     result = verified(record)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert f"step-1-kiss/slim on {PLATFORM}, recorded on " in result.stdout
+    assert f"step-1-kiss/slim on {NATIVE}, recorded on " in result.stdout
     assert "It holds: the same" in result.stdout
     assert "to the byte." not in result.stdout.split("It holds: ")[1], "it came out of the builder's cache"
 

@@ -93,13 +93,7 @@ def test_since_recorded_tells_what_is_the_same_and_what_changed():
         "Against the recorded numbers: 1 the same to the byte, 1 the same within 0.1%, 1 changed, 1 new:",
         "  slim · linux/arm64: transfer +4.0 MB (+10.0 %); Flask 3.1 → 3.0; gcc - → 14; numpy 2.3 → -",
     ]
-
-
-def test_since_recorded_with_nothing_changed_is_one_line():
     assert since_recorded([(FULL, again(FULL))]) == ["Against the recorded numbers: 1 the same to the byte."]
-
-
-def test_since_recorded_tells_a_build_that_fails_now():
     failed = record(outcome="failed", size=None, contents=None, failure=Failure(exit_code=1, line="no"))
     assert since_recorded([(FULL, failed)])[1] == "  slim · linux/arm64: built before, failed now"
 

@@ -119,15 +119,3 @@ def test_what_is_compared_with_nothing_gets_the_most_and_less_where_it_takes_lon
     turns = Turns(rule, {"a": ["cold", "lock"], "b": ["cold"]}, {"a": ["gone"]})
     counts = sit(turns, lambda variant, kind, number: 40.0 if kind == "lock" else 1.0)
     assert counts == {"a": {"cold": 5, "lock": 3}, "b": {"cold": 5}}
-
-
-def test_how_many_there_will_be_is_told_about():
-    turns = Turns(RULE, {"a": ["cold", "lock"], "b": ["cold"]}, {"b": ["a"]})
-    seen = []
-    for _ in range(4):
-        turns.samples["a"]["cold"].append(1.1 * [1, 1.5, 0.7, 1.2][len(seen)])
-        turns.samples["b"]["cold"].append(1.0)
-        seen.append(turns.about("a", "cold"))
-        assert turns.end()
-    assert seen == [3, 3, 3, 4]
-    assert turns.about("a", "lock") == 5

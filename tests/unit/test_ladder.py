@@ -1,6 +1,5 @@
 """`make all` and `make record`: what goes on after a failure and after an interruption, and what the summary says."""
 
-import json
 import re
 import sys
 from contextlib import nullcontext
@@ -8,19 +7,18 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-from filelock import FileLock
 
 from measure.base.errors import Problem
 from measure.base.platforms import PLATFORMS
 from measure.build.images import BuildError
 from measure.record import records
 from measure.record.check import recipes
-from measure.record.records import Failure, Samples, Times, as_json, load, record_path
+from measure.record.records import MEMORY, TIMES, Failure, Samples, Times, as_json, load, record_path
 from measure.run import ladder, probe
 from measure.run.step import Outcome
 from measure.steps.compose import Step, find_step
 from measure.steps.inputs import inputs_of
-from tests.conftest import changed, fresh_clone, python_m
+from tests.conftest import changed, fresh_clone
 from tests.conftest import run as execute
 from tests.handmade import record
 
@@ -74,14 +72,15 @@ def done(monkeypatch):
             raise error
         for variant in step.variants:
             path = record_path(engine.environment, step.name, variant.name, PLATFORMS[0])
-            taken = Times(cold_build_s=Samples.of([len(calls)]), load_before=0, measured_at=datetime.now(UTC))
+            one = dict.fromkeys((TIMES | MEMORY).values(), Samples.of([len(calls)]))
+            taken = Times(**one, load_before=0, measured_at=datetime.now(UTC) - calls.ago)
             write(load(path).model_copy(update={"time": taken}))
 
     class Calls(list):
         """The calls, and what is to go wrong in them."""
 
     calls = Calls()
-    calls.wrong = {}
+    calls.wrong, calls.ago = {}, timedelta(0)
     monkeypatch.setattr(ladder, "session", lambda engine: nullcontext(calls.append(("session", ""))))
     monkeypatch.setattr(ladder, "measure_step", measure)
     monkeypatch.setattr(ladder, "time_step", time)
@@ -126,16 +125,7 @@ def test_all_does_every_step_and_counts_what_came_of_it(engine, done, capsys):
     assert "failed:" not in shown and "skipped:" not in shown
 
 
-def test_a_build_that_is_meant_to_fail_is_counted_as_that(engine, done, capsys):
-    run(engine, "all", "extra-compiling-deps")
-    step = find_step("extra-compiling-deps")
-    refused = sum(len(v.platforms(PLATFORMS)) for v in step.variants if v.teaching.fails_with)
-    built = sum(len(v.platforms(PLATFORMS)) for v in step.variants if not v.teaching.fails_with)
-    row = rows(capsys.readouterr().out)["extra-compiling-deps"]
-    assert refused and row[:5] == [str(built), str(refused), str(built + refused), "", ""]
-
-
-def test_what_is_kept_is_counted_apart(engine, done, capsys, monkeypatch):
+def test_what_is_meant_to_fail_and_what_is_kept_is_counted_as_that(engine, done, capsys, monkeypatch):
     built = ladder.measure_step
 
     def measure(engine, step, done, **options):
@@ -146,10 +136,13 @@ def test_what_is_kept_is_counted_apart(engine, done, capsys, monkeypatch):
         built(engine, step, as_kept, **options)
 
     monkeypatch.setattr(ladder, "measure_step", measure)
-    run(engine, "all", "step-1-kiss")
+    run(engine, "all", "extra-compiling-deps")
+    step = find_step("extra-compiling-deps")
+    refused = sum(len(v.platforms(PLATFORMS)) for v in step.variants if v.teaching.fails_with)
+    good = sum(len(v.platforms(PLATFORMS)) for v in step.variants if not v.teaching.fails_with) - 2
     shown = capsys.readouterr().out
-    good = str(2 * VARIANTS["step-1-kiss"] - 2)
-    assert rows(shown)["step-1-kiss"][:6] == [good, "", good, "", "", "2"]
+    assert refused
+    assert rows(shown)[step.name][:6] == [str(good), str(refused), str(good + refused), "", "", "2"]
     assert "kept: builds that take minutes, and whose records hold" in shown
 
 
@@ -188,19 +181,20 @@ def test_quick_says_what_it_leaves_out(engine, done, capsys):
         (BuildError(1, ["#1 ERROR: no"]), "The build failed with exit code 1. ERROR: no"),
     ],
 )
-def test_a_step_that_fails_does_not_stop_the_others(engine, done, capsys, error, said):
+def test_a_step_that_fails_is_not_timed_and_does_not_stop_the_others(engine, done, capsys, error, said):
     done.wrong["images", NAMES[1]] = error
     probe.ending.set()  # as a step that fails in the middle leaves it
     with pytest.raises(Problem) as problem:
-        run(engine)
-    assert done == images()
+        run(engine, "record")
+    assert [name for what, name in done if what == "images"] == NAMES
+    assert ("times", NAMES[1]) not in done
     assert not probe.ending.is_set()
     assert problem.value.what == f"1 of 3 failed: {NAMES[1]}."
     assert problem.value.next == "mend it, then make step-2"
     shown = capsys.readouterr().out
     assert f"failed: {NAMES[1]}: {said}" in shown
-    assert rows(shown)[NAMES[1]][4] == "1"
-    assert [rows(shown)[name][4] for name in (NAMES[0], NAMES[2])] == ["", ""]
+    assert f"skipped: {NAMES[1]}: times: the step failed" in shown
+    assert [rows(shown)[name][4] for name in NAMES] == ["", "1", ""]
 
 
 def test_builds_that_fail_are_counted_one_by_one_and_the_others_are_recorded(engine, done, capsys):
@@ -209,14 +203,6 @@ def test_builds_that_fail_are_counted_one_by_one_and_the_others_are_recorded(eng
         run(engine, "all", "step-1-kiss")
     good = str(2 * VARIANTS["step-1-kiss"] - 2)
     assert rows(capsys.readouterr().out)["step-1-kiss"][:5] == [good, "", good, "", "2"]
-
-
-def test_a_failed_step_is_not_timed(engine, done, capsys):
-    done.wrong["images", NAMES[0]] = Problem("Not as it should be.")
-    with pytest.raises(Problem, match="1 of 2 failed"):
-        run(engine, "record", *NAMES[:2])
-    assert done == [SESSION, ("images", NAMES[0]), ("images", NAMES[1]), ("times", NAMES[1])]
-    assert f"skipped: {NAMES[0]}: times: the step failed" in capsys.readouterr().out
 
 
 def test_a_timing_that_fails_leaves_the_images_counted(engine, done, capsys):
@@ -242,77 +228,31 @@ def test_what_an_interrupted_run_timed_is_not_timed_again(engine, done, capsys, 
     run(engine, "record", *NAMES[:2])
     assert done == [*images(*NAMES[:2]), ("times", NAMES[1])]
     shown = capsys.readouterr().out
-    assert f"skipped: {NAMES[0]}: times: taken by the run of " in shown
+    assert f"skipped: {NAMES[0]}: times: taken within 24 hours; make time-step-1 takes them again" in shown
     assert [rows(shown)[name][3] for name in NAMES[:2]] == [str(VARIANTS[name]) for name in NAMES[:2]]
+
+
+@pytest.mark.parametrize("what", ["inputs", "plan", "records", "day", "environment"])
+def test_what_changed_meanwhile_is_timed_again(engine, done, monkeypatch, what):
+    done.ago = timedelta(hours=25 if what == "day" else 0)
+    run(engine, "record", NAMES[0])
     done.clear()
-    run(engine, "record", *NAMES[:2])  # that run reached its end
-    assert ("times", NAMES[0]) in done
-
-
-def test_a_run_that_ended_with_a_failure_has_ended(engine, done):
-    done.wrong["times", NAMES[1]] = Problem("No base.")
-    with pytest.raises(Problem):
-        run(engine, "record", *NAMES[:2])
-    done.clear()
-    done.wrong.clear()
-    run(engine, "record", *NAMES[:2])
-    assert ("times", NAMES[0]) in done
-
-
-def interrupted(engine, done) -> None:
-    done.wrong["images", NAMES[1]] = KeyboardInterrupt()
-    with pytest.raises(KeyboardInterrupt):
-        run(engine, "record", *NAMES[:2])
-    assert ("times", NAMES[0]) in done
-    done.clear()
-    done.wrong.clear()
-
-
-def test_what_did_not_change_is_as_the_interrupted_run_left_it(engine, done):
-    interrupted(engine, done)
-    run(engine, "record", *NAMES[:2])
-    assert ("times", NAMES[0]) not in done
-
-
-@pytest.mark.parametrize("what", ["inputs", "plan", "records", "day", "platforms", "quick", "builder", "environment"])
-def test_what_changed_meanwhile_is_timed_again(engine, done, tmp_path, monkeypatch, what):
-    interrupted(engine, done)
+    path = record_path("lab-amd64", NAMES[0], "slim", "linux/amd64")
     match what:
         case "inputs":
             other = engine.recipe
-            engine.recipe = lambda name: "0" * 64 if name == "python:3.14" else other(name)
-        case "plan":
-            (tmp_path / f"{NAMES[0]}.toml").write_text("[time]\ncold = ['slim']\n")
-            monkeypatch.setattr(ladder.plan, "PLANS", tmp_path)
+            engine.recipe = lambda name: "0" * 64 if name == "python:3.14-slim" else other(name)
+        case "plan":  # it takes what the record has not
+            times = load(path).time.model_copy(update={"rebuild_after_lock_s": None})
+            path.write_text(as_json(load(path).model_copy(update={"time": times})))
         case "records":
-            path = record_path("lab-amd64", NAMES[0], "slim", "linux/amd64")
             path.write_text(as_json(load(path).model_copy(update={"time": None})))
-        case "day":
-            path = ladder.journal_path(engine, steps(*NAMES[:2]), "record")
-            long_ago = datetime.now(UTC) - ladder.RESUME - timedelta(minutes=1)
-            path.write_text(json.dumps(json.loads(path.read_text()) | {"begun_at": long_ago.isoformat()}))
-        case "platforms" | "builder" | "environment":
-            setattr(engine, what, ["linux/amd64"] if what == "platforms" else "other")
+        case "environment":
+            engine.environment = "other"
     # Records of another recipe, and those that an environment has none for, do not hold in the end.
     with pytest.raises(Problem) if what in ("inputs", "environment") else nullcontext():
-        run(engine, "record", *NAMES[:2], quick=what == "quick")
+        run(engine, "record", NAMES[0])
     assert ("times", NAMES[0]) in done
-
-
-@pytest.mark.parametrize("text", ["", "{", '{"timed": 1}'])
-def test_a_journal_that_cannot_be_read_is_as_none(engine, done, text):
-    interrupted(engine, done)
-    ladder.journal_path(engine, steps(*NAMES[:2]), "record").write_text(text)
-    run(engine, "record", *NAMES[:2])
-    assert ("times", NAMES[0]) in done
-
-
-def test_two_at_a_time_are_one_too_many(engine, done):
-    path = ladder.journal_path(engine, steps(), "all")
-    path.parent.mkdir(parents=True)
-    with FileLock(path.with_suffix(".lock")), pytest.raises(Problem, match="make all runs here already"):
-        run(engine)
-    assert done == []
 
 
 def test_a_record_that_does_not_hold_in_the_end_is_a_failure(engine, done, capsys):
@@ -329,8 +269,9 @@ def test_the_command_fails_with_exit_code_1_and_says_what_failed(place):
     clone = fresh_clone(place / "clone")
     with changed(clone / "step-2-poetry/compose.yaml", "services:", "services: ["):
         fake = "import sys; from types import SimpleNamespace as S; from measure import cli; "
+        fake += "from measure.build import choosing; "
         fake += "from measure.run import ladder; "
-        fake += "cli.choose = lambda: S(environment='none', kind='host', builder=None, platforms=['linux/amd64'], "
+        fake += "choosing.choose = lambda: S(environment='none', kind='host', builder=None, platforms=['linux/amd64'], "
         fake += "recipe=lambda name: None); ladder.measure_step = lambda *_, **__: None; "
         fake += "import contextlib; ladder.session = contextlib.nullcontext; "
         fake += "sys.argv = ['measure', 'all']; cli.app()"
@@ -339,8 +280,3 @@ def test_the_command_fails_with_exit_code_1_and_says_what_failed(place):
     assert "failed: step-2-poetry: step-2-poetry/compose.yaml is not valid YAML." in result.stdout
     assert "step-2-poetry" in result.stderr and "Next: mend it, then make step-2" in result.stderr
     assert "Traceback" not in result.stderr
-
-
-def test_help_names_both_commands():
-    shown = python_m("measure", "--help").stdout
-    assert re.search(r"\ball\b", shown) and re.search(r"\brecord\b", shown)

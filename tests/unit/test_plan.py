@@ -86,20 +86,17 @@ def test_a_plan_is_of_its_steps_variants_and_changes_what_it_times(step):
     planned = plan.plan_of(step)
     names = {variant.name for variant in step.variants if not variant.teaching.fails_with}
     timed = {name for some in planned.time.values() for name in some}
-    assert timed | {*planned.against, *planned.apart} <= names
+    assert timed | {*planned.against} <= names
     assert {other for some in planned.against.values() for other in some} <= timed
     assert {kind for name in names for kind in planned.kinds(name)} & {"edit", "lock", "compiled"} <= {*planned.changes}
     assert not ("import" in planned.time) ^ (planned.imports is not None)
     assert not ("answer" in planned.time) ^ (planned.answer is not None)
-    for name in planned.apart:
-        assert name not in timed, "its record would lose the comparison"
-        assert planned.against[name]
     assert set(TIMES.values()) <= set(Times.model_fields)
 
 
 def test_one_variant_alone_is_timed_with_those_that_it_is_compared_with():
     planned = plan.plan_of(find_step("extra-need-for-speed"))
-    assert planned.alone("links").time == {"base": ["links", "plain"]}
+    assert planned.alone("links").time == {"base": ["plain", "links"]}
     assert planned.alone("links").watch is None
     alone = planned.alone("recommended")
     assert alone.time["base"] == ["plain", "cache-mounts", "recommended"]
@@ -146,18 +143,17 @@ def test_what_is_timed_is_what_a_page_asks_for(monkeypatch):
     site.readme((ROOT / "README.md").read_text())
     place[0] = "claims.toml"
     every_branch(asked, monkeypatch)
-    taken, apart = set(), set()
+    taken = set()
     for step in TIMED:
         planned = plan.plan_of(step)
         for variant in step.variants:
             kinds = [*planned.kinds(variant.name), *planned.starts(variant.name), "watch", "memory-loaded"]
             taken |= {(step.name, variant.name, kind) for kind in kinds if planned.takes(variant.name, kind)}
-            apart |= {(step.name, variant.name, kind) for kind in planned.apart.get(variant.name, [])}
     # To ask the experiment's application, it has to be started.
     free = {one for one in taken if one[0] == "folklore-workers" and one[2] == "start"}
-    assert {one: asked[one] for one in asked if one not in taken} == {}, "shown and not taken"
-    assert taken - free - asked.keys() == set(), "taken and not shown"
-    assert apart == compared.keys()
+    shown = asked | compared
+    assert {one: shown[one] for one in shown if one not in taken} == {}, "shown and not taken"
+    assert taken - free - shown.keys() == set(), "taken and not shown"
 
 
 @pytest.mark.parametrize("step", TIMED, ids=lambda step: step.name)
@@ -179,25 +175,23 @@ def test_each_native_record_of_the_lab_has_the_times_of_its_plan(step):
                 rule = record.time.rules[_group(kind)]
                 spent = rule.spent_s is not None and sum(found.samples) > rule.spent_s
                 assert (2 if spent else rule.least) <= len(found.samples) <= rule.most, name
-        for kind in planned.apart.get(variant.name, []):
-            assert record.time.compared[kind], variant.name
 
 
 def _group(kind: str) -> str:
     return "memory" if kind in MEMORY else "starts" if kind in ("start", "import") else "builds"
 
 
-def test_a_kept_comparison_is_what_its_samples_say():
+def test_a_comparison_is_what_its_samples_say():
     """Of both variants, where both records still are of that sitting."""
-    step = find_step("extra-need-for-speed")
-    for name, kinds in plan.plan_of(step).apart.items():
-        record = load(record_path(LAB_ENVIRONMENT, step.name, name, "linux/amd64"))
-        for kind in kinds:
-            (one,) = record.time.compared[kind]
-            other = load(record_path(LAB_ENVIRONMENT, step.name, one.against, "linux/amd64"))
-            if other.time.measured_at == record.time.measured_at:
-                both = [getattr(times, TIMES[kind]).samples for times in (record.time, other.time)]
-                assert enough.compare(one.against, *both, enough.BUILDS) == one
+    for step in TIMED:
+        records = {v.name: load(record_path(LAB_ENVIRONMENT, step.name, v.name, "linux/amd64")) for v in step.variants}
+        for record in (one for one in records.values() if one.time and one.time.compared):
+            for kind, some in record.time.compared.items():
+                rule = record.time.rules[_group(kind)] if record.time.rules else enough.BUILDS
+                for one in (one for one in some if records[one.against].time.measured_at == record.time.measured_at):
+                    times = (record.time, records[one.against].time)
+                    both = [getattr(time, (TIMES | MEMORY)[kind]) for time in times if kind in TIMES | MEMORY]
+                    assert not both or enough.compare(one.against, *(two.samples for two in both), rule) == one
 
 
 def test_samples_keep_their_median():

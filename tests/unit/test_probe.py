@@ -1,14 +1,21 @@
-"""Containers are run and removed, whatever the engine does."""
+"""What is run is labelled and removed, whatever the engine does; nothing else is; switches, and Compose's words."""
 
+import itertools
+import os
 from types import SimpleNamespace
 
 import pytest
+import yaml
 from python_on_whales.exceptions import DockerException
 
+from measure.base.errors import Problem
+from measure.base.switches import is_on
 from measure.build.engine import STILLBORN
-from measure.run import probe
+from measure.run import probe, sample
+from measure.steps.compose import find_step
 
 VARIANT = SimpleNamespace(depends_on=[], environment={}, port=8000)
+GONE = "99999999"  # more than any Linux has processes
 
 
 def an_engine(*failures: str) -> tuple[SimpleNamespace, list[str]]:
@@ -45,3 +52,54 @@ def test_one_that_is_lost_each_time_or_fails_otherwise_is_an_error_and_leaves_no
     with pytest.raises(DockerException), probe.running(engine, "image", VARIANT, "linux/amd64"):
         pass
     assert [words.split()[0] for words in told] == ["run", "remove"] * tries
+
+
+def test_only_what_carries_the_label_of_a_process_that_is_no_more_is_removed():
+    """Not what is merely named as ours is: a foreign Compose project would lose its volumes."""
+    mine, removed = str(os.getpid()), []
+
+    def kind(word: str) -> SimpleNamespace:
+        def listed(filters, **_):
+            assert filters == [("label", probe.LABEL)]
+            found = [SimpleNamespace(name=f"{word}-{owner}", labels={probe.LABEL: owner}) for owner in (GONE, mine)]
+            for one in found:
+                one.config = one
+            return found
+
+        return SimpleNamespace(list=listed, remove=lambda name, **_: removed.append(name))
+
+    kinds = {word: kind(word) for word in ("container", "network", "volume")}
+    docker = SimpleNamespace(**kinds, remove=kinds["container"].remove)
+    probe.remove_orphans(SimpleNamespace(docker=docker))
+    assert removed == [f"container-{GONE}", f"network-{GONE}", f"volume-{GONE}"]
+
+
+def test_all_that_a_compose_project_makes_carries_the_label():
+    file = find_step("extra-compiling-deps").compose_file
+    content, own = yaml.safe_load(file.read_text()), yaml.safe_load(probe.labelled(file, 42))
+    assert {*own["services"]} == {*content["services"]} and {*own["volumes"]} == {*content["volumes"]}
+    assert {*own["networks"]} == {"default"}
+    assert {str(one) for part in own.values() for one in part.values()} == {str({"labels": {probe.LABEL: "42"}})}
+
+
+@pytest.mark.parametrize("words", [" Container x-1  {}", " Container x-1 {} ", "Container x-1 {}"])
+def test_composes_words_are_understood_in_all_its_versions(words, monkeypatch):
+    """Of version 2, of version 5, which writes one space, and one more at the end, and without any around it."""
+    clock = itertools.count(1)
+    monkeypatch.setattr(sample.time, "monotonic", lambda: next(clock))
+    said = [words.format(word) for word in ("Running", "Recreate", "Recreated", "Starting", "Started")]
+    assert sample.parts_of(said, 0) == dict.fromkeys(sample.PARTS.values(), 1)
+    with pytest.raises(Problem, match="Compose did not print"):
+        sample.parts_of(said[:-1], 0)
+
+
+@pytest.mark.parametrize(("value", "found"), [("1", True), ("yes", True), ("ON", True), ("0", False), ("no", False),
+                                              ("", False), ("off", False), (None, False)])  # fmt: skip
+def test_a_switch_is_yes_or_no(monkeypatch, value, found):
+    monkeypatch.delenv("QUICK", raising=False)
+    if value is not None:
+        monkeypatch.setenv("QUICK", value)
+    assert is_on("QUICK") is found
+    monkeypatch.setenv("QUICK", "2")
+    with pytest.raises(Problem, match="QUICK=2 means nothing"):
+        is_on("QUICK")

@@ -122,6 +122,7 @@ def entries() -> list:
 
 
 def test_what_did_not_change_is_not_built_loaded_or_started_again(engine, step, tmp_path, capsys):
+    """`make step-9` starts it again each time."""
     first = again(engine, step)
     assert (first.built, first.loaded, first.started) == (ALL, {*PLATFORMS}, {*PLATFORMS})
     before = {path: path.read_bytes() for path in (tmp_path / "results").rglob("*.json")}
@@ -133,26 +134,20 @@ def test_what_did_not_change_is_not_built_loaded_or_started_again(engine, step, 
     shown = capsys.readouterr()
     assert shown.err.count("built, since ") == 4 and shown.err.count("failed, since ") == 2
     assert shown.err.count("and not built again") == len(ALL)
-    for platform in PLATFORMS:
-        assert f"{platform} answered on {datetime.now(UTC):%Y-}" in shown.out
     assert shown.out.count("and is not started again: {'on': ") == len(PLATFORMS)
     assert {path: path.read_bytes() for path in (tmp_path / "results").rglob("*.json")} == before
-
-
-def test_make_step_starts_it_each_time_and_loads_it_no_more(engine, step, capsys):
-    again(engine, step)
-    capsys.readouterr()
-    second = again(engine, step, start_again=True)
-    assert (second.built, second.loaded, second.started) == (set(), set(), {*PLATFORMS})
+    third = again(engine, step, start_again=True)
+    assert (third.built, third.loaded, third.started) == (set(), set(), {*PLATFORMS})
     assert f"{OTHER} answers: {{'on': '{OTHER}'}}" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    "what", ["base", "pulled base", "builder", "driver", "version", "buildx", "kind", "environment", "recipe", "reader"]
+    "what", ["base", "pulled base", "builder", "driver", "version", "buildx", "kind", "environment", "recipe", "reader",
+             "method", "Dockerfile", "context", "new file", "option", "ignore", "unignored", "layout"],
 )  # fmt: skip
-def test_another_base_or_builder_builds(engine, step, monkeypatch, what):
+def test_what_is_another_is_built(engine, step, monkeypatch, what):
     again(engine, step)
-    expected = ALL
+    folder, expected = step.folder, ALL
     match what:
         case "base":
             engine.base = "sha256:2"
@@ -163,30 +158,24 @@ def test_another_base_or_builder_builds(engine, step, monkeypatch, what):
             engine.recipe = lambda name: "0" * 64
         case "reader":
             monkeypatch.setattr(remembered, "reader_version", lambda: "newer")
-        case _:
-            setattr(engine, what, "another")
-    assert again(engine, step).built == expected
-    assert again(engine, step).built == set()
-
-
-@pytest.mark.parametrize("what", ["Dockerfile", "context", "new file", "option", "ignore", "unignored"])
-def test_an_edit_between_two_runs_builds(engine, step, what):
-    again(engine, step)
-    folder, expected = step.folder, ALL
-    match what:
+        case "method":
+            with monkeypatch.context() as patch:
+                patch.setattr(methods, "of_image", lambda record: ["a change"])
+                assert again(engine, step).built == ALL
+            return
         case "Dockerfile":
             (folder / "other.Dockerfile").write_text("FROM python:3.14-slim\nUSER 1000\n")
-        case "context":
-            (folder / "app.py").write_text("print()\n")
-        case "new file":
-            (folder / "more.py").write_text("")
+        case "context" | "new file":
+            (folder / {"context": "app.py"}.get(what, "more.py")).write_text("print()\n")
         case "option":
             (folder / "compose.yaml").write_text(COMPOSE.replace("other.Dockerfile", "other.Dockerfile, args: {A: b}"))
             expected = {("other", platform) for platform in PLATFORMS}
-        case "ignore":
-            (folder / ".dockerignore").write_text("README.md\ncompose.yaml\napp.py\n")
-        case "unignored":
-            (folder / ".dockerignore").write_text("compose.yaml\n")
+        case "ignore" | "unignored":
+            (folder / ".dockerignore").write_text(f"compose.yaml\n{'README.md app.py' if what == 'ignore' else ''}\n")
+        case "layout":  # so does `make clean`
+            shutil.rmtree(layout())
+        case _:
+            setattr(engine, what, "another")
     assert again(engine, step).built == expected
     assert again(engine, step).built == set()
 
@@ -200,25 +189,26 @@ def test_what_no_image_has_is_started_again_and_not_built(engine, step):
     assert again(engine, step).started == set()
 
 
-@pytest.mark.parametrize("hours", [25, -1])
-def test_it_is_remembered_for_a_day(engine, step, hours):
-    again(engine, step)
+def edit_entries(change) -> None:
     for path in entries():
-        entry = Entry.model_validate_json(path.read_bytes())
-        of = entry.record.provenance.model_copy(update={"measured_at": datetime.now(UTC) - timedelta(hours=hours)})
-        path.write_text(
-            entry.model_copy(
-                update={"record": entry.record.model_copy(update={"provenance": of})}
-            ).model_dump_json()
-        )  # fmt: skip
+        path.write_text(change(Entry.model_validate_json(path.read_bytes())).model_dump_json())
+
+
+@pytest.mark.parametrize("hours", [25, -1])
+def test_it_is_remembered_for_a_day_and_then_deleted(engine, step, hours):
+    def aged(entry):
+        at = {"measured_at": datetime.now(UTC) - timedelta(hours=hours)}
+        record = entry.record.model_copy(update={"provenance": entry.record.provenance.model_copy(update=at)})
+        return entry.model_copy(update={"record": record})
+
+    again(engine, step)
+    edit_entries(aged)
+    old = layout() / "remembered/old.json"
+    old.write_text("{}")
+    os.utime(old, (0, 0))
     found = again(engine, step)
     assert found.built == ALL and found.started == {*PLATFORMS}
-
-
-def test_another_way_of_measuring_measures_again(engine, step, monkeypatch):
-    again(engine, step)
-    monkeypatch.setattr(methods, "of_image", lambda record: ["a change"])
-    assert again(engine, step).built == ALL
+    assert not old.exists() and len(entries()) == len(ALL)
 
 
 @pytest.mark.parametrize("what", ["manifest", "config", "layer", "short layer"])
@@ -252,13 +242,12 @@ def test_what_did_not_answer_is_loaded_and_started_again(engine, step, monkeypat
     def fail(engine, image, variant, platform):
         raise Problem("No answer.")
 
-    works = probe.ask
-    monkeypatch.setattr(probe, "ask", fail)
-    for _ in range(2):
-        with pytest.raises(Problem, match="No answer"):
-            again(engine, step)
+    with monkeypatch.context() as patch:
+        patch.setattr(probe, "ask", fail)
+        for _ in range(2):
+            with pytest.raises(Problem, match="No answer"):
+                again(engine, step)
     assert engine.built == [] and {*engine.loaded} == {*PLATFORMS}
-    monkeypatch.setattr(probe, "ask", works)
     assert again(engine, step).started == {*PLATFORMS}
 
 
@@ -273,40 +262,30 @@ def test_a_damaged_memory_is_none(engine, step, text):
 
 def test_a_memory_of_another_image_is_none(engine, step):
     again(engine, step)
-    for path in entries():
-        entry = Entry.model_validate_json(path.read_bytes())
-        if entry.record.variant == "other":
-            path.write_text(
-                entry.model_copy(update={"digest": latest(step, step.recommended, NATIVE)}).model_dump_json()
-            )
+    another = {"digest": latest(step, step.recommended, NATIVE)}
+    edit_entries(lambda entry: entry.model_copy(update=another if entry.record.variant == "other" else {}))
     assert again(engine, step).built == {("other", platform) for platform in PLATFORMS}
 
 
-def test_where_the_base_image_is_not_known_nothing_is_remembered(engine, step):
-    engine.base = None
+@pytest.mark.parametrize("why", ["the base image is not known", "nothing can be written"])
+def test_where_nothing_can_be_remembered_it_is_built_and_recorded_all_the_same(engine, step, tmp_path, why):
+    if "base" in why:
+        engine.base = None
+    else:
+        (layout() / "remembered").write_text("no folder")
     again(engine, step)
     assert again(engine, step).built == ALL
     assert entries() == []
-
-
-def test_where_nothing_can_be_remembered_it_is_recorded_all_the_same(engine, step, tmp_path):
-    (layout() / "remembered").write_text("no folder")
-    again(engine, step)
     assert len([*(tmp_path / "results").rglob("*.json")]) == len(ALL)
 
 
-def test_whoever_deletes_the_layers_forgets_it(engine, step):
-    """So does `make clean`."""
+def test_what_is_edited_while_it_is_built_is_neither_recorded_nor_remembered(engine, step, tmp_path, capsys):
+    engine.during = lambda variant: (step.folder / "more.py").write_text("print()\n")
     again(engine, step)
-    shutil.rmtree(layout())
-    assert again(engine, step).built == ALL
-
-
-def test_what_is_edited_while_it_is_built_is_not_remembered(engine, step):
-    engine.during = lambda variant: (step.folder / "app.py").write_text("print()\n")
-    again(engine, step)
+    assert [*(tmp_path / "results").rglob("*.linux-*.json"), *entries()] == []
+    assert f"other · {NATIVE} is not recorded: a file that it is built from changed" in capsys.readouterr().err
     engine.during = lambda variant: None
-    (step.folder / "app.py").write_text("")
+    (step.folder / "more.py").unlink()
     assert again(engine, step).built == ALL
 
 
@@ -321,7 +300,7 @@ def test_what_was_interrupted_is_not_remembered_and_what_was_done_before_is(engi
     with pytest.raises(KeyboardInterrupt):
         again(engine, step)
     probe.ending.clear()
-    done = {(entry.record.variant, NATIVE) for entry in (Entry.model_validate_json(p.read_bytes()) for p in entries())}
+    done = {(Entry.model_validate_json(path.read_bytes()).record.variant, NATIVE) for path in entries()}
     assert ("other", NATIVE) not in done
     engine.during = lambda variant: None
     assert again(engine, step).built == {one for one in ALL if one[1] == NATIVE} - done
@@ -347,23 +326,9 @@ def test_a_record_that_is_gone_or_another_is_written_whole(engine, step, tmp_pat
     gone, other = sorted((tmp_path / "results").rglob("recommended*.json"))
     before = [gone.read_bytes(), other.read_bytes()]
     gone.unlink()
-    one = records.load(other)
-    other.write_text(records.as_json(one.model_copy(update={"size": handmade.size(99)})))
+    other.write_text(records.as_json(records.load(other).model_copy(update={"size": handmade.size(99)})))
     assert again(engine, step).built == set()
     assert [gone.read_bytes(), other.read_bytes()] == before
-
-
-def test_memories_that_hold_no_more_are_deleted(engine, step):
-    again(engine, step)
-    old = (layout() / "remembered") / "old.json"
-    old.write_text("{}")
-
-    past = datetime.now(UTC).timestamp() - 2 * remembered.HOLDS.total_seconds()
-
-    os.utime(old, (past, past))
-    engine.base = "sha256:2"
-    again(engine, step)
-    assert old not in entries() and len(entries()) == 2 * len(ALL)
 
 
 def test_the_engine_is_asked_once_for_all_images_and_tells_those_that_it_has(tmp_path):

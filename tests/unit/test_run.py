@@ -2,7 +2,6 @@
 
 import threading
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -30,9 +29,10 @@ def engine(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     found = SimpleNamespace(
         environment="lab-amd64", kind="lab", builder="default", version="1", buildx="1", driver="docker", chosen=False,
-        platform="linux/amd64",         recipe=recipes("lab-amd64"), base="sha256:1", diagnose=lambda: None,
+        recipe=recipes("lab-amd64"), base="sha256:1", diagnose=lambda: None, platforms=[PLATFORM],
     )  # fmt: skip
     found.digest = lambda name: found.base
+    monkeypatch.setattr(remembered, "image_ids", lambda engine, names: {})
     return found
 
 
@@ -52,43 +52,19 @@ def builds(monkeypatch):
 
 def measure(engine, variant=BROKEN, platform: str = PLATFORM) -> run.Outcome:
     """As a run of its own does it."""
-    return run._measure(Memory(engine, STEP, {}), variant, platform, lambda line: None)
+    return run.measure(Memory(engine, STEP), variant, platform, lambda line: None)
 
 
-def memories() -> list[Path]:
-    return [*(layout() / "remembered").glob("*.json")]
-
-
-def test_what_failed_as_it_was_meant_to_is_not_built_again(engine, builds):
-    first, again = measure(engine), measure(engine)
-    assert builds.calls == [("broken", PLATFORM)]
-    assert first.entry is None and again.entry
-    assert again.expected and again.record == first.record
-    assert records.load(again.record.path) == first.record
-
-
-def test_it_is_recorded_where_its_record_is_gone(engine, builds):
-    measure(engine).record.path.unlink()
-    assert records.load(measure(engine).record.path)
-    assert len(builds.calls) == 1
-
-
-def test_a_mishap_is_built_again(engine, builds):
+def test_a_mishap_is_built_again_and_what_ended_the_run_is_not_kept(engine, builds):
     """What fails by another error than the one that it teaches, and what was meant to be built."""
+    probe.ending.set()
+    measure(engine)
+    probe.ending.clear()
     builds.says = "no space left on device"
     measure(engine), measure(engine)
     measure(engine, STEP.recommended), measure(engine, STEP.recommended)
-    assert len(builds.calls) == 4
-    assert memories() == []
-
-
-def test_what_ended_the_run_is_not_kept(engine, builds):
-    probe.ending.set()
-    try:
-        measure(engine)
-    finally:
-        probe.ending.clear()
-    assert not measure(engine).entry
+    assert len(builds.calls) == 5
+    assert [*(layout() / "remembered").glob("*.json")] == []
 
 
 def test_what_teaches_another_lesson_now_is_built_again(engine, builds):
@@ -135,12 +111,8 @@ def test_on_its_own_processor_it_is_built_and_so_is_what_emulates_quickly(engine
     recorded(variant=STEP.variant("binary"))
     assert not measure(engine, STEP.variant("binary"), EMULATED).kept
     assert len(builds.calls) == 2
-
-
-def test_what_takes_minutes_everywhere_is_kept_everywhere(engine, builds, recorded):
     slow = replace(ALPINE, teaching=ALPINE.teaching.model_copy(update={"quick": False, "emulate": True}))
-    recorded(platform=PLATFORM)
-    assert measure(engine, slow, PLATFORM).kept
+    assert measure(engine, slow, PLATFORM).kept  # what takes minutes everywhere
 
 
 @pytest.mark.parametrize("what", ["files", "record", "form", "outcome", "method", "base", "unknown base"])
@@ -158,7 +130,7 @@ def test_it_is_built_again_when_its_record_does_not_hold(engine, builds, recorde
             failure = records.Failure(exit_code=1, line="a mishap")
             recorded(outcome="failed", failure=failure, size=None, contents=None)
         case "method":
-            monkeypatch.setattr(run.methods, "of_image", lambda record: ["a change"])
+            monkeypatch.setattr(remembered.methods, "of_image", lambda record: ["a change"])
         case "base" | "unknown base":
             engine.recipe = lambda name: None
             one = recorded(provenance=one.provenance.model_copy(update={"bases": [pulled]}))
@@ -195,7 +167,7 @@ def whole(engine, monkeypatch):
             step=step.name, variant=variant.name, platform=platform, inputs=run.inputs_of(step, variant, engine.recipe)
         )
     )  # fmt: skip
-    monkeypatch.setattr(run, "_start", lambda memory, outcome, *, again: probe.Answer({"on": outcome.platform}, {}))
+    monkeypatch.setattr(run.Run, "start", lambda self, outcome: probe.Answer({"on": outcome.platform}, {}))
     yield engine
     probe.ending.clear()
 

@@ -14,7 +14,7 @@ from measure.base import progress
 from measure.base.errors import Problem
 from measure.build import images as build
 from measure.run import schedule
-from measure.run.schedule import Sitting, Work
+from measure.run.schedule import Sitting
 from measure.steps.compose import find_step
 from tests.conftest import eventually
 
@@ -64,7 +64,8 @@ def sitting(events, pairs=PAIRS, *, provide=lambda platform: None, build=None, s
         note("built", variant.name, platform)
         return outcome
 
-    def started(variant, platform):
+    def started(outcome):
+        platform = outcome.platform
         note("start", platform)
         return start(platform) if start else f"answer of {platform}"
 
@@ -73,9 +74,9 @@ def sitting(events, pairs=PAIRS, *, provide=lambda platform: None, build=None, s
         if early:
             early(sitting)
 
-    return Sitting(
-        Work(provided, built, started, done or (lambda outcome: None), shown, lambda: note("stop")), list(pairs)
-    )
+    work = SimpleNamespace(provide=provided, build=built, start=started, done=done or (lambda outcome: None),
+                           early=shown, stop=lambda: note("stop"))  # fmt: skip
+    return Sitting(work, list(pairs))
 
 
 def test_what_is_native_is_built_shown_and_answered_while_the_other_bases_are_made(events):
@@ -115,12 +116,6 @@ def test_no_other_build_begins_while_each_core_has_a_native_one(events, monkeypa
     assert len(one.outcomes) == len(PAIRS)
 
 
-def test_where_the_rest_does_not_take_longer_nothing_is_shown_twice(events, monkeypatch):
-    monkeypatch.setattr(schedule, "EARLY", 60.0)
-    sitting(events).run()
-    assert "early" not in [event[0] for event in events]
-
-
 @pytest.mark.parametrize("platform", [NATIVE, OTHER])
 def test_one_platform_alone(events, platform):
     one = sitting(events, [pair for pair in PAIRS if pair[1] == platform])
@@ -142,15 +137,6 @@ def test_other_bases_that_cannot_be_had_are_told_after_all_that_is_native(events
     assert one.answers[NATIVE].result() == f"answer of {NATIVE}"
     assert "early" in [event[0] for event in events]
     assert not [event for event in events if event[0] == "build" and event[2] == OTHER]
-
-
-def test_native_bases_that_cannot_be_had_end_it_before_anything_is_built(events):
-    def provide(platform):
-        raise Problem("No base.")
-
-    with pytest.raises(Problem, match="No base"):
-        sitting(events, provide=provide).run()
-    assert events == [("bases wanted", NATIVE)]
 
 
 def test_an_image_that_does_not_answer_is_told_when_it_is_asked_for(events):

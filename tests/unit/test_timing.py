@@ -1,17 +1,18 @@
 """A sitting: who is timed, how often, what is recorded of it, and what stops it."""
 
-import re
 from types import SimpleNamespace
 
 import pytest
 
+from lab.recipe import recipe_of
 from measure.base.errors import Problem
 from measure.base.names import LAB_ENVIRONMENT
 from measure.build.images import step_seconds
 from measure.record import enough, plan
 from measure.record.records import load, record_path
 from measure.run import sample, timing
-from measure.steps.compose import find_step
+from measure.steps.compose import Step, find_step
+from measure.steps.copying import clean_copy
 
 #: Turn by turn, the noise of a quiet machine.
 QUIET = [1.0, 1.01, 0.99, 1.005, 0.995, 1.008, 0.992]
@@ -66,31 +67,25 @@ class Stand:
         self.seconds = lambda variant, kind: {"recommended": 1.0, "slim": 1.5}.get(variant, 2.0)
         self.built: list[str] = []
         self.started: list[str] = []
-        self.saved: list = []
-        #: Called before records are read: the first time when the sitting begins, the second time when it ends.
-        self.before_records = [lambda records: records, lambda records: records]
+        self.saved: dict = {}
+        #: Called at each build.
+        self.meanwhile = lambda: None
         self._taken: dict[tuple[str, str], int] = {}
-        monkeypatch.setattr(timing, "_records", self._records)
+        monkeypatch.setattr(timing, "native_platform", lambda: "linux/amd64")
         monkeypatch.setattr(timing, "quiet_load", lambda: 0.1)
-        monkeypatch.setattr(timing, "save", self.saved.append)
+        monkeypatch.setattr(timing, "save_times", self._save)
         for name in ("build", "build_after", "edit_to_answer", "start", "memory", "import_time"):
             monkeypatch.setattr(sample, name, getattr(self, f"_{name}"))
         monkeypatch.setattr(sample, "watch", lambda engine, step, times: [0.9] * times)
         info = SimpleNamespace(docker_root_dir="/no/such/place")
         docker = SimpleNamespace(system=SimpleNamespace(info=lambda: info))
         self.engine = SimpleNamespace(
-            environment="lab-amd64",
-            platform="linux/amd64",
-            fresh=None,
-            chosen=False,
-            driver="docker",
-            cache_registry="",
-            docker=docker,
-        )
+            environment="lab-amd64", fresh=None, chosen=False, driver="docker", cache_registry="", docker=docker,
+            recipe=recipe_of,
+        )  # fmt: skip
 
-    def _records(self, _engine, step, variants):
-        found = {v.name: load(record_path("lab-amd64", step.name, v.name, "linux/amd64")) for v in variants}
-        return self.before_records.pop(0)(found)
+    def _save(self, taken):
+        self.saved = {path.name.split(".")[0]: times for path, (_, times) in taken.items()}
 
     def _value(self, variant, kind):
         number = self._taken[variant, kind] = self._taken.get((variant, kind), -1) + 1
@@ -103,6 +98,7 @@ class Stand:
 
     def _build_after(self, _engine, _step, variant, kind):
         self.built.append(f"{variant.name} {kind}")
+        self.meanwhile()
         return self._value(variant.name, kind), {"exporting": 0.5}
 
     def _edit_to_answer(self, engine, step, variant):
@@ -119,10 +115,10 @@ class Stand:
     def _memory(self, _engine, _step, variant):
         return {kind: 1e7 * self._value(variant.name, kind) for kind in ("memory-idle", "memory-loaded")}
 
-    def sit(self, step: str, **settings) -> dict:
+    def sit(self, step: str | Step, **settings) -> dict:
         """The times that were recorded, by variant."""
-        timing.time_step(self.engine, find_step(step), **settings)
-        return {record.variant: record.time for record in self.saved}
+        timing.time_step(self.engine, step if isinstance(step, Step) else find_step(step), **settings)
+        return self.saved
 
 
 @pytest.fixture
@@ -204,28 +200,13 @@ def test_one_variant_alone_is_recorded_and_those_that_it_is_compared_with_are_le
         stand.sit("extra-compiling-deps", only="broken")
 
 
-def test_what_one_sentence_needs_is_timed_when_it_is_asked_for(stand):
+def test_what_is_compared_with_another_is_timed_with_it_alone_when_it_is_asked_for(stand):
     stand.seconds = lambda variant, kind: 25.0
     times = stand.sit("extra-need-for-speed", only="links")
     assert {*times} == {"links"}
     assert times["links"].compared["base"][0].against == "plain"
     assert {one for one in stand.built if " " in one} == {"links base", "plain base"}
     assert stand.started == []
-
-
-def test_what_one_sentence_needs_is_timed_with_the_others_where_its_record_has_lost_it(stand, monkeypatch):
-    """As after a change of its Dockerfile: the record is of another image, and has no times."""
-
-    def forgetful(path):
-        record = load(path)
-        return record.model_copy(update={"time": None}) if path.name.startswith("links.") else record
-
-    stand.seconds = lambda variant, kind: 25.0
-    monkeypatch.setattr(timing, "load", forgetful)
-    times = stand.sit("extra-need-for-speed")
-    assert [one for one in stand.built if one.startswith("links ")] == ["links base"] * 3
-    assert times["links"].compared["base"][0].against == "plain"
-    assert "bind-mounts" not in times
 
 
 def test_without_the_labs_own_builder_what_only_that_can_time_is_left_out(stand, capsys):
@@ -238,43 +219,25 @@ def test_without_the_labs_own_builder_what_only_that_can_time_is_left_out(stand,
     assert "leaving out fresh machines" in told and "leaving out a changed base image" in told
 
 
-def test_once_takes_one_sample_of_each_and_records_nothing(stand):
+def test_once_takes_one_sample_of_each_which_is_told_and_records_nothing(stand, capsys):
     assert stand.sit("step-1", once=True) == {}
+    assert "naive · cold, 1: 2.0 s" in capsys.readouterr().err
     assert stand.built.count("naive cold") == stand.started.count("solution") == 1
 
 
-def test_a_record_that_was_written_meanwhile_keeps_what_it_says(stand):
-    """`make step-1` in the middle of a sitting found another size."""
+@pytest.mark.parametrize("name", ["slim.Dockerfile", "requirements.txt"])
+def test_what_was_timed_is_not_recorded_where_a_file_changed_meanwhile(stand, capsys, name):
+    with clean_copy(find_step("step-1").folder) as folder:
 
-    def grown(records):
-        for record in records.values():
-            record.size.transfer_bytes += 1
-        return records
+        def edit():
+            (folder / name).write_text((folder / name).read_text() + "\n# more\n")
+            stand.meanwhile = lambda: None
 
-    stand.before_records[1] = grown
-    stand.sit("step-1")
-    for record in stand.saved:
-        old = load(record_path("lab-amd64", record.step, record.variant, "linux/amd64"))
-        assert record.size.transfer_bytes == old.size.transfer_bytes + 1
-        assert record.time != old.time
-
-
-def test_what_was_timed_is_not_recorded_of_something_else(stand, capsys):
-    """A Dockerfile was changed and measured in the middle of a sitting."""
-    stand.before_records[1] = lambda records: (
-        records | {"slim": records["slim"].model_copy(update={"inputs_sha256": "0" * 64})}
-    )
-    with pytest.raises(Problem, match="Nothing was recorded: slim changed while it was timed"):
-        stand.sit("step-1")
-    assert stand.saved == []
+        stand.meanwhile = edit
+        with pytest.raises(Problem, match=r"No times were recorded: .*slim.* changed while it was timed"):
+            stand.sit(Step("step-1-kiss", folder))
+    assert stand.saved == {}
     assert "step-1-kiss: medians" in capsys.readouterr().out
-
-
-def test_each_sample_is_told_with_a_rough_rest(stand, capsys):
-    stand.sit("step-1")
-    told = capsys.readouterr().err
-    assert re.search(r"1 of about 3 · naive · cold: 2\.0 s · about .* left", told)
-    assert "3 of about 3 · slim · lock: 1.5 s · done" in told
 
 
 def test_a_build_that_fails_is_told_with_the_builders_own_words(monkeypatch):
