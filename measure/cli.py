@@ -155,7 +155,6 @@ def floor(name: StepName) -> None:
 def run(name: StepName) -> None:
     """`docker compose up --build` for a step, in the foreground, on whichever engine there is."""
     from measure.base import progress
-    from measure.base.dockerfiles import external_images
     from measure.build.choosing import choose
 
     found = _here(name)

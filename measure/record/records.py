@@ -20,7 +20,7 @@ from measure.base.errors import Problem, say
 from measure.base.files import RESULTS, ROOT, cache_folder, shown, write_whole
 from measure.base.model import Strict, faults
 from measure.base.names import LAB_ENVIRONMENT
-from measure.base.platforms import PLATFORMS
+from measure.base.platforms import PLATFORMS, in_file
 from measure.record import methods
 from measure.record.enough import Compared, Rule
 from measure.steps.compose import RECOMMENDED, find_step

@@ -17,7 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from measure.base.errors import Problem, as_problem
-from measure.base.platforms import PLATFORMS, native_platform
+from measure.base.platforms import PLATFORMS
 from measure.base.units import duration
 from measure.build.engine import Engine
 from measure.record import plan
@@ -83,8 +83,8 @@ def _no_times(engine: Engine, step: Step) -> str:
     """Why a step is not timed; '' when it is."""
     if not (plan.PLANS / f"{step.name}.toml").exists():
         return "times: no plan in measure/record/timings/"
-    if native_platform() not in engine.platforms:
-        return f"times: they are taken on {native_platform()} alone"
+    if engine.platform not in engine.platforms:
+        return f"times: they are taken on {engine.platform} alone"
     wanted = {name: found for name, found in _planned(engine, step).items() if found}
     if wanted and all(_of_today(engine, step, name, kinds) for name, kinds in wanted.items()):
         return f"times: taken within {HOLDS.total_seconds() / 3600:.0f} hours; {step.timing_command} takes them again"
@@ -110,7 +110,7 @@ def _of_today(engine: Engine, step: Step, variant: str, kinds: set[str]) -> bool
 
 
 def _record(engine: Engine, step: Step, variant: str) -> Record | None:
-    return load(record_path(engine.environment, step.name, variant, native_platform()))
+    return load(record_path(engine.environment, step.name, variant, engine.platform))
 
 
 def _do(engine: Engine, step: Step, command: Command) -> Part:

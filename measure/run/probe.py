@@ -152,7 +152,7 @@ def dependencies(engine: Engine, variant: Variant) -> Iterator[tuple[list[str], 
     if not variant.depends_on:
         yield [], []
         return
-    engine.provide(variant.images, [native_platform()])
+    engine.provide(variant.images, [engine.platform])
     with _compose(engine, variant.context / "compose.yaml") as docker:
         config = docker.compose.config(return_json=True)
         secrets = [

@@ -17,7 +17,6 @@ from pathlib import Path
 
 from pydantic import AwareDatetime, ValidationError
 
-from measure.base.dockerfiles import external_images
 from measure.base.errors import Problem
 from measure.base.files import write_whole
 from measure.base.model import Strict
@@ -29,7 +28,7 @@ from measure.record.check import as_intended
 from measure.record.records import Record, load, record_path
 from measure.run.probe import Answer
 from measure.steps.compose import Step, Variant
-from measure.steps.inputs import inputs_of, offered_sha256
+from measure.steps.inputs import inputs_of
 from measure.weigh.layers import reader_version
 
 #: For so long. After a day the builder is asked for everything anew, and what is meant to fail is tried again.
@@ -63,7 +62,7 @@ class Memory:
 
     def __init__(self, engine: Engine, step: Step) -> None:
         self.engine, self.step = engine, step
-        names = {name for variant in step.variants for name in external_images(variant.dockerfile)}
+        names = {name for variant in step.variants for name in variant.external_images}
         if not step.experiment:
             names |= {tag(step, step.recommended, platform) for platform in engine.platforms}
         #: IDs of what the engine's own store had of it, and of its base images, when the run came to it; by name.

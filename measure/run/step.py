@@ -36,7 +36,6 @@ from measure.run import probe
 from measure.run.remembered import Entry, Memory
 from measure.run.schedule import Sitting
 from measure.steps.compose import RECOMMENDED, Step, Variant
-from measure.steps.inputs import inputs_of
 from measure.tell.table import out, table
 from measure.weigh.oci import Image
 
@@ -205,7 +204,7 @@ def measure_step(
     if engine.kind == "lab":
         out.print("The base images are the lab's stand-ins for the official ones: see `make lab-fidelity`.")
     pairs = [(variant, platform) for variant in step.variants for platform in variant.platforms(engine.platforms)]
-    sitting = Sitting(Run(Memory(engine, step), done, native_rows, start_again), pairs)
+    sitting = Sitting(Run(Memory(engine, step), done, native_rows, start_again), pairs, native=engine.platform)
     try:
         sitting.run()
     except BaseException:
@@ -266,7 +265,7 @@ class Run:
 
     def early(self, sitting: Sitting) -> None:
         """Print the table of this machine's own platform, and its answer; a failure to answer is told in the end."""
-        native = native_platform()
+        native = sitting.native
         out.print(table(self.memory.step, [outcome.record for outcome in sitting.outcomes], [native]))
         answer = sitting.answers.get(native)
         if answer and not answer.exception():

@@ -15,6 +15,7 @@ from measure.run import probe, remembered, schedule
 from measure.run import step as run
 from measure.run.remembered import Memory
 from measure.steps.compose import find_step
+from measure.steps.inputs import inputs_of
 from tests.handmade import record
 
 STEP = find_step("extra-compiling-deps")
@@ -29,7 +30,7 @@ def engine(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     found = SimpleNamespace(
         environment="lab-amd64", kind="lab", builder="default", version="1", buildx="1", driver="docker", chosen=False,
-        recipe=recipes("lab-amd64"), base="sha256:1", diagnose=lambda: None, platforms=[PLATFORM],
+        recipe=recipes("lab-amd64"), base="sha256:1", platform=PLATFORM, diagnose=lambda: None, platforms=[PLATFORM],
     )  # fmt: skip
     found.digest = lambda name: found.base
     monkeypatch.setattr(remembered, "image_ids", lambda engine, names: {})
@@ -86,7 +87,7 @@ def recorded(engine, builds, monkeypatch):
     builds.says = "a mishap"
 
     def write(variant=ALPINE, platform: str = EMULATED, **changes) -> records.Record:
-        inputs = run.inputs_of(STEP, variant, engine.recipe)
+        inputs = inputs_of(STEP, variant, engine.recipe)
         one = record(step=STEP.name, variant=variant.name, platform=platform, inputs=inputs)
         one = one.model_copy(update={"inputs_sha256": inputs.sha256, **changes})
         one.path.parent.mkdir(parents=True, exist_ok=True)
@@ -164,7 +165,7 @@ def whole(engine, monkeypatch):
     monkeypatch.setattr(builder, "stop_clients", lambda: None)
     monkeypatch.setattr(
         run, "weighed", lambda engine, step, variant, platform, progress: record(
-            step=step.name, variant=variant.name, platform=platform, inputs=run.inputs_of(step, variant, engine.recipe)
+            step=step.name, variant=variant.name, platform=platform, inputs=inputs_of(step, variant, engine.recipe)
         )
     )  # fmt: skip
     monkeypatch.setattr(run.Run, "start", lambda self, outcome: probe.Answer({"on": outcome.platform}, {}))

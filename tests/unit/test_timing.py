@@ -71,7 +71,6 @@ class Stand:
         #: Called at each build.
         self.meanwhile = lambda: None
         self._taken: dict[tuple[str, str], int] = {}
-        monkeypatch.setattr(timing, "native_platform", lambda: "linux/amd64")
         monkeypatch.setattr(timing, "quiet_load", lambda: 0.1)
         monkeypatch.setattr(timing, "save_times", self._save)
         for name in ("build", "build_after", "edit_to_answer", "start", "memory", "import_time"):
@@ -81,7 +80,7 @@ class Stand:
         docker = SimpleNamespace(system=SimpleNamespace(info=lambda: info))
         self.engine = SimpleNamespace(
             environment="lab-amd64", fresh=None, chosen=False, driver="docker", cache_registry="", docker=docker,
-            recipe=recipe_of,
+            platform="linux/amd64", recipe=recipe_of,
         )  # fmt: skip
 
     def _save(self, taken):
