@@ -36,12 +36,19 @@ def check(names: Iterable[str]) -> None:
         )
 
 
-def digest(lab: Lab, name: str) -> str | None:
-    """Digest of the image that the lab's registry has under this official name, or None."""
+def digest(lab: Lab, name: str, platform: str = "") -> str | None:
+    """Digest of what the lab's registry has under this official name, or of the image in it for a platform; or None.
+
+    An index gets another digest when a platform is added to it; the image for a platform keeps its own.
+    """
     repository, tag = name.split(":")
     url = f"http://{lab.registry}/v2/library/{repository}/manifests/{tag}"
-    answer = httpx.head(url, headers={"Accept": MANIFEST_TYPES}, timeout=10, trust_env=False)
-    return answer.headers["Docker-Content-Digest"] if answer.is_success else None
+    answer = httpx.get(url, headers={"Accept": MANIFEST_TYPES}, timeout=10, trust_env=False)
+    if not answer.is_success:
+        return None
+    images = {"/".join(one["platform"][part] for part in ("os", "architecture")): one["digest"]
+              for one in answer.json().get("manifests", []) if "platform" in one}  # fmt: skip
+    return images.get(platform) if platform and images else answer.headers["Docker-Content-Digest"]
 
 
 def _state(lab: Lab) -> dict:

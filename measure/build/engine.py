@@ -46,8 +46,8 @@ class Engine:
     provide: Callable[..., None] = field(default=lambda names, platforms=PLATFORMS: None)
     #: Hash of the recipe that a base image was built by; None for one from a registry.
     recipe: Callable[[str], str | None] = field(default=lambda name: None)
-    #: Digest that a base image's name stands for; None where it cannot be told.
-    digest: Callable[[str], str | None] = field(default=lambda name: None)
+    #: Digest that a base image's name stands for, if it can be told of the image for a platform; None: unknown.
+    digest: Callable[[str, str], str | None] = field(default=lambda name, platform: None)
     #: Says why builds may be failing now, or ''.
     diagnose: Callable[[], str] = field(default=lambda: "")
     #: Another engine that has nothing yet, and a registry for builders' caches; None where there is none.

@@ -66,7 +66,7 @@ def host_engine(platforms: Collection[str], *, create_builder: bool) -> Engine |
     supported = builders_platforms(binary, name, start=create_builder)
 
     @functools.cache
-    def digest(image: str) -> str | None:
+    def digest(image: str, _platform: str) -> str | None:
         command = [binary, "buildx", "imagetools", "inspect", image]
         return (docker_json(command, "{{json .Manifest}}") or {}).get("digest")
 

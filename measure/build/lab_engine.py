@@ -37,11 +37,11 @@ def lab_engine(platforms: Collection[str]) -> Engine:
         with fresh.machine(lab) as address:
             yield replace(engine, docker=DockerClient(client_call=[str(lab.docker), "--host", address]), base_layers={})
 
-    digest = functools.cache(lambda name: bases.digest(lab, name))
+    digest = functools.cache(lambda name, platform: bases.digest(lab, name, platform))
 
     def provide(names: Iterable[str], platforms: Iterable[str] = PLATFORMS) -> None:
         bases.provide(lab, names, platforms, later=set(engine.platforms) - set(platforms))
-        digest.cache_clear()  # the index of an image is another one once a platform was added to it
+        digest.cache_clear()
 
     engine = Engine(
         docker=docker,

@@ -92,7 +92,11 @@ class Memory:
         if not self._holds(record, variant):
             return None
         pulled = (base for base in record.provenance.bases if engine.recipe(base.name) is None)
-        return record if all(base.digest and base.digest == engine.digest(base.name) for base in pulled) else None
+        return (
+            record
+            if all(base.digest and base.digest == engine.digest(base.name, platform) for base in pulled)
+            else None
+        )
 
     def recall(self, variant: Variant, platform: str) -> Entry | None:
         """What is remembered of a build, where it still counts: it is not too old, and its image is in the layout.
@@ -116,7 +120,7 @@ class Memory:
         """Where a build is remembered; None where a registry does not say which base image it has."""
         engine = self.engine
         # Some builders take a base image from the engine's own store, whatever a registry has under its name now.
-        bases = [(engine.digest(name), self.images.get(name)) for name in variant.external_images]
+        bases = [(engine.digest(name, platform), self.images.get(name)) for name in variant.external_images]
         if any(digest is None for digest, _ in bases):
             return None
         by = [engine.environment, engine.kind, engine.builder, engine.driver, engine.version, engine.buildx]
@@ -169,7 +173,8 @@ class Memory:
 
         None where a registry does not say which image that is.
         """
-        others, files = [self.engine.digest(name) for name in variant.images], self.step.now(variant).offered_sha256
+        others = [self.engine.digest(name, self.engine.platform) for name in variant.images]
+        files = self.step.now(variant).offered_sha256
         return None if None in others else _hash([files, self.step.compose_file.read_text(), others])
 
 

@@ -72,7 +72,7 @@ def provenance(
         recipe = engine.recipe(name)
         # An engine may hold a stand-in under an official name; the label that it hands down tells.
         origin = "lab" if recipe or (labels or {}).get(ORIGIN_LABEL) == "lab" else "docker.io"
-        bases.append(BaseImage(name=name, origin=origin, digest=engine.digest(name), recipe_sha256=recipe))
+        bases.append(BaseImage(name=name, origin=origin, digest=engine.digest(name, platform), recipe_sha256=recipe))
     return Provenance(
         bases=bases,
         execution="native" if builder.natively(engine, platform) else "emulated",
@@ -211,9 +211,6 @@ def measure_step(
         if probe.ending.is_set():
             probe.remove_own(engine)
         raise
-    for outcome in sitting.outcomes:
-        if not outcome.kept:
-            _name_bases(engine, outcome)
     if not all(outcome.entry or outcome.kept for outcome in sitting.outcomes):
         tidy()
     _print(engine, step, sitting)
@@ -322,21 +319,6 @@ def _print(engine: Engine, step: Step, sitting: Sitting) -> None:
             why="\n".join(o.record.failure.line if o.record.failure else "built, but is meant to fail" for o in wrong),
             next=f"mend it, then {step.command}",
         )
-
-
-def _name_bases(engine: Engine, outcome: Outcome) -> None:
-    """Put the digests that the base images' names stand for now into a record that was just made.
-
-    The index of an image gets another digest when a platform is added to it, which happens beside the native builds;
-    what those were built from stays in it. The next run would find another digest, and nothing else changed.
-    """
-    record = outcome.record
-    digests = {base.name: engine.digest(base.name) or base.digest for base in record.provenance.bases}
-    bases = [base.model_copy(update={"digest": digests[base.name]}) for base in record.provenance.bases]
-    if bases != record.provenance.bases and outcome.expected:
-        origin = record.provenance.model_copy(update={"bases": bases})
-        outcome.record = record.model_copy(update={"provenance": origin})
-        save(outcome.record)
 
 
 def _check_machine(variant: Variant, platform: str, answer: probe.Answer) -> None:

@@ -2,6 +2,7 @@ import json
 import shutil
 from types import SimpleNamespace
 
+import httpx
 import pytest
 
 from lab import bases, config, extras, recipe, services
@@ -17,6 +18,24 @@ def test_an_unknown_base_is_refused_with_the_list_of_those_there_are():
         bases.check(["python:3.14-slim", "node:24", "cpython:3.14"])
     assert "cannot provide cpython:3.14, node:24." in problem.value.what
     assert "python:3.14-slim" in problem.value.why and "cpython:3.14" not in problem.value.why
+
+
+def test_a_platform_that_is_added_to_a_base_changes_no_other_ones_digest(monkeypatch):
+    def answer(*platforms: str) -> httpx.Response:
+        parts = [(name, *name.split("/")) for name in platforms]
+        images = [{"digest": f"sha256:{name}", "platform": {"os": os, "architecture": cpu}} for name, os, cpu in parts]
+        headers = {"Docker-Content-Digest": f"sha256:{len(platforms)}"}
+        return httpx.Response(200, json={"manifests": images} if images else {"layers": []}, headers=headers)
+
+    def seen(platform: str) -> list[str | None]:
+        found = []
+        for one in (answer(), answer(PLATFORMS[0]), answer(*PLATFORMS), httpx.Response(404)):
+            monkeypatch.setattr(httpx, "get", lambda *_, one=one, **__: one)
+            found.append(bases.digest(SimpleNamespace(registry=""), "python:3.14", platform))
+        return found
+
+    assert seen(PLATFORMS[0]) == ["sha256:0", "sha256:linux/amd64", "sha256:linux/amd64", None]
+    assert seen("") == ["sha256:0", "sha256:1", "sha256:2", None]
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def engine(step, monkeypatch):
         base="sha256:1", images={"python:3.14": "sha256:b"}, built=[], loaded=[], started=[], asked=0,
         during=lambda variant: None,
     )  # fmt: skip
-    engine.digest = lambda name: engine.base
+    engine.digest = lambda name, platform: engine.base
 
     def build(engine, step, variant, platform, progress):
         engine.built.append((variant.name, platform))

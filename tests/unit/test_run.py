@@ -32,7 +32,7 @@ def engine(tmp_path, monkeypatch):
         environment="lab-amd64", kind="lab", builder="default", version="1", buildx="1", driver="docker", chosen=False,
         recipe=recipes("lab-amd64"), base="sha256:1", platform=PLATFORM, diagnose=lambda: None, platforms=[PLATFORM],
     )  # fmt: skip
-    found.digest = lambda name: found.base
+    found.digest = lambda name, platform: found.base
     monkeypatch.setattr(remembered, "image_ids", lambda engine, names: {})
     return found
 
@@ -139,18 +139,6 @@ def test_it_is_built_again_when_its_record_does_not_hold(engine, builds, recorde
             engine.base = "sha256:2" if what == "base" else None
     assert not measure(engine, ALPINE, EMULATED).kept
     assert builds.calls == [("alpine", EMULATED)]
-
-
-def test_bases_are_recorded_under_the_digest_that_their_names_have_in_the_end(engine, builds):
-    """A platform that is added to a base image beside the native builds gives it another digest."""
-    outcome = measure(engine)
-    engine.base = "sha256:2"
-    run._name_bases(engine, outcome)
-    assert {base.digest for base in outcome.record.provenance.bases} == {"sha256:2"}
-    assert records.load(outcome.record.path) == outcome.record
-    engine.base = None  # nobody can tell
-    run._name_bases(engine, outcome)
-    assert {base.digest for base in outcome.record.provenance.bases} == {"sha256:2"}
 
 
 @pytest.fixture
