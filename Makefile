@@ -39,7 +39,7 @@ run-%: .venv/.run FORCE ## docker compose up for a step, in the foreground: make
 	@$(RUN) measure run $*
 
 .PHONY: wheels
-wheels: .venv/.run ## ask pip which wheels packages have today, and record it: make wheels, or PACKAGES='lxml pillow'
+wheels: .venv/.run ## ask which wheels packages have today, and record it: make wheels, or PACKAGES='lxml pillow'
 	@$(RUN) measure wheels $(PACKAGES)
 
 .PHONY: recipes
@@ -102,8 +102,8 @@ bench: .venv/.run ## time the lab and make step-1, and record it; deletes the la
 	@$(RUN) measure bench
 
 .PHONY: bench-first
-bench-first: .venv/.run ## time what a new user waits for, make step-1 from nothing, at an older commit and here: AGAINST=983039b
-	@$(RUN) measure bench --against "$(or $(AGAINST),983039b)"
+bench-first: .venv/.run ## time what a new user waits for, make step-1 from nothing, in a new clone, and record it
+	@$(RUN) measure bench --first
 
 .PHONY: bench-ladder
 bench-ladder: .venv/.run ## time make all, from an empty builder's cache and unchanged, and record it; an hour or two

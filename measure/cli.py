@@ -37,12 +37,19 @@ from measure.run.timing import time_step
 from measure.run.verify import verify as verify_record
 from measure.schemas import schemas
 from measure.steps.compose import RECOMMENDED, all_measured, find_step
-from measure.studies.floor import finding as floor_records
-from measure.studies.recipes import proving as recipe_records
+from measure.studies.fidelity import model as fidelity_records
+from measure.studies.floor import model as floors
+from measure.studies.floor.finding import measure_floors
+from measure.studies.floor.watching import made
+from measure.studies.recipes import model as proved
+from measure.studies.recipes.proving import measure_recipes
+from measure.studies.wheels import model as wheel_table
 from measure.studies.wheels.asking import measure_wheels
 from measure.tell.table import contents_table, difference_table, layers_table, out, table
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+#: What has records of its own, beside those of the steps: each says what is wrong with them, and how many there are.
+STUDIES = (proved, floors, wheel_table, fidelity_records)
 StepName = Annotated[str, typer.Argument(help="A step's folder, or its beginning, like step-1")]
 
 
@@ -109,8 +116,8 @@ def wheels(
         list[str] | None, typer.Argument(help="Packages; all of measure/studies/wheels/wheels.toml by default")
     ] = None,
 ) -> None:
-    """Ask pip, in a container, which wheels packages have for Python 3.14, and record it."""
-    measure_wheels(choose(), names or [])
+    """Ask the package index which wheels packages have for Python 3.14, and record it. Needs no engine."""
+    measure_wheels(names or [])
 
 
 @app.command()
@@ -120,7 +127,7 @@ def recipes(
 ) -> None:
     """Prove which apt packages a package needs to be built from source and to run, and record it."""
     with progress.task("make recipes", told=False, kept=False):
-        recipe_records.measure_recipes(choose(), names or [])
+        measure_recipes(choose(), names or [])
 
 
 @app.command()
@@ -131,7 +138,7 @@ def floor(name: StepName) -> None:
     Of a step's recommended image, and of the one without a distribution where it has one.
     """
     with progress.task(f"make floor-{name}", told=False):
-        floor_records.measure_floors(choose(), find_step(name))
+        measure_floors(choose(), find_step(name))
 
 
 @app.command()
@@ -178,12 +185,9 @@ def check_records(name: Annotated[str | None, typer.Argument(help="A step; all b
     for environment in environments() or [LAB_ENVIRONMENT]:
         found += check(environment, asked)
         count += len(record_files(environment))
-        if not name and (environment == LAB_ENVIRONMENT or recipe_records.record_path(environment).exists()):
-            found += recipe_records.findings(environment)
-            count += len(recipe_records.load(environment).recipes)
-        if not name and (environment == LAB_ENVIRONMENT or floor_records.record_path(environment).exists()):
-            found += floor_records.findings(environment)
-            count += len(floor_records.load(environment).floors)
+        for study in () if name else STUDIES:
+            found += study.findings(environment)
+            count += study.count(environment)
     for finding in found:
         out.print(escape(str(finding)), soft_wrap=True)
     if found:
@@ -344,17 +348,14 @@ def fidelity() -> None:
 @friendly
 def bench(
     ladder: Annotated[bool, typer.Option("--ladder", help="Time `make all` in place of that; the bases stay")] = False,
-    against: Annotated[str, typer.Option(help="A commit: time a new user's `make step-1` here and there")] = "",
-    keep: Annotated[Path | None, typer.Option(help="With --against: leave both clones and their caches here")] = None,
+    first: Annotated[
+        bool, typer.Option("--first", help="Time a new user's `make step-1`, from a new clone on")
+    ] = False,
 ) -> None:
     """Time the lab from nothing, its start, and `make step-1`, and record it. Deletes the lab's cache first."""
     from measure.studies.bench import bench as benchmark
-    from measure.studies.bench import first_number
 
-    if against:
-        first_number.compare(against, keep)
-    else:
-        (benchmark.run_ladder if ladder else benchmark.run)()
+    (benchmark.run_first_number if first else benchmark.run_ladder if ladder else benchmark.run)()
 
 
 @app.command()
@@ -384,7 +385,7 @@ def clean() -> None:
         docker.volume.remove(docker.volume.list(filters=[("label", label)]))
     images = [f"{s.name}:{v.name}-{arch}" for s in all_measured() for v in s.variants for arch in ("amd64", "arm64")]
     images += [f"{s.name}-{v.service}" for s in all_measured() for v in s.variants]  # Compose's names
-    images += floor_records.made(docker)
+    images += made(docker)
     existing = [image for image in images if docker.image.exists(image)]
     if existing:
         docker.image.remove(existing, force=True)

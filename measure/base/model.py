@@ -2,10 +2,38 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from measure.base.errors import Problem
+from measure.base.files import shown
 
 
 class Strict(BaseModel):
     """A model that refuses what it does not know: a misspelt field is an error, and not a default."""
 
     model_config = ConfigDict(extra="forbid")
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def read(model: type[M], path: Path, next: str = "") -> M | None:
+    """What a JSON file says, None when there is no file.
+
+    Raises Problem, with `next` as what to type (by default to have the committed file back), when it is not valid.
+    """
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        next = next or f"git checkout {shown(path)}"
+        raise Problem(f"{shown(path)} is not valid.", why=reasons(error), next=next) from None
+
+
+def reasons(error: ValidationError) -> str:
+    """What a model refuses, a line for each of the first five: where, and why."""
+    return "\n".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:5])
