@@ -216,7 +216,7 @@ def test_the_context_is_what_the_builder_sees(engine):
 )
 def test_ignore_rules_agree_with_the_builders(engine, tmp_path, rules):
     folder = tmp_path / "step-9-demo"
-    for name in (
+    for name in [
         "app.py",
         "notes.md",
         "src/one.py",
@@ -224,7 +224,7 @@ def test_ignore_rules_agree_with_the_builders(engine, tmp_path, rules):
         "src/deep/kept.txt",
         "src/deep/er/two.py",
         "Dockerfile",
-    ):
+    ]:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
     service = "{build: ., x-measure: {title: A, teaches: B, question: C}}"
@@ -238,7 +238,7 @@ def test_ignore_rules_agree_with_the_builders(engine, tmp_path, rules):
 READER = """
 import json, resource, sys, time
 from pathlib import Path
-from measure.oci import read_image
+from measure.weigh.oci import read_image
 times = []
 for _ in range(2):
     begun = time.process_time()

@@ -49,24 +49,6 @@ def listed(tmp_path, monkeypatch):
     wheels.LIST.write_text('packages = ["one", "two"]')
 
 
-@pytest.fixture
-def answers(monkeypatch):
-    """Makes asking come out as these rows, or this Problem; returns the names asked for."""
-    asked = []
-
-    def answer(given):
-        def ask(names):
-            asked.append(names)
-            if isinstance(given, Problem):
-                raise given
-            return given
-
-        monkeypatch.setattr(asking, "ask", ask)
-        return asked
-
-    return answer
-
-
 def index(pages: dict) -> httpx.MockTransport:
     """An index that has these files, each with what is said of it, or answers like this."""
 
@@ -80,16 +62,6 @@ def index(pages: dict) -> httpx.MockTransport:
         return httpx.Response(200, headers={"Content-Type": asking.JSON}, content=json.dumps({"files": files}))
 
     return httpx.MockTransport(answer)
-
-
-def recorded() -> dict[str, str]:
-    return {row.name: row.latest for row in wheels.load().packages}
-
-
-def test_the_tags_are_the_end_of_the_files_name():
-    wheel = Wheel(file="a_b-1.0-1-cp311-abi3-manylinux2014_x86_64.manylinux_2_17_x86_64.whl", version="1.0")
-    assert wheel.tag == "cp311-abi3-manylinux2014_x86_64.manylinux_2_17_x86_64"
-    assert wheel.abi == "abi3"
 
 
 @pytest.mark.parametrize(
@@ -110,9 +82,12 @@ def test_a_wheel_of_an_older_version_is_not_a_yes(versions, states, group):
     assert row.group == group
 
 
-def test_an_answer_is_either_a_wheel_or_words():
+def test_an_answer_is_a_wheel_or_words_and_tags_are_the_end_of_the_files_name():
     with pytest.raises(ValidationError, match="a wheel, or words"):
         Answer(libc="manylinux", machine="x86_64")
+    wheel = Wheel(file="a_b-1.0-1-cp311-abi3-manylinux2014_x86_64.manylinux_2_17_x86_64.whl", version="1.0")
+    assert wheel.tag == "cp311-abi3-manylinux2014_x86_64.manylinux_2_17_x86_64"
+    assert wheel.abi == "abi3"
 
 
 #: Each says by its name, or beside it, what is to become of it.
@@ -179,37 +154,21 @@ def test_the_newest_glibc_is_that_of_the_images():
     assert libc.startswith(".".join(map(str, asking.GLIBC)))
 
 
-def test_all_rows_are_renewed_or_none(listed, answers):
-    asked = answers([package("one"), package("two")])
-    asking.measure_wheels([])
-    assert asked == [["one", "two"]]
-    before = wheels.record_path().read_bytes()
-    answers(Problem("no answer"))
-    with pytest.raises(Problem):
-        asking.measure_wheels([])
-    assert wheels.record_path().read_bytes() == before
+def test_the_rows_asked_for_are_renewed_and_those_listed_are_kept(listed, monkeypatch, capsys):
+    asked = []
 
+    def measure(*rows: Package, names: tuple[str, ...] = ()) -> dict[str, str]:
+        monkeypatch.setattr(asking, "ask", lambda names: asked.append(names) or list(rows))
+        asking.measure_wheels(list(names))
+        return {row.name: row.latest for row in wheels.load().packages}
 
-def test_with_names_only_their_rows_are_renewed(listed, answers):
-    answers([package("one"), package("two")])
-    asking.measure_wheels([])
-    asked = answers([package("two", latest="3.0")])
-    asking.measure_wheels(["Two"])
-    assert asked[-1] == ["two"]
-    assert recorded() == {"one": "2.0", "two": "3.0"}
-    assert list(recorded()) == ["one", "two"]
-
-
-def test_a_package_that_is_not_listed_is_shown_and_not_recorded(listed, answers, capsys):
-    answers([package("three")])
-    asking.measure_wheels(["three"])
+    assert measure(package("three"), names=("three",)) == {}
     shown = capsys.readouterr()
-    assert "three" in shown.out
-    assert "not recorded" in shown.err
-    assert not wheels.record_path().exists()
-
-
-def test_a_row_whose_package_is_listed_no_more_goes():
+    assert "three" in shown.out and "not recorded" in shown.err
+    assert measure(package("one"), package("two")) == {"one": "2.0", "two": "2.0"}
+    found = measure(package("two", latest="3.0"), names=("Two",))
+    assert list(found.items()) == [("one", "2.0"), ("two", "3.0")]
+    assert asked == [["three"], ["one", "two"], ["two"]]
     old = WheelTable(packages=[package("gone"), package("two"), package("one")])
     assert [row.name for row in old.renewed([], ["one", "two", "new"]).packages] == ["one", "two"]
 
@@ -232,29 +191,25 @@ def test_a_table_of_other_packages_than_those_listed_is_stale(listed, rows, told
     assert (wheels.count("lab-amd64"), wheels.count("other"), wheels.findings("other")) == (len(rows), 0, [])
 
 
-@pytest.mark.parametrize(("name", "spelt"), [("PyYAML", "pyyaml"), ("ruamel.yaml_clib", "ruamel-yaml-clib")])
-def test_names_are_spelt_as_the_index_does(name, spelt):
-    assert normal(name) == spelt
+@pytest.mark.parametrize("text", ["packages", "", "packages = 1", "\xff"])
+def test_a_list_that_is_not_valid_is_told(listed, text):
+    wheels.LIST.write_bytes(text.encode("latin-1"))
+    with pytest.raises(Problem, match=r"wheels\.toml is not valid"):
+        wheels.listed()
 
 
-@pytest.mark.parametrize("name", ["", "--help", "a b", "one==1", "https://index/x"])
-def test_what_is_no_name_is_refused(name):
-    with pytest.raises(Problem, match="not the name"):
-        normal(name)
+def test_names_are_spelt_as_the_index_does_and_what_is_none_is_refused():
+    assert [normal(name) for name in ("PyYAML", "ruamel.yaml_clib")] == ["pyyaml", "ruamel-yaml-clib"]
+    for name in ("", "--help", "a b", "one==1", "https://index/x"):
+        with pytest.raises(Problem, match="not the name"):
+            normal(name)
 
 
-@pytest.mark.parametrize(
-    ("name", "versions", "expected"),
-    [
-        ("psycopg2-binary", ("2.0", None, "2.0", "2.0"), ["1.2 MB", "no", "1.2 MB", "1.2 MB"]),
-        ("short", ("2.0", "1.9", None, "2.0"), ["1.2 MB", "1.9: 1.2 MB", "no", "1.2 MB"]),
-    ],
-)
-def test_tables_fit_80_columns_and_say_which_version_is_old(name, versions, expected):
+def test_tables_fit_80_columns_and_say_which_version_is_old():
     console = Console(width=80, record=True)
-    console.print(wheels_table([package(name, versions)]))
-    last = console.export_text().splitlines()[-1]
-    assert [cell.strip() for cell in last.split("│")] == [name, "2.0", "yes", *expected]
+    console.print(wheels_table([package("short", ("2.0", "1.9", None, "2.0"))]))
+    last = [cell.strip() for cell in console.export_text().splitlines()[-1].split("│")]
+    assert last == ["short", "2.0", "yes", "1.2 MB", "1.9: 1.2 MB", "no", "1.2 MB"]
 
 
 def test_the_page_shows_files_and_pips_words(listed, monkeypatch):
