@@ -17,7 +17,7 @@ from measure.record import records
 from measure.record.records import load, record_path
 from measure.steps.compose import all_steps, find_step
 from measure.studies.floor import finding, model, watching
-from measure.studies.floor.model import Answered, Floor, FloorTable, Untouched, Weight
+from measure.studies.floor.model import Answered, Floor, FloorTable, Weight
 from measure.studies.floor.packing import floor_dockerfile, pack, touched_by
 from measure.studies.floor.trace import Look, Touched, belongs_to, interpreter, looks, trail
 from measure.weigh import layers
@@ -146,8 +146,9 @@ def test_what_is_untouched_is_summed_by_what_it_belongs_to(tmp_path):
 
 
 def test_the_interpreter_of_a_script_and_of_a_program():
-    heads = (b"#!/opt/venv/bin/python\nimport x\n", b"#! /usr/bin/env python\n", b"just text", b"")
-    assert [interpreter(head) for head in heads] == ["/opt/venv/bin/python", "/usr/bin/env", None, None]
+    scripts = {b"#!/opt/bin/python\nimport x\n": "/opt/bin/python", b"#! /usr/bin/env python\n": "/usr/bin/env"}
+    broken = dict.fromkeys((b"just text", b"", b"#!", b"#!\n/bin/sh", b"\x7fELF\x02\x01"))
+    assert {head: interpreter(head) for head in scripts | broken} == scripts | broken
     shown = run("readelf", "--program-headers", "/bin/ls").stdout
     assert f"interpreter: {interpreter(Path('/bin/ls').read_bytes()[:8192])}]" in shown
 
@@ -240,24 +241,11 @@ STEPS = ("step-3-multistage", "step-4-slim-vs-alpine")
 RECORD = load(record_path("lab-amd64", "step-4-slim-vs-alpine", "recommended", "linux/amd64"))
 
 
+FLOOR = model.load("lab-amd64").get(RECORD.step, RECORD.variant, RECORD.platform)
+
+
 def a_floor(**changes) -> Floor:
-    usual = {
-        "step": RECORD.step,
-        "variant": RECORD.variant,
-        "platform": RECORD.platform,
-        "inputs_sha256": RECORD.inputs_sha256,
-        "contents_sha256": RECORD.contents.sha256,
-        "image": weight(3_000_000),
-        "floor": weight(2_000_000),
-        "answered": [Answered(question="GET /", status=200)],
-        "healthy": True,
-        "exit_code": 0,
-        "missing": ["/etc/ld.so.preload"],
-        "untouched_bytes": 2_000_000,
-        "untouched": [Untouched(name="perl-base, a Debian package", bytes=1_000_000, files=9)],
-        "provenance": RECORD.provenance,
-    }
-    return Floor(**{**usual, **changes})
+    return FLOOR.model_copy(update=changes)
 
 
 def test_an_image_that_does_something_else_with_the_floors_files_is_no_proof():
@@ -275,7 +263,8 @@ def test_an_image_that_does_something_else_with_the_floors_files_is_no_proof():
 
 
 def test_multiples_and_the_order_of_the_table():
-    one, other = a_floor(), a_floor(variant="distroless")
+    one = a_floor(image=weight(3_000_000), floor=weight(2_000_000))
+    other = a_floor(variant="distroless")
     assert one.times("transfer_bytes") == 1.5
     table = FloorTable(floors=[other]).renewed([one], [(one.step, "recommended"), (one.step, "distroless")])
     assert [one.variant for one in table.floors] == ["recommended", "distroless"]
@@ -413,9 +402,10 @@ def test_a_step_that_is_changed_while_it_is_traced_gets_no_record(monkeypatch):
         finding.find(engine, step, step.recommended, print)
 
 
-def test_an_experiment_has_no_floor():
-    with pytest.raises(Problem, match="no floor"):
-        finding.measure_floors(None, find_step("folklore-layers"))
+def test_an_experiment_has_no_floor_and_another_builder_finds_none():
+    for engine, step, told in ((None, "folklore-layers", "no floor"), ("other", "step-4", "engine's own builder")):
+        with pytest.raises(Problem, match=told):
+            finding.measure_floors(SimpleNamespace(chosen=engine), find_step(step))
 
 
 def test_the_committed_floors_are_of_all_that_should_have_one_and_hold():
@@ -430,24 +420,20 @@ def test_the_committed_floors_are_of_all_that_should_have_one_and_hold():
         assert (one.exit_code, one.healthy is False) == (0, False)
 
 
-def test_the_dockerfiles_without_a_distribution_differ_in_what_numpy_brings_alone():
+def test_the_dockerfiles_without_a_distribution_are_built_as_the_recommended_ones_and_alike():
+    """They differ in what NumPy brings alone."""
     one, other = ((ROOT / step / "distroless.Dockerfile").read_text().splitlines() for step in STEPS)
-    assert [line for line in one if line not in other] == []
     added = [line for line in other if line not in one]
-    assert len(added) == 2
+    assert ([line for line in one if line not in other], len(added)) == ([], 2)
     assert added[0].startswith("# What NumPy brings")
-
-
-@pytest.mark.parametrize("step", STEPS)
-def test_up_to_what_is_left_out_they_are_built_as_the_recommended_ones(step):
-    recommended, distroless = (instructions(ROOT / step / name) for name in ("Dockerfile", "distroless.Dockerfile"))
-    end = recommended.index("FROM python:3.14-slim")
-    assert distroless[:end] == recommended[:end]
-    assert "FROM scratch" in distroless
     kept = ("WORKDIR /app", "COPY gunicorn", "COPY src", "USER", "EXPOSE", "HEALTHCHECK", "CMD")
-    assert [one for one in distroless[end:] if one.startswith(kept)] == [
-        one for one in recommended[end:] if one.startswith(kept)
-    ]
+    for step in STEPS:
+        recommended, distroless = (instructions(ROOT / step / name) for name in ("Dockerfile", "distroless.Dockerfile"))
+        end = recommended.index("FROM python:3.14-slim")
+        assert distroless[:end] == recommended[:end]
+        assert "FROM scratch" in distroless
+        ends = [[line for line in lines[end:] if line.startswith(kept)] for lines in (recommended, distroless)]
+        assert ends[0] == ends[1]
 
 
 def test_numpy_on_glibc_is_smaller_than_on_alpine_and_near_its_floor():
