@@ -211,6 +211,8 @@ def test_the_floors_dockerfile_has_the_images_configuration():
         'HEALTHCHECK --interval=30000000000ns --start-interval=250000000ns CMD ["python", "-c", "x"]',
         'CMD ["gunicorn", "whichimage:app"]',
     ]
+    none = {"Healthcheck": {"Test": ["NONE"], "Interval": 1}}
+    assert floor_dockerfile(none).splitlines() == ["FROM scratch", "ADD floor.tar /"]
 
 
 def test_what_is_served_and_asked_is_found_or_told():

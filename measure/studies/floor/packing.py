@@ -77,10 +77,11 @@ def floor_dockerfile(config: dict[str, Any]) -> str:
     lines += [f"EXPOSE {port}" for port in config.get("ExposedPorts") or {}]
     if stop := config.get("StopSignal"):
         lines.append(f"STOPSIGNAL {stop}")
-    if health := config.get("Healthcheck"):
+    health, check = config.get("Healthcheck") or {}, health_command(config)
+    if check:
         names = {"Interval": "interval", "Timeout": "timeout", "StartPeriod": "start-period",
                  "StartInterval": "start-interval"}  # fmt: skip
         options = " ".join(f"--{option}={health[key]}ns" for key, option in names.items() if health.get(key))
-        lines.append(f"HEALTHCHECK {options} CMD {json.dumps(health_command(config))}")
+        lines.append(f"HEALTHCHECK {options} CMD {json.dumps(check)}")
     lines += [f"{key.upper()} {json.dumps(config[key])}" for key in ("Entrypoint", "Cmd") if config.get(key)]
     return "\n".join([*lines, ""])

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 
 import httpx
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -107,8 +108,9 @@ def candidates(found: Page, name: str) -> Iterator[Candidate]:
             yield Candidate(file, version, tags, build)
 
 
-def accepted(libc: Libc, machine: Machine) -> list[Tag]:
-    """The tags that pip accepts for this Python with a C library on a processor, best first."""
+@cache
+def accepted(libc: Libc, machine: Machine) -> dict[Tag, int]:
+    """The tags that pip accepts for this Python with a C library on a processor: the better, the higher its number."""
     if libc == "manylinux":
         platforms = []
         for minor in range(GLIBC[1], OLDEST[machine] - 1, -1):
@@ -117,16 +119,17 @@ def accepted(libc: Libc, machine: Machine) -> list[Tag]:
     else:
         platforms = [f"musllinux_{MUSL[0]}_{minor}_{machine}" for minor in range(MUSL[1], -1, -1)]
     python = f"cp{PYTHON[0]}{PYTHON[1]}"
-    return [*cpython_tags(PYTHON, [python], platforms), *compatible_tags(PYTHON, python, platforms)]
+    tags = [*cpython_tags(PYTHON, [python], platforms), *compatible_tags(PYTHON, python, platforms)]
+    return {tag: -place for place, tag in enumerate(tags)}
 
 
-def best(some: list[Candidate], tags: list[Tag]) -> Candidate | None:
+def best(some: list[Candidate], rank: dict[Tag, int]) -> Candidate | None:
     """What pip chooses: the newest version, of a pre-release only where there is nothing else; then the best tag."""
-    rank = {tag: -place for place, tag in enumerate(tags)}
-    final = [one for one in some if not one.version.is_prerelease] or some
-    return max(final, default=None, key=lambda one: (
-        one.version, max((rank[tag] for tag in one.tags if tag in rank), default=-len(tags)), one.build,
-    ))  # fmt: skip
+
+    def how_good(one: Candidate) -> tuple[Version, int, BuildTag]:
+        return one.version, max((rank[tag] for tag in one.tags if tag in rank), default=-len(rank)), one.build
+
+    return max([one for one in some if not one.version.is_prerelease] or some, default=None, key=how_good)
 
 
 def row(found: Page, name: str, asked: Asked) -> Package:
@@ -134,15 +137,15 @@ def row(found: Page, name: str, asked: Asked) -> Package:
     files = list(candidates(found, name))
     answers, newest = [], []
     for libc, machine in TARGETS:
-        tags = accepted(libc, machine)
-        fit = [one for one in files if not one.tags or not one.tags.isdisjoint(tags)]
-        if wheel := best([one for one in fit if one.tags], tags):
+        rank = accepted(libc, machine)
+        fit = [one for one in files if not one.tags or any(tag in rank for tag in one.tags)]
+        if wheel := best([one for one in fit if one.tags], rank):
             chosen = Wheel(file=wheel.file.filename, version=str(wheel.version), bytes=wheel.file.size)
             answers.append(Answer(libc=libc, machine=machine, wheel=chosen))
         else:
             said = f"No wheel of {name} has a tag that fits CPython {asked.python} and {libc} on {machine}"
             answers.append(Answer(libc=libc, machine=machine, said=said))
-        newest += [one.version for one in [best(fit, tags)] if one]
+        newest += [one.version for one in [best(fit, rank)] if one]
     if not newest:
         why = "Its page has neither a wheel nor a source distribution that pip would take."
         raise Problem(
