@@ -4,7 +4,6 @@ import httpx
 import pytest
 
 from measure.base.errors import Problem
-from measure.record import records
 from measure.studies.fidelity import comparing, model
 
 IMAGE = {"layers": [{"digest": "sha256:1", "size": 1}]}
@@ -72,17 +71,3 @@ def test_the_committed_comparison_loads_and_holds():
     found = model.complete()
     assert len(found.comparisons) == model.count("lab-amd64") > 0
     assert all(one.lab.file_bytes > one.lab.transfer_bytes for one in found.comparisons)
-    assert (model.findings("other"), model.count("other")) == ([], 0)
-
-
-@pytest.mark.parametrize("content", [b"", b"{}", b"<html>", b"\xff", b'{"schema_version": "x"}'])
-def test_a_record_that_is_not_valid_is_told(tmp_path, monkeypatch, content):
-    monkeypatch.setattr(records, "RESULTS", tmp_path)
-    with pytest.raises(Problem, match="There is no"):
-        model.load()
-    assert [one.state for one in model.findings("lab-amd64")] == ["missing"]
-    model.record_path().parent.mkdir()
-    model.record_path().write_bytes(content)
-    with pytest.raises(Problem, match="is not valid") as problem:
-        model.load()
-    assert problem.value.why

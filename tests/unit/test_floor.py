@@ -277,14 +277,13 @@ def test_multiples_and_the_order_of_the_table():
 
 @pytest.fixture
 def results(tmp_path, monkeypatch):
-    """Records go to an empty folder: how to record floors, and which file they are in."""
+    """Records go to an empty folder. Returns how to record floors there."""
     monkeypatch.setattr(records, "RESULTS", tmp_path)
 
-    def record(*floors: Floor, environment: str = "lab-amd64") -> Path:
+    def record(*floors: Floor, environment: str = "lab-amd64") -> None:
         path = tmp_path / environment / "floor.json"
         path.parent.mkdir(exist_ok=True)
         path.write_text(records.as_json(FloorTable(floors=list(floors))))
-        return path
 
     return record
 
@@ -294,17 +293,12 @@ def test_a_floor_that_is_missing_or_stale_or_of_nothing_is_found(results):
         return {(one.state, one.why.partition(":")[0].partition(" on ")[0]) for one in model.findings(environment)}
 
     assert ("missing", "step-4-slim-vs-alpine/recommended") in found()
-    with pytest.raises(Problem, match="missing"):
-        model.complete("lab-amd64")
-    path = results(a_floor(), a_floor(step="step-3-multistage"), a_floor(step="step-9"))
+    results(a_floor(), a_floor(step="step-3-multistage"), a_floor(step="step-9"))
     assert model.count("lab-amd64") == 3
     assert {("stale", "step-3-multistage/recommended"), ("orphaned", "step-9/recommended")} <= found()
     assert "step-4-slim-vs-alpine/recommended" not in {name for _, name in found()}
     results(a_floor(), environment="dockerhub-amd64")
     assert {name.partition("/")[0] for _, name in found("dockerhub-amd64")} == {"step-4-slim-vs-alpine"}
-    path.write_text("{}x")
-    with pytest.raises(Problem, match="not valid"):
-        model.load("lab-amd64")
 
 
 def test_a_floor_of_another_image_than_the_recorded_one_is_stale(results):

@@ -188,7 +188,6 @@ def test_a_table_of_other_packages_than_those_listed_is_stale(listed, rows, told
         wheels.complete()
     assert told in problem.value.why
     assert problem.value.next == command
-    assert (wheels.count("lab-amd64"), wheels.count("other"), wheels.findings("other")) == (len(rows), 0, [])
 
 
 @pytest.mark.parametrize("text", ["packages", "", "packages = 1", "\xff"])

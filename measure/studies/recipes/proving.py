@@ -55,7 +55,11 @@ class EngineBuilder:
     def __init__(self, engine: Engine, progress: Callable[[str], None]) -> None:
         self.engine, self.progress = engine, progress
 
-    def _build(self, recipe: Recipe, **settings: object) -> list[str]:
+    def attempt(self, recipe: Recipe, **settings: object) -> list[str]:
+        """Build and prove a recipe, with settings of a bake target; returns what the builder printed.
+
+        Raises BuildError when it is not proved, Problem for a failure that says nothing of it, like no network.
+        """
         try:
             return builder.build_text(self.engine, recipe.dockerfile, self.progress, **settings)
         except BuildError as error:
@@ -63,22 +67,19 @@ class EngineBuilder:
                 raise problem from None
             raise
 
-    def attempt(self, recipe: Recipe) -> None:
-        """Build and prove a recipe. Raises Problem for a failure that says nothing of the recipe, like no network."""
-        self._build(recipe)
-
     def measure(self, recipe: Recipe) -> Built:
         """Build a recipe's wheel anew, prove it and weigh it. Raises Problem as `attempt` does."""
         load_before = os.getloadavg()[0]
-        log = self._build(recipe, target="build", **{"no-cache-filter": ["build"]})
+        log = self.attempt(recipe, target="build", **{"no-cache-filter": ["build"]})
         self.attempt(recipe)
         built = builder.weigh_text(self.engine, recipe.dockerfile, IMAGE, self.progress, target="build")
         final = builder.weigh_text(self.engine, recipe.dockerfile, IMAGE, self.progress)
         file, size = _wheel(built)
+        (seconds,) = [took for name, took in builder.step_seconds(log).items() if "RUN pip wheel" in name]
         return Built(
             file=file,
             bytes=size,
-            seconds=seconds_of(log, "RUN pip wheel"),
+            seconds=seconds,
             load_before=round(load_before, 1),
             build_cost=_cost(built),
             run_cost=_cost(final),
@@ -106,16 +107,6 @@ def telling(error: BuildError) -> str:
         if found := [line for line in lines if re.search(kind, line)]:
             return scrub(found[0])
     return scrub(error.telling_line)
-
-
-def seconds_of(log: list[str], instruction: str) -> float:
-    """How long an instruction took, in seconds, as the builder says. Raises ValueError when it did not run."""
-    for line in log:
-        if (match := re.match(r"^(#\d+) \[", line)) and instruction in line:
-            for later in log:
-                if done := re.fullmatch(rf"{match[1]} DONE ([\d.]+)s", later):
-                    return float(done[1])
-    raise ValueError(f"{instruction} did not run")
 
 
 def _cost(image: Image) -> Cost:
