@@ -45,7 +45,7 @@ def listed(tmp_path, monkeypatch):
     """Records go to an empty folder, and two packages are listed."""
     monkeypatch.setattr(records, "RESULTS", tmp_path)
     monkeypatch.setattr(wheels, "LIST", tmp_path / "wheels.toml")
-    monkeypatch.setattr(asking.lab_engine, "host_index", lambda: "http://index/simple")
+    monkeypatch.setattr(asking.lab_engine, "host_index", lambda: "http://me:secret@index/simple")
     wheels.LIST.write_text('packages = ["one", "two"]')
 
 
@@ -132,7 +132,7 @@ def test_old_wheels_unfit_ones_prereleases_and_sdists_are_told_apart(listed):
     ("answer", "what", "why"),
     [
         (httpx.ConnectError("connection refused"), "did not answer for one; nothing is recorded", "refused"),
-        (httpx.Response(404), "knows no one", "/simple/one/"),
+        (httpx.Response(404), "knows no one", ""),
         (httpx.Response(503), "did not answer for one", "503"),
         (httpx.Response(406), "did not answer for one", "no pages in JSON"),
         (httpx.Response(200, html="<a href=one-1.0.tar.gz>"), "did not answer for one", "no pages in JSON"),
@@ -145,6 +145,7 @@ def test_an_index_that_does_not_answer_is_never_a_no(listed, answer, what, why):
     with pytest.raises(Problem, match=what) as problem:
         asking.ask(["one"], index({"one": answer}))
     assert why in problem.value.why
+    assert "secret" not in problem.value.why
     assert problem.value.next
 
 

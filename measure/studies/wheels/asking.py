@@ -6,6 +6,7 @@ them, which pip brings along too.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -80,14 +81,15 @@ def page(client: httpx.Client, index: str, name: str) -> Page:
     try:
         answer = client.get(f"{index.rstrip('/')}/{name}/", headers={"Accept": JSON})
         if answer.status_code == 404:
-            raise Problem(f"The package index knows no {name}.", why=str(answer.url), next=f"see {shown(model.LIST)}")
+            raise Problem(f"The package index knows no {name}.", next=f"see {shown(model.LIST)}")
         if answer.status_code == 406 or (answer.is_success and "json" not in answer.headers.get("Content-Type", "")):
             next = "PIP_INDEX_URL=ADDRESS make wheels  # of an index that has it"
             raise Problem(what, why="It has no pages in JSON (PEP 691).", next=next)
         answer.raise_for_status()
         return Page.model_validate_json(answer.content)
     except httpx.HTTPError as error:
-        raise Problem(what, why=str(error), next=_AGAIN) from None
+        without_password = re.sub(r"//[^/@\s]*@", "//", str(error))
+        raise Problem(what, why=without_password, next=_AGAIN) from None
     except ValidationError as error:
         raise Problem(what, why=f"Its page is not as PEP 691 says.\n{reasons(error)}", next=_AGAIN) from None
 
