@@ -112,9 +112,7 @@ def time_rebuilds(
 @app.command()
 @friendly
 def wheels(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Packages; all of measure/studies/wheels/wheels.toml by default")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Packages; by default all of wheels.toml")] = None,
 ) -> None:
     """Ask the package index which wheels packages have for Python 3.14, and record it. Needs no engine."""
     measure_wheels(names or [])
@@ -365,11 +363,8 @@ def clean() -> None:
     with layout_in_use(alone=True) as alone:
         if not alone:
             raise Problem("A run is building here just now.", next="make clean, once it has ended")
-        for folder in (
-            layout(),
-            *(cache_folder() / name for name in ("layers", "contexts", "step-venvs")),
-            journals(),
-        ):
+        caches = (cache_folder() / name for name in ("layers", "contexts", "step-venvs"))
+        for folder in (layout(), *caches, journals()):
             shutil.rmtree(folder, ignore_errors=True)
         (cache_folder() / "durations.json").unlink(missing_ok=True)
     say("exported layers removed")
