@@ -60,7 +60,7 @@ class Floor(Strict):
     #: SHA-256 of all that the image's build depends on, as in its record.
     inputs_sha256: str
     #: SHA-256 of what is in the image, as `contents` of its record has it. Where they differ, the base image was built
-    #: again between the two; by more than `measure.compare.SAME`, this is stale.
+    #: again between the two; by more than `measure.record.compare.SAME`, this is stale.
     contents_sha256: str
     image: Weight
     #: An image of one layer with just these files and the directories and links that lead to them. It was started,
