@@ -102,8 +102,8 @@ bench: .venv/.run ## time the lab and make step-1, and record it; deletes the la
 	@$(RUN) measure bench
 
 .PHONY: bench-first
-bench-first: .venv/.run ## time what a new user waits for, make step-1 from nothing, in a new clone, and record it
-	@$(RUN) measure bench --first
+bench-first: .venv/.run ## time what a new user waits for, make step-1 from nothing, at an older commit and here: AGAINST=983039b
+	@$(RUN) measure bench --against "$(or $(AGAINST),983039b)"
 
 .PHONY: bench-ladder
 bench-ladder: .venv/.run ## time make all, from an empty builder's cache and unchanged, and record it; an hour or two

@@ -346,14 +346,17 @@ def fidelity() -> None:
 @friendly
 def bench(
     ladder: Annotated[bool, typer.Option("--ladder", help="Time `make all` in place of that; the bases stay")] = False,
-    first: Annotated[
-        bool, typer.Option("--first", help="Time a new user's `make step-1`, from a new clone on")
-    ] = False,
+    against: Annotated[str, typer.Option(help="A commit: time a new user's `make step-1` here and there")] = "",
+    keep: Annotated[Path | None, typer.Option(help="With --against: leave both clones and their caches here")] = None,
 ) -> None:
     """Time the lab from nothing, its start, and `make step-1`, and record it. Deletes the lab's cache first."""
     from measure.studies.bench import bench as benchmark
+    from measure.studies.bench import first_number
 
-    (benchmark.run_first_number if first else benchmark.run_ladder if ladder else benchmark.run)()
+    if against:
+        first_number.compare(against, keep)
+    else:
+        (benchmark.run_ladder if ladder else benchmark.run)()
 
 
 @app.command()

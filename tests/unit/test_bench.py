@@ -1,20 +1,16 @@
-"""What the lab's benchmarks record."""
-
-import pytest
+"""What the lab's benches record."""
 
 from measure.base.files import RESULTS
 from measure.base.names import LAB_ENVIRONMENT
-from measure.studies.bench.bench import ANSWERS, FIRST, Bench, timing
+from measure.studies.bench.bench import Bench, ladder_timings
 
 
-@pytest.mark.parametrize("name", ["bench", "ladder", "first-number"])
-def test_what_is_recorded_loads_with_its_goals(name):
-    bench = Bench.model_validate_json((RESULTS / LAB_ENVIRONMENT / f"{name}.json").read_bytes())
-    assert all(one.median > 0 and one.goal > 0 for one in bench.timings)
-    assert name != "first-number" or FIRST in [one.what for one in bench.timings]
+def test_the_recorded_ladder_gives_the_reasons_that_are_known_now():
+    bench = Bench.model_validate_json((RESULTS / LAB_ENVIRONMENT / "ladder.json").read_bytes())
+    cold, unchanged = (timing.samples for timing in bench.timings)
+    assert bench.timings == ladder_timings(cold, unchanged)
 
 
-def test_a_timing_and_the_line_that_ends_it():
-    assert timing("x", [3.0, 1.0, 2.0], 5).median == 2
-    assert ANSWERS.match("The image for linux/amd64 answers") and ANSWERS.match("linux/amd64 answers: {}")
-    assert not ANSWERS.match("linux/arm64 answers")
+def test_a_reason_is_given_where_a_goal_was_missed_and_nowhere_else():
+    missed, met = ladder_timings([1801.0], [59.0, 60.0, 70.0])
+    assert missed.reason and met.reason is None
