@@ -39,7 +39,7 @@ run-%: .venv/.run FORCE ## docker compose up for a step, in the foreground: make
 	@$(RUN) measure run $*
 
 .PHONY: wheels
-wheels: .venv/.run ## ask pip which wheels packages have today, and record it: make wheels, or PACKAGES='lxml pillow'
+wheels: .venv/.run ## ask which wheels packages have today, and record it: make wheels, or PACKAGES='lxml pillow'
 	@$(RUN) measure wheels $(PACKAGES)
 
 .PHONY: recipes

@@ -18,14 +18,35 @@ from measure.base.errors import Problem, friendly, say
 from measure.base.files import RESULTS, ROOT, shown, write_whole
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS, native_platform
-from measure.base.switches import is_on
-
-if TYPE_CHECKING:
-    from types import ModuleType
-
-    from measure.steps.compose import Step
+from measure.build import lab_engine
+from measure.build.choosing import choose
+from measure.build.engine import BUILDER_NAME
+from measure.build.layout import layout, layout_in_use
+from measure.record import methods
+from measure.record.check import check
+from measure.record.compare import compare
+from measure.record.records import Record, environments, load, parse, record_files, record_path
+from measure.run import probe
+from measure.run.forecast import NATIVE, Forecast
+from measure.run.ladder import Command, journals, measure_ladder
+from measure.run.step import measure_step, provide_bases, session
+from measure.run.timing import time_step
+from measure.run.verify import verify as verify_record
+from measure.schemas import schemas
+from measure.steps.compose import RECOMMENDED, all_measured, find_step
+from measure.studies.fidelity import model as fidelity_records
+from measure.studies.floor import model as floors
+from measure.studies.floor.finding import measure_floors
+from measure.studies.floor.watching import made
+from measure.studies.recipes import model as proved
+from measure.studies.recipes.proving import measure_recipes
+from measure.studies.wheels import model as wheel_table
+from measure.studies.wheels.asking import measure_wheels
+from measure.tell.table import contents_table, difference_table, layers_table, out, table
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+#: What has records of its own, beside those of the steps: each says what is wrong with them, and how many there are.
+STUDIES = (proved, floors, wheel_table, fidelity_records)
 StepName = Annotated[str, typer.Argument(help="A step's folder, or its beginning, like step-1")]
 
 
@@ -110,15 +131,10 @@ def time_rebuilds(
 @app.command()
 @friendly
 def wheels(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Packages; all of measure/studies/wheels/wheels.toml by default")
-    ] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Packages; by default all of wheels.toml")] = None,
 ) -> None:
-    """Ask pip, in a container, which wheels packages have for Python 3.14, and record it."""
-    from measure.build.choosing import choose
-    from measure.studies.wheels.asking import measure_wheels
-
-    measure_wheels(choose(), names or [])
+    """Ask the package index which wheels packages have for Python 3.14, and record it. Needs no engine."""
+    measure_wheels(names or [])
 
 
 @app.command()
@@ -147,7 +163,7 @@ def floor(name: StepName) -> None:
     from measure.studies.floor.finding import measure_floors
 
     with progress.task(f"make floor-{name}", told=False):
-        measure_floors(choose(), _here(name))
+        measure_floors(choose(), find_step(name))
 
 
 @app.command()
@@ -207,10 +223,9 @@ def check_records(name: Annotated[str | None, typer.Argument(help="A step; all b
     for environment in environments() or [LAB_ENVIRONMENT]:
         found += check(environment, asked)
         count += len(record_files(environment))
-        for study, entries in ((recipes, "recipes"), (floors, "floors")):
-            if not name and (environment == LAB_ENVIRONMENT or study.record_path(environment).exists()):
-                found += study.findings(environment)
-                count += len(getattr(study.load(environment), entries))
+        for study in () if name else STUDIES:
+            found += study.findings(environment)
+            count += study.count(environment)
     for finding in found:
         out.print(escape(str(finding)), soft_wrap=True)
     if found:
@@ -388,8 +403,34 @@ def bench(
 @friendly
 def clean() -> None:
     """Remove what `make step-N` left: containers, images, the builder it made, exported layers. Records stay."""
-    from measure.run.cleaning import clean_caches, clean_engine
-    from measure.studies.floor.finding import made
+    with layout_in_use(alone=True) as alone:
+        if not alone:
+            raise Problem("A run is building here just now.", next="make clean, once it has ended")
+        caches = (cache_folder() / name for name in ("layers", "contexts", "step-venvs"))
+        for folder in (layout(), *caches, journals()):
+            shutil.rmtree(folder, ignore_errors=True)
+        (cache_folder() / "durations.json").unlink(missing_ok=True)
+    say("exported layers removed")
+    try:
+        docker = choose(create_builder=False).docker if _engine_up() else None
+    except DockerException:
+        docker = None
+    if docker is None:
+        return
+    for container in docker.container.list(all=True, filters=[("label", probe.LABEL)]):
+        docker.remove(container, force=True)
+    for label in (probe.BYTECODE_LABEL, probe.LABEL):
+        docker.volume.remove(docker.volume.list(filters=[("label", label)]))
+    images = [f"{s.name}:{v.name}-{arch}" for s in all_measured() for v in s.variants for arch in ("amd64", "arm64")]
+    images += [f"{s.name}-{v.service}" for s in all_measured() for v in s.variants]  # Compose's names
+    images += made(docker)
+    existing = [image for image in images if docker.image.exists(image)]
+    if existing:
+        docker.image.remove(existing, force=True)
+        say(f"{len(existing)} images removed")
+    if any(builder.name == BUILDER_NAME for builder in docker.buildx.list()):
+        docker.buildx.remove(BUILDER_NAME)
+        say(f"builder {BUILDER_NAME} removed")
 
     clean_caches()
     clean_engine(made)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TypeVar
+
 from pydantic import BaseModel, ConfigDict, ValidationError
+
+from measure.base.errors import Problem
+from measure.base.files import shown
 
 
 class Strict(BaseModel):
@@ -11,6 +17,23 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def faults(error: ValidationError) -> str:
-    """The first of what is wrong with a file, a line each: the field, and why."""
-    return "\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+M = TypeVar("M", bound=BaseModel)
+
+
+def read(model: type[M], path: Path, next: str = "") -> M | None:
+    """What a JSON file says, None when there is no file.
+
+    Raises Problem, with `next` as what to type (by default to have the committed file back), when it is not valid.
+    """
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError as error:
+        next = next or f"git checkout {shown(path)}"
+        raise Problem(f"{shown(path)} is not valid.", why=reasons(error), next=next) from None
+
+
+def reasons(error: ValidationError) -> str:
+    """What a model refuses, a line for each of the first five: where, and why."""
+    return "\n".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:5])

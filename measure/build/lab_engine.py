@@ -134,3 +134,8 @@ def registry_blob(digest: str) -> Path:
 def python_version() -> str:
     """The CPython release that the lab's base images are made of."""
     return sources.python_source(Lab.from_environment())[1]
+
+
+def host_index() -> str:
+    """Address of the package index that the host's pip is told to ask, which the lab's cache stands in front of."""
+    return services.host_index_url()

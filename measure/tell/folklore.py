@@ -26,9 +26,9 @@ from measure.base.units import megabytes
 from measure.record import then
 from measure.record.records import Record
 from measure.steps.compose import find_step
-from measure.studies.fidelity import comparing as fidelity
-from measure.studies.recipes import proving as recipes
-from measure.studies.wheels import asking as wheels
+from measure.studies.fidelity import model as fidelity
+from measure.studies.recipes import model as recipes
+from measure.studies.wheels import model as wheels
 from measure.studies.wheels.model import Libc, Machine
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ class Facts:
         """What those add to an image, with all that they bring along."""
         return getattr(self._recipe(package).built.build_cost, kind)
 
-    def base(self, image: str, kind: str = "unpacked_bytes") -> int:
+    def base(self, image: str, kind: str = "file_bytes") -> int:
         """A published size of an official base image on amd64."""
         found = fidelity.load()
         self._of_file(fidelity.record_path(), "make lab-fidelity")

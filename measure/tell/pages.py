@@ -49,12 +49,12 @@ from measure.record.records import (
     record_path,
 )
 from measure.steps.compose import RECOMMENDED, all_measured, find_step
-from measure.studies.fidelity import comparing as fidelity
-from measure.studies.floor import finding as floor
+from measure.studies.fidelity import model as fidelity
+from measure.studies.floor import model as floor
 from measure.studies.floor.model import Floor
-from measure.studies.recipes import proving as recipes
+from measure.studies.recipes import model as recipes
 from measure.studies.recipes.model import IMAGE, Cost, RecipeRecord
-from measure.studies.wheels import asking as wheels
+from measure.studies.wheels import model as wheels
 from measure.studies.wheels.model import TARGETS, Answer, Libc, Machine, Package
 from measure.studies.wheels.table import wheel_cell
 from measure.tell import folklore
@@ -641,7 +641,7 @@ class Page:
         """Bytes of the files of an image of ours, a base image or STEP/VARIANT, and how they are shown."""
         bases = {one.image: one for one in fidelity.load().comparisons if one.platform == PLATFORMS[0]}
         if name in bases:
-            size = bases[name].lab.unpacked_bytes
+            size = bases[name].lab.file_bytes
             return size, self._file(fidelity.record_path(), megabytes(size))
         record = self.records.get(name)
         if record.size is None:
@@ -844,7 +844,7 @@ class Page:
             row = [one.image, one.platform]
             for ours, theirs in (
                 (one.lab.transfer_bytes, one.official.transfer_bytes),
-                (one.lab.unpacked_bytes, one.official.unpacked_bytes),
+                (one.lab.file_bytes, one.official.file_bytes),
             ):
                 row += [megabytes(theirs) if theirs else "not published", megabytes(ours), change(ours, theirs)]
             same = one.packages_official is not None and not (one.packages_missing or one.packages_extra)
@@ -864,15 +864,14 @@ class Page:
             cells = [row.name, row.latest, "yes" if row.sdist else "no", ", ".join(abis)]
             rows.append(cells + [_wheel(row, row.answer(*target)) for target in TARGETS])
         asked = [row.asked for row in found.packages]
-        days, pips, pythons, glibcs, musls = (
+        days, pythons, glibcs, musls = (
             " and ".join(sorted({of(one) for one in asked}))
             for of in (
-                lambda one: f"{one.at:%Y-%m-%d}", lambda one: one.pip, lambda one: one.python,
-                lambda one: one.glibc, lambda one: one.musl,
+                lambda one: f"{one.at:%Y-%m-%d}", lambda one: one.python, lambda one: one.glibc, lambda one: one.musl,
             )
         )  # fmt: skip
         caption = (
-            f"Asked on {days} (UTC), with pip {pips} for CPython {pythons}; glibc {glibcs} and musl {musls} are the "
+            f"Asked on {days} (UTC), for CPython {pythons}; glibc {glibcs} and musl {musls} are the "
             f"newest that a wheel may want. {self._file(wheels.record_path(), 'The record')} has every file's name."
         )
         return f"{markdown_table(head, rows, 'llllrrrr')}\n\n{caption}"
@@ -1099,7 +1098,7 @@ def _described(about: Environment | None) -> str:
 
 
 def _wheel(package: Package, answer: Answer) -> str:
-    """What the table of wheels says of one; the pointer shows the file's name, or pip's words where there is none."""
+    """What the table of wheels says of one; the pointer shows the file's name, or the words where there is none."""
     wheel = answer.wheel
     exact = f", {wheel.bytes:,} bytes" if wheel and wheel.bytes is not None else ""
     return f'<span title="{wheel.file + exact if wheel else answer.said}">{wheel_cell(package, answer)}</span>'

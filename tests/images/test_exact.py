@@ -214,15 +214,8 @@ def test_the_context_is_what_the_builder_sees(engine):
 )
 def test_ignore_rules_agree_with_the_builders(engine, tmp_path, rules):
     folder = tmp_path / "step-9-demo"
-    for name in (
-        "app.py",
-        "notes.md",
-        "src/one.py",
-        "src/one.pyc",
-        "src/deep/kept.txt",
-        "src/deep/er/two.py",
-        "Dockerfile",
-    ):
+    sources = [f"src/{name}" for name in ("one.py", "one.pyc", "deep/kept.txt", "deep/er/two.py")]
+    for name in ["app.py", "notes.md", "Dockerfile", *sources]:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(name)
     service = "{build: ., x-measure: {title: A, teaches: B, question: C}}"

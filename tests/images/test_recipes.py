@@ -5,8 +5,8 @@ import pytest
 from measure.base.errors import Problem
 from measure.build.images import BuildError
 from measure.record import records
-from measure.studies.recipes import proving as recipes
-from measure.studies.recipes.proving import EngineBuilder, listed, load, measure_recipes, telling
+from measure.studies.recipes.model import listed, load
+from measure.studies.recipes.proving import EngineBuilder, measure_recipes, telling
 
 pytestmark = pytest.mark.study
 CHEAP = ("cffi", "pyyaml", "psycopg2")
@@ -14,12 +14,11 @@ CHEAP = ("cffi", "pyyaml", "psycopg2")
 
 @pytest.fixture(scope="module")
 def proved(engine, tmp_path_factory):
-    """What is proved now, and what is recorded, by package: nothing recorded or begun before is looked at."""
+    """What is proved now, and what is recorded, by package: nothing recorded before is looked at."""
     before = load(engine.environment)
     folder = tmp_path_factory.mktemp("recipes")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(records, "RESULTS", folder)
-        patch.setattr(recipes, "cache_folder", lambda: folder)
         measure_recipes(engine, list(CHEAP))
         now = load(engine.environment)
     return {name: (now.recipe(name), before.recipe(name)) for name in CHEAP}

@@ -1,17 +1,39 @@
-"""Weighing base images against the official ones: what the registry answers is read whichever shape it has."""
+"""Weighing base images against the official ones: what the registry and the record say is read, or told."""
 
+import httpx
 import pytest
 
-from measure.studies.fidelity import comparing as fidelity
+from measure.base.errors import Problem
+from measure.studies.fidelity import comparing, model
 
 IMAGE = {"layers": [{"digest": "sha256:1", "size": 1}]}
 OTHER = {"layers": [{"digest": "sha256:2", "size": 2}]}
 INDEX = {
     "manifests": [
+        {"digest": "sha256:attestation"},
         {"digest": "sha256:other", "platform": {"architecture": "arm64"}},
         {"digest": "sha256:image", "platform": {"architecture": "amd64"}},
     ]
 }
+
+
+@pytest.fixture
+def registry(monkeypatch):
+    """A registry that answers like this, by tag or digest."""
+
+    def answers(**by_reference) -> None:
+        def get(url: str, **_) -> httpx.Response:
+            found = by_reference[url.rpartition("/")[2]]
+            if isinstance(found, Exception):
+                raise found
+            answer = httpx.Response(200, json=found) if isinstance(found, dict) else found
+            answer.request = httpx.Request("GET", url)
+            return answer
+
+        monkeypatch.setattr(comparing.httpx, "get", get)
+        monkeypatch.setattr(comparing.lab_engine, "registry", lambda: "registry")
+
+    return answers
 
 
 @pytest.mark.parametrize(
@@ -22,6 +44,30 @@ INDEX = {
     ],
     ids=["index", "image"],
 )
-def test_a_base_is_found_under_its_index_or_by_itself(monkeypatch, answers):
-    monkeypatch.setattr(fidelity, "_get", lambda _name, reference: answers[reference])
-    assert fidelity._manifest("python:3.14-slim", "linux/amd64") == IMAGE
+def test_a_base_is_found_under_its_index_or_by_itself(registry, monkeypatch, answers):
+    registry(**answers)
+    assert comparing.manifest("python:3.14-slim", "linux/amd64") == IMAGE
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (httpx.ConnectError("connection refused"), "refused"),
+        (httpx.Response(404), "404"),
+        (httpx.Response(200, text="<html>"), "Expecting value"),
+        (httpx.Response(200, json=[]), "it answers"),
+        ({"errors": []}, "it answers"),
+        ({"manifests": []}, ""),
+    ],
+)
+def test_an_answer_that_is_no_manifest_is_told(registry, answer, told):
+    registry(**{"3.14-slim": answer})
+    with pytest.raises(Problem, match="The lab's registry has no") as problem:
+        comparing.manifest("python:3.14-slim", "linux/amd64")
+    assert told in problem.value.why
+
+
+def test_the_committed_comparison_loads_and_holds():
+    found = model.complete()
+    assert len(found.comparisons) == model.count("lab-amd64") > 0
+    assert all(one.lab.file_bytes > one.lab.transfer_bytes for one in found.comparisons)

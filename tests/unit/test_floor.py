@@ -4,7 +4,6 @@ import contextlib
 import io
 import json
 import tarfile
-from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -14,11 +13,12 @@ from jsonschema import Draft202012Validator
 from measure.base.dockerfiles import instructions
 from measure.base.errors import Problem
 from measure.base.files import ROOT
-from measure.record import check, records
+from measure.record import records
 from measure.record.records import load, record_path
 from measure.steps.compose import all_steps, find_step
-from measure.studies.floor import finding as floor
-from measure.studies.floor.model import Answered, Floor, FloorTable, Untouched, Weight
+from measure.studies.floor import finding, model, watching
+from measure.studies.floor.model import Answered, Floor, FloorTable, Weight
+from measure.studies.floor.packing import floor_dockerfile, pack, touched_by
 from measure.studies.floor.trace import Look, Touched, belongs_to, interpreter, looks, trail
 from measure.weigh import layers
 from measure.weigh.filesystem import FileSystem
@@ -67,16 +67,11 @@ def test_a_trace_is_read():
     ]
 
 
-@pytest.fixture
-def stacked(tmp_path):
+def stacked(folder, members, links=None) -> FileSystem:
     """The file system of one hand-made layer."""
-
-    def stack(members, links=None) -> FileSystem:
-        path = tmp_path / "layer.tar"
-        path.write_bytes(tar(members, links))
-        return FileSystem([layers.read_layer(path)])
-
-    return stack
+    path = folder / "layer.tar"
+    path.write_bytes(tar(members, links))
+    return FileSystem([layers.read_layer(path)])
 
 
 USR = {
@@ -101,19 +96,17 @@ USR = {
         ("/", []),
     ],
 )  # fmt: skip
-def test_the_way_along_a_path_leads_through_links(stacked, path, names):
-    assert [name for name, _ in trail(stacked(USR), path)] == names
-
-
-def test_a_link_itself_may_be_meant_and_one_that_leads_round_ends(stacked):
-    files = stacked(USR)
+def test_the_way_along_a_path_leads_through_links(tmp_path, path, names):
+    files = stacked(tmp_path, USR)
+    assert [name for name, _ in trail(files, path)] == names
     assert [name for name, _ in trail(files, "/usr/bin/python", follow=False)][-1] == "/usr/bin/python"
     assert len(list(trail(files, "/usr/bin/round"))) < 50
 
 
-def test_what_is_untouched_is_summed_by_what_it_belongs_to(stacked):
+def test_what_is_untouched_is_summed_by_what_it_belongs_to(tmp_path):
     site = "opt/venv/lib/python3.14/site-packages"
     files = stacked(
+        tmp_path,
         {
             **USR,
             "var/lib/dpkg/status": b"",
@@ -147,26 +140,15 @@ def test_what_is_untouched_is_summed_by_what_it_belongs_to(stacked):
     }
     assert touched.missing == {f"/{site}/numpy/no.py"}
     assert [one.bytes for one in touched.untouched()] == sorted((size for size, _ in found.values()), reverse=True)
-
-
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        ("/app", "/app"),
-        ("/usr/share/zoneinfo/Europe/Berlin", "/usr/share/zoneinfo"),
-        ("/etc/passwd", "/etc"),
-        ("/x/site-packages/numpy/__pycache__/a.pyc", "site-packages/numpy"),
-    ],
-)
-def test_a_file_belongs_to_a_directory_where_it_belongs_to_nothing_else(path, name):
-    assert belongs_to(path, None) == name
+    assert [belongs_to(path, None) for path in ("/app", "/usr/share/zoneinfo/Europe/Berlin", "/etc/passwd")] == [
+        "/app", "/usr/share/zoneinfo", "/etc",
+    ]  # fmt: skip
 
 
 def test_the_interpreter_of_a_script_and_of_a_program():
-    assert interpreter(b"#!/opt/venv/bin/python\nimport x\n") == "/opt/venv/bin/python"
-    assert interpreter(b"#! /usr/bin/env python\n") == "/usr/bin/env"
-    assert interpreter(b"just text") is None
-    assert interpreter(b"") is None
+    scripts = {b"#!/opt/bin/python\nimport x\n": "/opt/bin/python", b"#! /usr/bin/env python\n": "/usr/bin/env"}
+    broken = dict.fromkeys((b"just text", b"", b"#!", b"#!\n/bin/sh", b"\x7fELF\x02\x01"))
+    assert {head: interpreter(head) for head in scripts | broken} == scripts | broken
     shown = run("readelf", "--program-headers", "/bin/ls").stdout
     assert f"interpreter: {interpreter(Path('/bin/ls').read_bytes()[:8192])}]" in shown
 
@@ -176,21 +158,22 @@ def opened(members, links=None) -> tarfile.TarFile:
     return tarfile.open(fileobj=io.BytesIO(tar(members, links)))
 
 
-def test_what_the_kernel_opens_by_itself_is_touched(stacked):
+def touched_of(folder, members, found) -> Touched:
+    with opened(members) as exported:
+        return touched_by(stacked(folder, members), found, exported)
+
+
+def test_what_the_kernel_opens_by_itself_is_touched(tmp_path):
     loader = Path("/bin/ls").read_bytes()[:8192]
     own = interpreter(loader).lstrip("/")
     members = {"bin/app": b"#!/bin/py\n", "bin/py": "python3", "bin/python3": loader, own: b"loader"}
-    found = [Look("/bin/app", there=True, executed=True)]
-    with opened(members) as exported:
-        touched = floor.touched_by(stacked(members), found, exported)
+    touched = touched_of(tmp_path, members, [Look("/bin/app", there=True, executed=True)])
     assert {"/bin/app", "/bin/py", "/bin/python3", f"/{own}"} <= touched.names
 
 
-def test_what_the_engine_puts_over_the_images_own_is_not_touched(stacked):
+def test_what_the_engine_puts_over_the_images_own_is_not_touched(tmp_path):
     members = {"etc/hosts": b"127.0.0.1 localhost", "etc/resolv.conf": b"nameserver 127.0.0.1", "etc/passwd": b"app:x"}
-    found = [Look(f"/{name}", there=True) for name in members]
-    with opened(members) as exported:
-        touched = floor.touched_by(stacked(members), found, exported)
+    touched = touched_of(tmp_path, members, [Look(f"/{name}", there=True) for name in members])
     assert {"/etc", "/etc/passwd"} <= touched.names
     assert sum(one.bytes for one in touched.untouched()) == len(members["etc/hosts"]) + len(members["etc/resolv.conf"])
 
@@ -199,7 +182,7 @@ def test_a_packed_floor_has_the_named_files_with_what_links_share(tmp_path):
     members = {"d": None, "d/a": b"a" * 9, "d/no": b"no", "l": "d/a"}
     with opened(members, {"d/hard": "d/no", "d/harder": "d/hard", "d/b": "d/a"}) as exported:
         for _ in range(2):  # one export serves more than one floor
-            floor.pack(exported, {"/d", "/d/a", "/l", "/d/hard", "/d/b"}, tmp_path / "floor.tar")
+            pack(exported, {"/d", "/d/a", "/l", "/d/hard", "/d/b"}, tmp_path / "floor.tar")
     with tarfile.open(tmp_path / "floor.tar") as packed:
         assert packed.getnames() == ["d", "d/a", "l", "d/hard", "d/b"]
         assert packed.extractfile("d/hard").read() == b"no"
@@ -217,7 +200,7 @@ def test_the_floors_dockerfile_has_the_images_configuration():
         "Cmd": ["gunicorn", "whichimage:app"],
         "Entrypoint": None,
     }
-    assert floor.floor_dockerfile(config).splitlines() == [
+    assert floor_dockerfile(config).splitlines() == [
         "FROM scratch",
         "ADD floor.tar /",
         'ENV PATH="/opt/venv/bin:/bin"',
@@ -228,20 +211,28 @@ def test_the_floors_dockerfile_has_the_images_configuration():
         'HEALTHCHECK --interval=30000000000ns --start-interval=250000000ns CMD ["python", "-c", "x"]',
         'CMD ["gunicorn", "whichimage:app"]',
     ]
+    none = {"Healthcheck": {"Test": ["NONE"], "Interval": 1}}
+    assert floor_dockerfile(none).splitlines() == ["FROM scratch", "ADD floor.tar /"]
 
 
-@pytest.mark.parametrize("step", all_steps(), ids=lambda step: step.name)
-def test_what_is_served_is_found_in_each_steps_command(step):
-    last = instructions(step.recommended.dockerfile)[-1]
-    config = {"Cmd": json.loads(last.removeprefix("CMD "))}
-    assert floor.application(step.recommended, config) in ("app:app", "whichimage:app")
-
-
-def test_an_image_that_does_not_say_what_it_serves_is_told():
+def test_what_is_served_and_asked_is_found_or_told():
+    for step in all_steps():
+        config = {"Cmd": json.loads(instructions(step.recommended.dockerfile)[-1].removeprefix("CMD "))}
+        assert watching.application(step.recommended, config) in ("app:app", "whichimage:app")
+    variant = find_step("step-1").recommended
     config = {"Entrypoint": ["python"], "Cmd": ["-m", "http.server", "--bind", "0.0.0.0:8000"]}
     with pytest.raises(Problem, match="does not say which application") as problem:
-        floor.application(find_step("step-1").recommended, config)
+        watching.application(variant, config)
     assert "step-1-kiss/Dockerfile" in problem.value.next
+    told = 'the application says hello\n[["GET", "/"], ["POST", "/<int:id>"]]'
+    asked = ["GET /", "POST /x", "GET /?n=nonsense", "POST /x?n=nonsense", "GET /no/such/page"]
+    assert watching.asked_of(told, variant) == asked
+
+
+@pytest.mark.parametrize("told", ["", "no JSON", "[1]", "null"])
+def test_an_application_that_does_not_say_its_routes_is_told(told):
+    with pytest.raises(Problem, match="which routes it has"):
+        watching.asked_of(told, find_step("step-1").recommended)
 
 
 def weight(size: int) -> Weight:
@@ -252,113 +243,84 @@ STEPS = ("step-3-multistage", "step-4-slim-vs-alpine")
 RECORD = load(record_path("lab-amd64", "step-4-slim-vs-alpine", "recommended", "linux/amd64"))
 
 
+FLOOR = model.load("lab-amd64").get(RECORD.step, RECORD.variant, RECORD.platform)
+
+
 def a_floor(**changes) -> Floor:
-    usual = {
-        "step": RECORD.step,
-        "variant": RECORD.variant,
-        "platform": RECORD.platform,
-        "inputs_sha256": RECORD.inputs_sha256,
-        "contents_sha256": RECORD.contents.sha256,
-        "image": weight(3_000_000),
-        "floor": weight(2_000_000),
-        "answered": [Answered(question="GET /", status=200)],
-        "healthy": True,
-        "exit_code": 0,
-        "missing": ["/etc/ld.so.preload"],
-        "untouched_bytes": 2_000_000,
-        "untouched": [Untouched(name="perl-base, a Debian package", bytes=1_000_000, files=9)],
-        "provenance": RECORD.provenance,
-    }
-    return Floor(**{**usual, **changes})
+    return FLOOR.model_copy(update=changes)
 
 
 def test_an_image_that_does_something_else_with_the_floors_files_is_no_proof():
-    step = find_step("step-4")
-    same = floor.Run([Answered(question="GET /", status=200)], [True], 0)
-    floor.compare(step, step.recommended, same, same)
+    step, answered = find_step("step-4"), [Answered(question="GET /", status=200)]
+    same = watching.Run(answered, [True], 0)
+    finding.compare(step, step.recommended, same, same)
     for other, told in (
-        (floor.Run([Answered(question="GET /", status=500)], [True], 0), "GET /: 200, and 500"),
-        (floor.Run(same.answered, [False], 0), "health checks"),
-        (floor.Run(same.answered, [True], 3), "exit code 0, and 3"),
+        (watching.Run([Answered(question="GET /", status=500)], [True], 0), "GET /: 200, and 500"),
+        (watching.Run(answered, [False], 0), "health checks: [True], and [False]"),
+        (watching.Run(answered, [True], 3), "exit code: 0, and 3"),
     ):
         with pytest.raises(Problem, match="more files than") as problem:
-            floor.compare(step, step.recommended, same, other)
+            finding.compare(step, step.recommended, same, other)
         assert told in problem.value.why
 
 
 def test_multiples_and_the_order_of_the_table():
-    one, other = a_floor(), a_floor(variant="distroless")
+    one = a_floor(image=weight(3_000_000), floor=weight(2_000_000))
+    other = a_floor(variant="distroless")
     assert one.times("transfer_bytes") == 1.5
     table = FloorTable(floors=[other]).renewed([one], [(one.step, "recommended"), (one.step, "distroless")])
-    assert [floor.variant for floor in table.floors] == ["recommended", "distroless"]
+    assert [one.variant for one in table.floors] == ["recommended", "distroless"]
+    assert "step-4-slim-vs-alpine/recommended transfer: 3.0 MB, floor 2.0 MB, 1.50 times" in finding.told(one)
     assert table.renewed([], [(one.step, "distroless")]).floors == [other]
     assert table.renewed([a_floor(exit_code=3)], [(one.step, "recommended")]).floors[0].exit_code == 3
 
 
 @pytest.fixture
 def results(tmp_path, monkeypatch):
-    """An empty folder of results."""
-    for module in (records, floor.records):
-        monkeypatch.setattr(module, "RESULTS", tmp_path)
-    return tmp_path / "lab-amd64/floor.json"
+    """Records go to an empty folder. Returns how to record floors there."""
+    monkeypatch.setattr(records, "RESULTS", tmp_path)
+
+    def record(*floors: Floor, environment: str = "lab-amd64") -> None:
+        path = tmp_path / environment / "floor.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(records.as_json(FloorTable(floors=list(floors))))
+
+    return record
 
 
 def test_a_floor_that_is_missing_or_stale_or_of_nothing_is_found(results):
-    state = {(one.state, one.why.partition(":")[0]) for one in floor.findings("lab-amd64")}
-    assert ("missing", "step-4-slim-vs-alpine/recommended on linux/amd64") in state
-    with pytest.raises(Problem, match="missing"):
-        floor.complete("lab-amd64")
-    found = [a_floor(), a_floor(step="step-3-multistage"), a_floor(step="step-9")]
-    results.parent.mkdir()
-    results.write_text(records.as_json(FloorTable(floors=found)))
-    state = {(one.state, one.why.partition(":")[0].partition(" on ")[0]) for one in floor.findings("lab-amd64")}
-    assert ("stale", "step-3-multistage/recommended") in state
-    assert ("orphaned", "step-9/recommended") in state
-    assert not [why for _, why in state if why == "step-4-slim-vs-alpine/recommended"]
-    other = results.parents[1] / "dockerhub-amd64/floor.json"
-    other.parent.mkdir()
-    other.write_text(records.as_json(FloorTable(floors=found[:1])))
-    assert {one.why.partition("/")[0] for one in floor.findings("dockerhub-amd64")} == {"step-4-slim-vs-alpine"}
-    results.write_text("{}x")
-    with pytest.raises(Problem, match="not valid"):
-        floor.load("lab-amd64")
+    def found(environment="lab-amd64"):
+        return {(one.state, one.why.partition(":")[0].partition(" on ")[0]) for one in model.findings(environment)}
+
+    assert ("missing", "step-4-slim-vs-alpine/recommended") in found()
+    results(a_floor(), a_floor(step="step-3-multistage"), a_floor(step="step-9"))
+    assert model.count("lab-amd64") == 3
+    assert {("stale", "step-3-multistage/recommended"), ("orphaned", "step-9/recommended")} <= found()
+    assert "step-4-slim-vs-alpine/recommended" not in {name for _, name in found()}
+    results(a_floor(), environment="dockerhub-amd64")
+    assert {name.partition("/")[0] for _, name in found("dockerhub-amd64")} == {"step-4-slim-vs-alpine"}
 
 
-LATER = RECORD.provenance.model_copy(update={"measured_at": RECORD.provenance.measured_at + timedelta(hours=1)})
-
-
-@pytest.mark.parametrize(
-    ("provenance", "command"),
-    [(RECORD.provenance, "make floor-step-4"), (LATER, "make step-4")],
-    ids=["older", "newer"],
-)
-def test_a_floor_of_another_image_than_the_recorded_one_is_stale(results, provenance, command):
+def test_a_floor_of_another_image_than_the_recorded_one_is_stale(results):
     """Of the same inputs, but upon another base. One that only had a patch is none: it moves less than SAME."""
     image = weight(1).model_copy(update={name: getattr(RECORD.contents, name) for name in ("files", "file_bytes")})
-    results.parent.mkdir()
-    results.write_text(records.as_json(FloorTable(floors=[a_floor(provenance=provenance, image=image)])))
-    asked = [find_step("step-4")]
+    results(a_floor(image=image))
 
-    def grown(**parts: float) -> None:
+    def found_with(**parts: float):
         now = {name: round(getattr(RECORD.contents, name) * (1 + part)) for name, part in parts.items()}
         records.save(RECORD.model_copy(update={"contents": RECORD.contents.model_copy(update=now)}))
+        return [one for one in model.findings("lab-amd64", [find_step("step-4")]) if "/recommended " in one.why]
 
-    def found():
-        return [one for one in floor.findings("lab-amd64", asked) if "/recommended " in one.why]
-
-    grown()
-    assert found() == []
-    grown(file_bytes=floor.SAME * 0.9, files=-floor.SAME * 0.9)
-    assert found() == []
+    assert found_with() == []
+    assert found_with(file_bytes=model.SAME * 0.9, files=-model.SAME * 0.9) == []
     for name in ("files", "file_bytes"):
-        grown(**{name: floor.SAME * 1.1})
-        (finding,) = found()
-        assert (finding.state, finding.command) == ("stale", command)
-        assert "the image that was traced" in finding.why
+        (one,) = found_with(**{name: model.SAME * 1.1})
+        assert (one.state, one.command) == ("stale", "make step-4 && make floor-step-4")
+        assert "the image that was traced" in one.why
     with pytest.raises(Problem, match=r"floor\.json is"):
-        floor.complete("lab-amd64")
+        model.complete("lab-amd64")
     RECORD.path.write_text("{}")  # make check tells of it
-    assert found() == []
+    assert model._record("lab-amd64", find_step("step-4").recommended, RECORD.platform) is None
 
 
 def test_the_committed_floors_are_of_the_very_images_that_are_recorded():
@@ -369,59 +331,44 @@ def test_the_committed_floors_are_of_the_very_images_that_are_recorded():
         assert told.returncode == 0, told.stderr
         return told.stdout
 
-    table = FloorTable.model_validate_json(committed(floor.record_path("lab-amd64")))
+    table = FloorTable.model_validate_json(committed(model.record_path("lab-amd64")))
     assert table.floors
     for one in table.floors:
         path = record_path("lab-amd64", one.step, one.variant, one.platform)
         assert one.contents_sha256 == records.parse(committed(path), path.name).contents.sha256, one.key
 
 
-def test_what_is_in_an_image_is_one_number_whatever_the_order_of_its_sums():
+def test_what_is_in_an_image_is_one_number_whatever_the_order_of_its_sums_and_without_logs():
+    """Seen: 8 bytes less of apt-get's own log, and nothing else, when the base was built again."""
     contents = RECORD.contents
     turned = contents.model_copy(update={"directories": dict(reversed(contents.directories.items()))})
     assert turned.sha256 == contents.sha256
     assert contents.model_copy(update={"user": "0"}).sha256 != contents.sha256
 
-
-def test_logs_are_no_part_of_what_is_in_an_image():
-    """Seen: 8 bytes less of apt-get's own log, and nothing else, when the base was built again."""
-    contents, names = RECORD.contents, ("/var", "/var/log", "/var/log/apt")
-
-    def grown(*where: str):
+    def grown(*where: str) -> str:
         directories = contents.directories | {name: contents.directories.get(name, 0) + 8 for name in where}
-        return contents.model_copy(update={"directories": directories, "file_bytes": contents.file_bytes + 8})
+        return contents.model_copy(update={"directories": directories, "file_bytes": contents.file_bytes + 8}).sha256
 
-    assert grown(*names).sha256 == contents.sha256
-    assert grown("/var", "/var/lib").sha256 != contents.sha256
-    assert grown().sha256 != contents.sha256
-
-
-class Engine:
-    """Has images and volumes, and nothing else; making a volume is where Ctrl-C comes."""
-
-    def __init__(self) -> None:
-        self.images: set[str] = set()
-        self.volumes: set[str] = set()
-        self.docker = self
-        self.image = SimpleNamespace(
-            exists=self.images.__contains__, remove=lambda name, force: self.images.remove(name)
-        )
-        self.volume = SimpleNamespace(
-            exists=self.volumes.__contains__, remove=self.volumes.remove, create=self._interrupted
-        )
-
-    def _interrupted(self, name: str, labels: dict) -> None:
-        self.volumes.add(name)
-        raise KeyboardInterrupt
+    assert grown("/var", "/var/log", "/var/log/apt") == contents.sha256
+    assert contents.sha256 not in (grown("/var", "/var/lib"), grown())
 
 
 def test_ctrl_c_leaves_no_image_and_no_volume(monkeypatch):
-    engine = Engine()
-    monkeypatch.setattr(floor.builder, "load_text", lambda engine, text, name: engine.images.add(name))
-    with pytest.raises(KeyboardInterrupt), floor._tracer(engine):
+    """It comes when the volume has just been made."""
+    images, volumes = set(), set()
+
+    def create(name: str, labels: dict) -> None:
+        volumes.add(name)
+        raise KeyboardInterrupt
+
+    image = SimpleNamespace(exists=images.__contains__, remove=lambda name, force: images.remove(name))
+    volume = SimpleNamespace(exists=volumes.__contains__, remove=volumes.remove, create=create)
+    engine = SimpleNamespace(docker=SimpleNamespace(image=image, volume=volume))
+    monkeypatch.setattr(watching.builder, "load_text", lambda engine, text, name: images.add(name))
+    with pytest.raises(KeyboardInterrupt), watching.tracer(engine):
         pytest.fail("it was interrupted before")
-    assert (engine.images, engine.volumes) == (set(), set())
-    with pytest.raises(KeyboardInterrupt), floor._own_image(engine, floor.FLOOR_IMAGE):
+    assert (images, volumes) == (set(), set())
+    with pytest.raises(KeyboardInterrupt), watching.own_image(engine, watching.FLOOR_IMAGE):
         raise KeyboardInterrupt  # before there is an image
 
 
@@ -429,71 +376,64 @@ def test_what_was_weighed_has_to_be_what_runs(monkeypatch):
     """The builder builds twice, and its cache may lose a layer in between."""
     step, engine = find_step("step-4"), SimpleNamespace()
     weighed, runs = SimpleNamespace(diff_id="sha256:1"), {"RootFS": {"Layers": ["sha256:2"]}}
-    monkeypatch.setattr(floor.builder, "build", lambda *_: SimpleNamespace(digest=""))
-    monkeypatch.setattr(floor.builder, "load_into_engine", lambda *_: "name")
-    monkeypatch.setattr(floor, "_layers", lambda _: [weighed])
-    monkeypatch.setattr(floor, "_inspect", lambda *_: runs)
-    with pytest.raises(Problem, match="not alike"), floor.traced(engine, step, step.recommended, print):
+    monkeypatch.setattr(finding.builder, "build", lambda *_: SimpleNamespace(digest=""))
+    monkeypatch.setattr(finding.builder, "load_into_engine", lambda *_: "name")
+    monkeypatch.setattr(finding, "manifest_of", lambda *_: {"layers": [{"digest": ""}]})
+    monkeypatch.setattr(finding, "layer_facts", lambda _: weighed)
+    monkeypatch.setattr(finding, "_inspect", lambda *_: runs)
+    with pytest.raises(Problem, match="not alike"), finding.traced(engine, step, step.recommended, print):
         pytest.fail("it is another image")
 
 
 def test_a_step_that_is_changed_while_it_is_traced_gets_no_record(monkeypatch):
     step, engine = find_step("step-4"), SimpleNamespace(recipe=lambda name: None)
-    run = floor.Run([], [None], 0)
+    run = watching.Run([], [None], 0)
     monkeypatch.setattr(
-        floor, "traced", lambda *_: contextlib.nullcontext(SimpleNamespace(run=run, touched=Touched(None)))
+        finding, "traced", lambda *_: contextlib.nullcontext(SimpleNamespace(run=run, touched=Touched(None)))
     )
-    monkeypatch.setattr(floor, "prove", lambda *_: (None, run))
+    monkeypatch.setattr(finding, "prove", lambda *_: (None, run))
     inputs = iter([RECORD.inputs, RECORD.inputs.model_copy(update={"context_sha256": "other"})])
-    monkeypatch.setattr(floor, "inputs_of", lambda *_: next(inputs))
+    monkeypatch.setattr(finding, "inputs_of", lambda *_: next(inputs))
     with pytest.raises(Problem, match="was changed"):
-        floor.find(engine, step, step.recommended, print)
+        finding.find(engine, step, step.recommended, print)
 
 
-def test_an_experiment_has_no_floor():
-    with pytest.raises(Problem, match="no floor"):
-        floor.measure_floors(None, find_step("folklore-layers"))
+def test_an_experiment_has_no_floor_and_another_builder_finds_none():
+    for engine, step, told in ((None, "folklore-layers", "no floor"), ("other", "step-4", "engine's own builder")):
+        with pytest.raises(Problem, match=told):
+            finding.measure_floors(SimpleNamespace(chosen=engine), find_step(step))
 
 
-def test_the_record_fits_its_published_schema():
+def test_the_committed_floors_are_of_all_that_should_have_one_and_hold():
     schema = json.loads((ROOT / "results/floor.schema.json").read_text())
-    Draft202012Validator(schema).validate(json.loads(floor.record_path("lab-amd64").read_text()))
-
-
-def test_floors_have_been_found_for_all_that_should_have_one_and_hold():
-    expected = {(s.name, v.name) for s in check.all_measured() if not s.experiment for v in floor.chosen(s)}
-    table = floor.complete("lab-amd64")
-    assert {one.key[:2] for one in table.floors} == expected
+    Draft202012Validator(schema).validate(json.loads(model.record_path("lab-amd64").read_text()))
+    table = model.complete("lab-amd64")
+    assert {one.key[:2] for one in table.floors} == {(s.name, v.name) for s in all_steps() for v in model.chosen(s)}
     for one in table.floors:
         assert one.image.file_bytes - one.untouched_bytes == one.floor.file_bytes
         assert one.times("transfer_bytes") > 1
         assert "/etc/ld.so.preload" in one.missing
-        assert one.exit_code == 0
-        assert one.healthy is not False
+        assert (one.exit_code, one.healthy is False) == (0, False)
 
 
-def test_the_dockerfiles_without_a_distribution_differ_in_what_numpy_brings_alone():
+def test_the_dockerfiles_without_a_distribution_are_built_as_the_recommended_ones_and_alike():
+    """They differ in what NumPy brings alone."""
     one, other = ((ROOT / step / "distroless.Dockerfile").read_text().splitlines() for step in STEPS)
-    assert [line for line in one if line not in other] == []
     added = [line for line in other if line not in one]
-    assert len(added) == 2
+    assert ([line for line in one if line not in other], len(added)) == ([], 2)
     assert added[0].startswith("# What NumPy brings")
-
-
-@pytest.mark.parametrize("step", STEPS)
-def test_up_to_what_is_left_out_they_are_built_as_the_recommended_ones(step):
-    recommended, distroless = (instructions(ROOT / step / name) for name in ("Dockerfile", "distroless.Dockerfile"))
-    end = recommended.index("FROM python:3.14-slim")
-    assert distroless[:end] == recommended[:end]
-    assert "FROM scratch" in distroless
     kept = ("WORKDIR /app", "COPY gunicorn", "COPY src", "USER", "EXPOSE", "HEALTHCHECK", "CMD")
-    assert [one for one in distroless[end:] if one.startswith(kept)] == [
-        one for one in recommended[end:] if one.startswith(kept)
-    ]
+    for step in STEPS:
+        recommended, distroless = (instructions(ROOT / step / name) for name in ("Dockerfile", "distroless.Dockerfile"))
+        end = recommended.index("FROM python:3.14-slim")
+        assert distroless[:end] == recommended[:end]
+        assert "FROM scratch" in distroless
+        ends = [[line for line in lines[end:] if line.startswith(kept)] for lines in (recommended, distroless)]
+        assert ends[0] == ends[1]
 
 
 def test_numpy_on_glibc_is_smaller_than_on_alpine_and_near_its_floor():
-    distroless = floor.complete("lab-amd64").get("step-4-slim-vs-alpine", "distroless", "linux/amd64")
+    distroless = model.complete("lab-amd64").get("step-4-slim-vs-alpine", "distroless", "linux/amd64")
     for platform in ("linux/amd64", "linux/arm64"):
         ours, alpine = (
             load(record_path("lab-amd64", "step-4-slim-vs-alpine", name, platform)).size

@@ -10,7 +10,6 @@ import pytest
 
 from measure.base.files import RESULTS
 from measure.record import records
-from measure.studies.wheels import asking as wheels
 from measure.tell import folklore, pages
 from measure.tell.folklore import Claim, Facts, Means, WrongClaim, claims, decide, told
 from measure.tell.pages import Page, Records
@@ -48,7 +47,7 @@ def results(tmp_path, monkeypatch):
     """A copy of the records, to be changed."""
     copy = tmp_path / "results"
     shutil.copytree(RESULTS, copy)
-    for module in (records, pages, wheels.records):
+    for module in (records, pages):
         monkeypatch.setattr(module, "RESULTS", copy)
     return copy
 

@@ -1,9 +1,10 @@
-"""Wheels today: what counts as a wheel, what is kept of older answers, and what is never taken for a "no"."""
+"""Wheels today: which wheel is chosen, what is kept of older answers, and what is never taken for a "no"."""
 
 import json
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
+import httpx
 import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
@@ -13,14 +14,15 @@ from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.base.packages import normal
 from measure.record import records
-from measure.studies.wheels import asking as wheels
+from measure.studies.wheels import asking
+from measure.studies.wheels import model as wheels
 from measure.studies.wheels.model import TARGETS, Answer, Asked, Package, Wheel, WheelTable
 from measure.studies.wheels.table import wheels_table
 from measure.tell import pages
 from measure.tell.pages import Page, Records
 
 DAY = datetime(2026, 11, 20, 12, tzinfo=UTC)
-ASKED = Asked(at=DAY, python="3.14.7", pip="26.2.1", glibc="2.41", musl="1.2")
+ASKED = Asked(at=DAY, python="3.14", glibc="2.41", musl="1.2")
 
 
 def package(name: str, versions: tuple[str | None, ...] = ("2.0",) * 4, **changes) -> Package:
@@ -43,34 +45,23 @@ def listed(tmp_path, monkeypatch):
     """Records go to an empty folder, and two packages are listed."""
     monkeypatch.setattr(records, "RESULTS", tmp_path)
     monkeypatch.setattr(wheels, "LIST", tmp_path / "wheels.toml")
+    monkeypatch.setattr(asking.lab_engine, "host_index", lambda: "http://me:secret@index/simple")
     wheels.LIST.write_text('packages = ["one", "two"]')
 
 
-@pytest.fixture
-def pip_answers(monkeypatch):
-    """Makes pip answer with rows, or with what the script in the container printed, and returns the names asked for."""
-    asked = []
+def index(pages: dict) -> httpx.MockTransport:
+    """An index that has these files, each with what is said of it, or answers like this."""
 
-    def answer(given):
-        def ask(_engine, names):
-            asked.append(names)
-            return wheels.understand(given) if isinstance(given, str) else given
+    def answer(request: httpx.Request) -> httpx.Response:
+        found = pages.get(request.url.path.split("/")[2], httpx.Response(404))
+        if isinstance(found, Exception):
+            raise found
+        if isinstance(found, httpx.Response):
+            return found
+        files = [{"filename": name, "url": "…", "hashes": {}, **more} for name, more in found.items()]
+        return httpx.Response(200, headers={"Content-Type": asking.JSON}, content=json.dumps({"files": files}))
 
-        monkeypatch.setattr(wheels, "ask", ask)
-        monkeypatch.setattr(wheels.probe, "remove_orphans", lambda engine: None)
-        return asked
-
-    return answer
-
-
-def recorded() -> dict[str, str]:
-    return {row.name: row.latest for row in wheels.load().packages}
-
-
-def test_the_tags_are_the_end_of_the_files_name():
-    wheel = Wheel(file="a_b-1.0-1-cp311-abi3-manylinux2014_x86_64.manylinux_2_17_x86_64.whl", version="1.0")
-    assert wheel.tag == "cp311-abi3-manylinux2014_x86_64.manylinux_2_17_x86_64"
-    assert wheel.abi == "abi3"
+    return httpx.MockTransport(answer)
 
 
 @pytest.mark.parametrize(
@@ -91,68 +82,94 @@ def test_a_wheel_of_an_older_version_is_not_a_yes(versions, states, group):
     assert row.group == group
 
 
-def test_an_answer_is_either_a_wheel_or_pips_words():
-    with pytest.raises(ValidationError, match="a wheel, or pip's words"):
+def test_an_answer_is_a_wheel_or_words_and_tags_are_the_end_of_the_files_name():
+    with pytest.raises(ValidationError, match="a wheel, or words"):
         Answer(libc="manylinux", machine="x86_64")
+    wheel = Wheel(file="a_b-1.0-1-cp311-abi3-manylinux2014_x86_64.manylinux_2_17_x86_64.whl", version="1.0")
+    assert wheel.tag == "cp311-abi3-manylinux2014_x86_64.manylinux_2_17_x86_64"
+    assert wheel.abi == "abi3"
+
+
+#: Each says by its name, or beside it, what is to become of it.
+OLDER = {
+    "older-1.0-cp311-abi3-musllinux_1_1_x86_64.whl": {"size": 1234},
+    "older-2.0.tar.gz": {},
+    "older-3.0b1.tar.gz": {},  # a pre-release
+    "older-2.0-cp314-cp314-manylinux_2_17_x86_64.whl": {},
+    "older-2.0-cp311-abi3-manylinux_2_17_x86_64.whl": {},  # for older Pythons, too
+    "older-2.0-cp314-cp314-manylinux_2_41_aarch64.whl": {},
+    "older-2.0-cp314-cp314-manylinux_2_99_x86_64.whl": {},  # wants a newer glibc
+    "older-2.0-cp313-cp313-musllinux_1_2_aarch64.whl": {},  # for another Python
+    "older-2.1-cp314-cp314-manylinux_2_17_x86_64.whl": {"yanked": "broken"},
+    "older-2.2-cp314-cp314-manylinux_2_17_x86_64.whl": {"requires-python": ">=3.15"},
+    "older-2.3.tar.gz": {"requires-python": "no specifier"},
+    "other-9.0-cp314-cp314-manylinux_2_17_x86_64.whl": {},
+    "older-2.0-x86_64.whl": {},
+    "older.exe": {},
+}
+
+
+def test_old_wheels_unfit_ones_prereleases_and_sdists_are_told_apart(listed):
+    pages = {
+        "older": OLDER,
+        "bare": {"bare-1.0.tar.gz": {}, "bare-2.0.dev1.tar.gz": {}},
+        "early": {"early-1.0rc1-py3-none-any.whl": {}, "early-1.0rc2-1-py3-none-any.whl": {},
+                  "early-1.0rc2-2-py3-none-any.whl": {"requires-python": None, "yanked": False}},
+    }  # fmt: skip
+    older, bare, early = asking.ask(list(pages), index(pages))
+    assert (older.latest, older.sdist) == ("2.0", True)
+    assert [older.state(*target) for target in TARGETS] == ["yes", "yes", "old", "no"]
+    assert older.answer("manylinux", "x86_64").wheel.file == "older-2.0-cp314-cp314-manylinux_2_17_x86_64.whl"
+    assert older.answer("manylinux", "x86_64").wheel.bytes is None
+    assert older.answer("musllinux", "x86_64").wheel.bytes == 1234
+    assert "fits CPython 3.14 and musllinux on aarch64" in older.answer("musllinux", "aarch64").said
+    assert (bare.group, bare.latest, bare.sdist) == ("none", "1.0", True)
+    assert (early.group, early.latest, early.sdist) == ("all", "1.0rc2", False)
+    assert early.answer("manylinux", "x86_64").wheel.file == "early-1.0rc2-2-py3-none-any.whl"
 
 
 @pytest.mark.parametrize(
-    ("why", "told"),
+    ("answer", "what", "why"),
     [
-        (
-            "Could not fetch URL http://index/simple/one/: connection error: refused - skipping",
-            "did not answer for one",
-        ),
-        ("Could not fetch URL http://index/one/: 404 Client Error: Not Found - skipping", "knows no one"),
-        ("pip is told to ask no index", "did not answer for one"),
+        (httpx.ConnectError("connection refused"), "did not answer for one; nothing is recorded", "refused"),
+        (httpx.Response(404), "knows no one", ""),
+        (httpx.Response(503), "did not answer for one", "503"),
+        (httpx.Response(406), "did not answer for one", "no pages in JSON"),
+        (httpx.Response(200, html="<a href=one-1.0.tar.gz>"), "did not answer for one", "no pages in JSON"),
+        (httpx.Response(200, headers={"Content-Type": asking.JSON}, text="<html>"), "did not answer", "PEP 691"),
+        (httpx.Response(200, json={"files": [{"name": "a"}]}), "did not answer for one", "files.0.filename"),
+        ({}, "nothing of one for CPython 3.14", "neither a wheel nor"),
     ],
 )
-def test_an_index_that_does_not_answer_is_never_a_no(listed, pip_answers, why, told):
-    """Neither a first record nor an older one is written."""
-    pip_answers(json.dumps({"failed": "one", "why": why}))
-    with pytest.raises(Problem, match=told) as problem:
-        wheels.measure_wheels(None, [])
+def test_an_index_that_does_not_answer_is_never_a_no(listed, answer, what, why):
+    with pytest.raises(Problem, match=what) as problem:
+        asking.ask(["one"], index({"one": answer}))
     assert why in problem.value.why
-    assert not wheels.record_path().exists()
+    assert "secret" not in problem.value.why
+    assert problem.value.next
 
 
-@pytest.mark.parametrize("printed", ["", "Traceback", "[]", "{}", '{"packages": [{"name": "one"}]}'])
-def test_an_answer_that_is_not_understood_is_an_error(printed):
-    with pytest.raises(Problem, match="not understood"):
-        wheels.understand(printed)
+def test_the_newest_glibc_is_that_of_the_images():
+    contents = records.load(records.record_path("lab-amd64", "step-1-kiss", "slim", "linux/amd64")).contents
+    (libc,) = [one.version for one in contents.os_packages if one.name == "libc6"]
+    assert libc.startswith(".".join(map(str, asking.GLIBC)))
 
 
-def test_all_rows_are_renewed_or_none(listed, pip_answers):
-    asked = pip_answers([package("one"), package("two")])
-    wheels.measure_wheels(None, [])
-    assert asked == [["one", "two"]]
-    before = wheels.record_path().read_bytes()
-    pip_answers(json.dumps({"failed": "two", "why": "connection error"}))
-    with pytest.raises(Problem):
-        wheels.measure_wheels(None, [])
-    assert wheels.record_path().read_bytes() == before
+def test_the_rows_asked_for_are_renewed_and_those_listed_are_kept(listed, monkeypatch, capsys):
+    asked = []
 
+    def measure(*rows: Package, names: tuple[str, ...] = ()) -> dict[str, str]:
+        monkeypatch.setattr(asking, "ask", lambda names: asked.append(names) or list(rows))
+        asking.measure_wheels(list(names))
+        return {row.name: row.latest for row in wheels.load().packages}
 
-def test_with_names_only_their_rows_are_renewed(listed, pip_answers):
-    pip_answers([package("one"), package("two")])
-    wheels.measure_wheels(None, [])
-    asked = pip_answers([package("two", latest="3.0")])
-    wheels.measure_wheels(None, ["Two"])
-    assert asked[-1] == ["two"]
-    assert recorded() == {"one": "2.0", "two": "3.0"}
-    assert list(recorded()) == ["one", "two"]
-
-
-def test_a_package_that_is_not_listed_is_shown_and_not_recorded(listed, pip_answers, capsys):
-    pip_answers([package("three")])
-    wheels.measure_wheels(None, ["three"])
+    assert measure(package("three"), names=("three",)) == {}
     shown = capsys.readouterr()
-    assert "three" in shown.out
-    assert "not recorded" in shown.err
-    assert not wheels.record_path().exists()
-
-
-def test_a_row_whose_package_is_listed_no_more_goes():
+    assert "three" in shown.out and "not recorded" in shown.err
+    assert measure(package("one"), package("two")) == {"one": "2.0", "two": "2.0"}
+    found = measure(package("two", latest="3.0"), names=("Two",))
+    assert list(found.items()) == [("one", "2.0"), ("two", "3.0")]
+    assert asked == [["three"], ["one", "two"], ["two"]]
     old = WheelTable(packages=[package("gone"), package("two"), package("one")])
     assert [row.name for row in old.renewed([], ["one", "two", "new"]).packages] == ["one", "two"]
 
@@ -174,35 +191,25 @@ def test_a_table_of_other_packages_than_those_listed_is_stale(listed, rows, told
     assert problem.value.next == command
 
 
-def test_a_file_that_is_no_table_is_told(listed):
-    wheels.record_path().write_text('{"schema_version": 0}')
-    with pytest.raises(Problem, match="not valid"):
-        wheels.load()
+@pytest.mark.parametrize("text", ["packages", "", "packages = 1", "\xff"])
+def test_a_list_that_is_not_valid_is_told(listed, text):
+    wheels.LIST.write_bytes(text.encode("latin-1"))
+    with pytest.raises(Problem, match=r"wheels\.toml is not valid"):
+        wheels.listed()
 
 
-@pytest.mark.parametrize(("name", "spelt"), [("PyYAML", "pyyaml"), ("ruamel.yaml_clib", "ruamel-yaml-clib")])
-def test_names_are_spelt_as_the_index_does(name, spelt):
-    assert normal(name) == spelt
+def test_names_are_spelt_as_the_index_does_and_what_is_none_is_refused():
+    assert [normal(name) for name in ("PyYAML", "ruamel.yaml_clib")] == ["pyyaml", "ruamel-yaml-clib"]
+    for name in ("", "--help", "a b", "one==1", "https://index/x"):
+        with pytest.raises(Problem, match="not the name"):
+            normal(name)
 
 
-@pytest.mark.parametrize("name", ["", "--help", "a b", "one==1", "https://index/x"])
-def test_what_is_no_name_is_refused(name):
-    with pytest.raises(Problem, match="not the name"):
-        normal(name)
-
-
-@pytest.mark.parametrize(
-    ("name", "versions", "expected"),
-    [
-        ("psycopg2-binary", ("2.0", None, "2.0", "2.0"), ["1.2 MB", "no", "1.2 MB", "1.2 MB"]),
-        ("short", ("2.0", "1.9", None, "2.0"), ["1.2 MB", "1.9: 1.2 MB", "no", "1.2 MB"]),
-    ],
-)
-def test_tables_fit_80_columns_and_say_which_version_is_old(name, versions, expected):
+def test_tables_fit_80_columns_and_say_which_version_is_old():
     console = Console(width=80, record=True)
-    console.print(wheels_table([package(name, versions)]))
-    last = console.export_text().splitlines()[-1]
-    assert [cell.strip() for cell in last.split("│")] == [name, "2.0", "yes", *expected]
+    console.print(wheels_table([package("short", ("2.0", "1.9", None, "2.0"))]))
+    last = [cell.strip() for cell in console.export_text().splitlines()[-1].split("│")]
+    assert last == ["short", "2.0", "yes", "1.2 MB", "1.9: 1.2 MB", "no", "1.2 MB"]
 
 
 def test_the_page_shows_files_and_pips_words(listed, monkeypatch):
@@ -215,7 +222,7 @@ def test_the_page_shows_files_and_pips_words(listed, monkeypatch):
     assert ">1.9: 1.2 MB</span>" in first
     assert first.count('title="ERROR: No matching distribution found for one">no</span>') == 2
     assert second.startswith("| two | 2.0 | no | abi3 |")
-    assert "Asked on 2026-11-20 (UTC), with pip 26.2.1" in page["wheels"]()
+    assert "Asked on 2026-11-20 (UTC), for CPython 3.14;" in page["wheels"]()
     assert "some: **1 of 2**, `one`" in page["wheel_groups"]()
 
 

@@ -20,7 +20,7 @@ from measure.base.errors import Problem, say
 from measure.base.files import RESULTS, ROOT, write_whole
 from measure.base.model import Strict
 from measure.base.names import LAB_ENVIRONMENT
-from measure.build import engine, lab_engine
+from measure.build import choosing, engine, lab_engine
 from measure.build import images as build
 from measure.run import probe
 from measure.run.timing import quiet_load
@@ -91,7 +91,7 @@ def _start_and_stop() -> tuple[list[float], list[float]]:
     """Seconds from `docker run` to the first answer, and from SIGTERM to the end, of step 1's recommended image."""
     step = find_step("step-1")
     variant, native = step.recommended, engine.native_platform()
-    chosen = engine.choose()
+    chosen = choosing.choose()
     image = build.load_into_engine(chosen, step, variant, native)
     starts, stops = [], []
     for _ in range(SAMPLES):
@@ -151,7 +151,7 @@ def run_ladder() -> Bench:
     """
     os.environ["ENGINE"] = "lab"
     lab_engine.up()
-    chosen = engine.choose()
+    chosen = choosing.choose()
     variants = [variant for step in all_measured() for variant in step.variants]
     lab_engine.provide(sorted({image for variant in variants for image in external_images(variant.dockerfile)}))
     say("deleting what was built before")

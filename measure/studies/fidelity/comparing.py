@@ -1,22 +1,25 @@
-"""How close the lab's base images come to the official ones: sizes, and package by package."""
+"""Compares the lab's base images with what is published of the official ones: sizes, and package by package."""
 
 from __future__ import annotations
 
 import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx
 from rich.table import Table
 
-from lab.recipe import recipe_of, recipe_sha256
+from lab.recipe import recipe_sha256
 from measure.base import progress
-from measure.base.files import RESULTS, write_whole
-from measure.base.model import Strict
-from measure.base.names import LAB_ENVIRONMENT, MANIFEST_TYPES
+from measure.base.errors import Problem
+from measure.base.files import shown, write_whole
+from measure.base.names import MANIFEST_TYPES
 from measure.base.platforms import PLATFORMS, narrow
-from measure.base.units import change
+from measure.base.units import change, megabytes
 from measure.build import lab_engine
+from measure.record.records import as_json
+from measure.studies.fidelity.model import Comparison, Fidelity, Sizes, record_path
 from measure.tell.table import out
 from measure.weigh.contents import read_contents
 from measure.weigh.filesystem import FileSystem
@@ -27,81 +30,49 @@ TOLERANCE = 0.10
 HERE = Path(__file__).parent
 
 
-class Sizes(Strict):
-    """Transfer and unpacked size in bytes; unpacked counts the regular files, as Docker's own figure does."""
-
-    transfer_bytes: int
-    unpacked_bytes: int | None = None
-
-
-class Comparison(Strict):
-    """One base image on one platform against the official one."""
-
-    image: str
-    platform: str
-    official: Sizes
-    lab: Sizes
-    #: Names of Debian packages; None where no official list is at hand.
-    packages_official: int | None = None
-    packages_lab: int | None = None
-    packages_missing: list[str] | None = None
-    packages_extra: list[str] | None = None
+def _get(name: str, reference: str) -> dict[str, Any]:
+    """What the lab's registry has under a tag or a digest. Raises Problem when that is no manifest."""
+    url = f"http://{lab_engine.registry()}/v2/library/{name.split(':')[0]}/manifests/{reference}"
+    try:
+        answer = httpx.get(url, headers={"Accept": MANIFEST_TYPES}, timeout=20, trust_env=False)
+        answer.raise_for_status()
+        found = answer.json()
+        if not isinstance(found, dict) or not found.keys() & {"layers", "manifests"}:
+            raise ValueError(f"it answers {answer.text[:200]!r}")
+    except (httpx.HTTPError, ValueError) as error:
+        what = f"The lab's registry has no manifest of {name}."
+        raise Problem(what, why=f"{url}: {error}", next="make lab-status") from None
+    return found
 
 
-class Fidelity(Strict):
-    """The whole comparison, as recorded."""
+def manifest(name: str, platform: str) -> dict[str, Any]:
+    """The image manifest for one platform. A base built for one platform alone has no index above it.
 
-    schema_version: int = 1
-    source: str
-    versions: dict[str, str]
-    dates: dict[str, str]
-    known_differences: dict[str, list[str]]
-    recipes_sha256: dict[str, str]
-    python_version: str
-    comparisons: list[Comparison]
-    #: UTC
-    measured_at: datetime
-
-
-def _get(name: str, reference: str) -> dict:
-    repository = name.split(":")[0]
-    url = f"http://{lab_engine.registry()}/v2/library/{repository}/manifests/{reference}"
-    answer = httpx.get(url, headers={"Accept": MANIFEST_TYPES}, timeout=20, trust_env=False)
-    answer.raise_for_status()
-    return answer.json()
+    Raises Problem when the registry has none.
+    """
+    found = _get(name, name.split(":")[1])
+    if "manifests" not in found:
+        return found
+    for one in found["manifests"]:
+        if one.get("platform", {}).get("architecture") == platform.split("/")[1]:
+            return _get(name, one["digest"])
+    raise Problem(f"The lab's registry has no {name} for {platform}.", next="make lab-fidelity")
 
 
-def _manifest(name: str, platform: str) -> dict:
-    """The image manifest for one platform. A base built for one platform alone has no index above it."""
-    manifest = _get(name, name.split(":")[1])
-    if "manifests" not in manifest:
-        return manifest
-    architecture = platform.split("/")[1]
-    digest = next(m["digest"] for m in manifest["manifests"] if m["platform"]["architecture"] == architecture)
-    return _get(name, digest)
-
-
-def _official_packages(name: str) -> set[str] | None:
-    path = HERE / "official" / f"{name.replace(':', '-')}.packages"
-    return {line.split("=")[0] for line in path.read_text().split()} if path.exists() else None
-
-
-def _compare_one(name: str, platform: str, official: dict) -> Comparison:
-    layers = _manifest(name, platform)["layers"]
+def _compare_one(name: str, platform: str, official: dict[str, Any]) -> Comparison:
+    layers = manifest(name, platform)["layers"]
     facts = [read_layer(lab_engine.registry_blob(layer["digest"])) for layer in layers]
+    sizes = {kind: official[kind].get(platform) for kind in ("transfer_bytes", "file_bytes")}
+    transfer, files = sum(layer["size"] for layer in layers), sum(layer.file_bytes for layer in facts)
     comparison = Comparison(
         image=name,
         platform=platform,
-        official=Sizes(
-            transfer_bytes=official["transfer"][platform], unpacked_bytes=official["unpacked"].get(platform)
-        ),
-        lab=Sizes(
-            transfer_bytes=sum(layer["size"] for layer in layers),
-            unpacked_bytes=sum(layer.file_bytes for layer in facts),
-        ),
+        official=Sizes(**sizes),
+        lab=Sizes(transfer_bytes=transfer, file_bytes=files),
     )
-    theirs = _official_packages(name)
-    if theirs is not None and platform == PLATFORMS[0]:
+    listed = HERE / "official" / f"{name.replace(':', '-')}.packages"
+    if listed.exists() and platform == PLATFORMS[0]:
+        theirs = {line.split("=")[0] for line in listed.read_text().split()}
         ours = {package.name for package in read_contents(FileSystem(facts), "").os_packages}
         comparison.packages_official, comparison.packages_lab = len(theirs), len(ours)
         comparison.packages_missing = sorted(theirs - ours)
@@ -109,32 +80,11 @@ def _compare_one(name: str, platform: str, official: dict) -> Comparison:
     return comparison
 
 
-def beyond_tolerance(comparison: Comparison) -> bool:
-    """Is one of the two sizes further from the official one than TOLERANCE?"""
-    ours, theirs = comparison.lab, comparison.official
-    pairs = ((ours.transfer_bytes, theirs.transfer_bytes), (ours.unpacked_bytes, theirs.unpacked_bytes))
-    return any(a is not None and b is not None and abs(a - b) / b > TOLERANCE for a, b in pairs)
-
-
-def record_path() -> Path:
-    """Where the comparison is recorded."""
-    return RESULTS / LAB_ENVIRONMENT / "fidelity.json"
-
-
-def load() -> Fidelity:
-    """The comparison as recorded. Raises OSError when there is none, ValidationError when it is not valid."""
-    return Fidelity.model_validate_json(record_path().read_text())
-
-
-def changed(fidelity: Fidelity) -> list[str]:
-    """Names of the base images whose recipe is another now than when they were compared."""
-    return [name for name, sha256 in fidelity.recipes_sha256.items() if recipe_of(name) != sha256]
-
-
-def compare() -> Fidelity:
+def compare() -> None:
     """Compare every base that official figures are at hand for, record it, print it. Builds the bases if need be.
 
-    PLATFORMS narrows it, and then nothing is recorded: the record has all platforms.
+    PLATFORMS narrows it, and then nothing is recorded: the record has all platforms. Raises Problem when a base cannot
+    be had.
     """
     platforms = narrow(PLATFORMS)
     official = tomllib.loads((HERE / "official.toml").read_text())
@@ -158,33 +108,28 @@ def compare() -> Fidelity:
     )
     show(fidelity)
     if platforms == list(PLATFORMS):
-        write_whole(record_path(), fidelity.model_dump_json(indent=2, exclude_none=True) + "\n")
-        out.print(f"Recorded in {record_path().relative_to(RESULTS.parent)}")
+        write_whole(record_path(), as_json(fidelity))
+        out.print(f"Record: {shown(record_path())}")
     else:
-        out.print(f"Not recorded: {record_path().relative_to(RESULTS.parent)} has {' and '.join(PLATFORMS)}")
-    return fidelity
+        out.print(f"Not recorded: {shown(record_path())} has {' and '.join(PLATFORMS)}")
 
 
 def show(fidelity: Fidelity) -> None:
-    """Print the comparison."""
-    table = Table(title="The lab's base images against the official ones (MB = 1,000,000 bytes)")
-    for column in ("image", "platform", "transfer\nofficial", "lab", "diff.", "unpacked\nofficial", "lab", "diff."):
+    """Print the comparison; what differs by more than TOLERANCE is red."""
+    table = Table(title="the lab's base images against the official ones: transfer size, and bytes of all files")
+    for column in ("image", "platform", "transfer\nofficial", "lab", "change", "files\nofficial", "lab", "change"):
         table.add_column(column, justify="left" if column in ("image", "platform") else "right")
-    for c in fidelity.comparisons:
-        unpacked = f"{c.official.unpacked_bytes / 1e6:.1f}" if c.official.unpacked_bytes else "-"
-        table.add_row(
-            c.image, c.platform.split("/")[1],
-            f"{c.official.transfer_bytes / 1e6:.1f}", f"{c.lab.transfer_bytes / 1e6:.1f}",
-            change(c.lab.transfer_bytes, c.official.transfer_bytes),
-            unpacked, f"{c.lab.unpacked_bytes / 1e6:.1f}",
-            change(c.lab.unpacked_bytes, c.official.unpacked_bytes),
-            style="red" if beyond_tolerance(c) else None,
-        )  # fmt: skip
+    for one in fidelity.comparisons:
+        cells, beyond = [], False
+        for kind in ("transfer_bytes", "file_bytes"):
+            ours, theirs = getattr(one.lab, kind), getattr(one.official, kind)
+            cells += [megabytes(theirs) if theirs else "-", megabytes(ours), change(ours, theirs)]
+            beyond |= bool(theirs) and abs(ours - theirs) / theirs > TOLERANCE
+        table.add_row(one.image, one.platform.split("/")[1], *cells, style="red" if beyond else None)
     out.print(table)
-    for c in fidelity.comparisons:
-        if c.packages_official is not None:
-            out.print(
-                f"{c.image}: {c.packages_lab} packages, official {c.packages_official}; "
-                f"missing: {', '.join(c.packages_missing) or 'none'}; extra: {', '.join(c.packages_extra) or 'none'}"
-            )
+    for one in fidelity.comparisons:
+        if one.packages_official is not None:
+            missing, extra = (", ".join(names) or "none" for names in (one.packages_missing, one.packages_extra))
+            counts = f"{one.packages_lab} packages, official {one.packages_official}"
+            out.print(f"{one.image}: {counts}; missing: {missing}; extra: {extra}")
     out.print(f"CPython {fidelity.python_version}")

@@ -103,9 +103,9 @@ def interpreter(head: bytes) -> str | None:
     Formats: execve(2), "Interpreter scripts"; elf(5), 64 bits, little-endian: PT_INTERP. No system call tells of it.
     """
     if head.startswith(b"#!"):
-        words = head[2:].splitlines()[0].split()
+        words = head[2:].partition(b"\n")[0].split()
         return words[0].decode() if words else None
-    if head[:6] != b"\x7fELF\x02\x01":
+    if head[:6] != b"\x7fELF\x02\x01" or len(head) < 64:  # as long as its own header is
         return None
     (offset,) = struct.unpack_from("<Q", head, 32)
     size, count = struct.unpack_from("<HH", head, 54)

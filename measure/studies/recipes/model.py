@@ -1,18 +1,28 @@
-"""The data and the record of "build dependencies, verified": what each recipe says, and what came of proving it."""
+"""Build dependencies, verified: what each recipe says, what came of proving it, and whether that still holds."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import shlex
+import tomllib
+from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from measure.base.model import Strict
-from measure.record.records import Failure, Provenance
+from measure.base.errors import Problem
+from measure.base.files import shown, write_whole
+from measure.base.model import Strict, read
+from measure.base.names import LAB_ENVIRONMENT
+from measure.base.packages import normal
+from measure.record import records
+from measure.record.check import Finding, demand
+from measure.record.check import recipes as base_recipes
+from measure.record.records import Failure, Provenance, as_json, writing
 
 SCHEMA_VERSION = 1
+LIST = Path(__file__).with_name("recipes.toml")
 IMAGE = "python:3.14-slim"
 #: The two lists of a recipe: the apt packages that building needs, and those that the result needs.
 Kind = Literal["build", "run"]
@@ -73,10 +83,7 @@ class Recipe(Strict):
         return "\n".join(lines)
 
     def inputs_sha256(self, base_recipe: str | None) -> str:
-        """Hash of all that the proof depends on. `base_recipe` is that of the base image, None for one from a registry.
-
-        A minimised recipe has the hash of one that was listed so from the beginning.
-        """
+        """Hash of all that the proof depends on. `base_recipe`: of the base image, None for one from a registry."""
         depends_on = [self.dockerfile, self.minimise, self.blocked, base_recipe]
         return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()
 
@@ -125,12 +132,11 @@ class LeftOut(Strict):
 class RecipeRecord(Strict):
     """What came of proving one recipe."""
 
-    #: With minimal lists: a package that changed nothing when it was left out is not on them.
     recipe: Recipe
     inputs_sha256: str
     platform: str
-    #: Blocked: failed with the line that the recipe foretells. Failed: with another one.
-    outcome: Literal["proved", "blocked", "failed"]
+    #: Blocked: failed with the line that the recipe foretells. What fails with another one has no record.
+    outcome: Literal["proved", "blocked"]
     built: Built | None = None
     #: Each listed package that was left out, and how it was missed.
     left_out: list[LeftOut] = Field(default_factory=list)
@@ -158,3 +164,79 @@ class RecipeTable(Strict):
         """The table with these records in place of older ones, and no package but those listed, in their order."""
         by_name = {one.recipe.package: one for one in [*self.recipes, *records]}
         return RecipeTable(recipes=[by_name[name] for name in listed if name in by_name])
+
+
+def record_path(environment: str) -> Path:
+    """Where the recipes that were proved in an environment are recorded."""
+    return records.RESULTS / environment / "recipes.json"
+
+
+def listed() -> list[Recipe]:
+    """The recipes, in order. Raises Problem when the data file is not valid."""
+    try:
+        found = [Recipe.model_validate(row) for row in tomllib.loads(LIST.read_text())["recipe"]]
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        raise Problem(f"{shown(LIST)} is not valid.", why=str(error), next=f"mend {shown(LIST)}") from None
+    names = [one.package for one in found]
+    if wrong := [name for name in names if names.count(name) > 1 or normal(name) != name]:
+        raise Problem(f"{shown(LIST)}: {wrong[0]} is there twice, or has another name.", next=f"mend {shown(LIST)}")
+    return found
+
+
+def load(environment: str) -> RecipeTable:
+    """The recorded table; an empty one when there is no file. Raises Problem when it is not valid."""
+    return read(RecipeTable, record_path(environment)) or RecipeTable(recipes=[])
+
+
+def count(environment: str) -> int:
+    """How many recipes are recorded. Raises Problem as `load` does."""
+    return len(load(environment).recipes)
+
+
+def save(environment: str, found: list[RecipeRecord]) -> None:
+    """Record what came of proofs, and forget what is listed no more. Raises Problem as `load` does."""
+    path = record_path(environment)
+    with writing(path.parent):
+        table = load(environment)
+        if (renewed := table.renewed(found, [row.package for row in listed()])) != table:
+            write_whole(path, as_json(renewed))
+
+
+def why_stale(record: RecipeRecord | None, row: Recipe, base_recipe: str | None) -> str:
+    """Why a recipe has to be proved, in words; '' when the record holds."""
+    if record is None:
+        return "not proved yet"
+    if record.recipe != row:
+        new, old = row.model_dump(), record.recipe.model_dump()
+        return f"{' and '.join(key for key in new if new[key] != old[key])} of the recipe changed"
+    if record.inputs_sha256 != row.inputs_sha256(base_recipe):
+        return f"the recipe of {IMAGE} changed, or the form of the Dockerfile"
+    return ""
+
+
+def findings(environment: str) -> list[Finding]:
+    """What is wrong with the recorded recipes of an environment. Needs no engine. Raises Problem as `load` does.
+
+    The lab's are complete; any other environment has some only when somebody proved them there.
+    """
+    path = record_path(environment)
+    if environment != LAB_ENVIRONMENT and not path.exists():
+        return []
+    table, rows, base_recipe = load(environment), listed(), base_recipes(environment)(IMAGE)
+    found = []
+    for row in rows:
+        record = table.recipe(row.package)
+        if why := why_stale(record, row, base_recipe):
+            state, again = "stale" if record else "missing", f"make recipes NAME={row.package}"
+            found.append(Finding(state, path, f"{row.package}: {why}", again))
+    for name in {one.recipe.package for one in table.recipes} - {row.package for row in rows}:
+        found.append(Finding("orphaned", path, f"{name}: {shown(LIST)} does not list it", "make recipes"))
+    return found
+
+
+def complete(environment: str) -> RecipeTable:
+    """The recorded table. Raises Problem when it does not hold for each recipe that is listed."""
+    path, found = record_path(environment), load(environment)
+    none = [] if found.recipes else [Finding("missing", path, "not proved yet", "make recipes")]
+    demand(path, none or findings(environment))
+    return found

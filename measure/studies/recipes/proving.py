@@ -1,4 +1,4 @@
-"""Build dependencies, verified: proves, by building, which apt packages a Python package needs from source.
+"""Proves, by building, which apt packages a Python package needs from source.
 
 A recipe (recipes.toml) is proved by a Dockerfile of two stages that is made from it: one builds the wheel with
 exactly the build packages, the other installs it beside exactly the run packages and runs a line that uses its native
@@ -7,37 +7,28 @@ part. Then each package is left out in turn: it belongs on the list only if some
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 import re
-import tomllib
 from collections.abc import Callable
-from pathlib import Path
-from typing import Protocol
-
-from pydantic import ValidationError
 
 from measure.base import progress
 from measure.base.errors import Problem, say
-from measure.base.files import cache_folder, check_disk, shown, write_whole
+from measure.base.files import cache_folder, check_disk, shown
 from measure.base.packages import normal
 from measure.base.platforms import native_platform
 from measure.build import images as builder
 from measure.build.engine import Engine, describe
 from measure.build.images import BuildError, scrub
 from measure.build.layout import blob, tidy
-from measure.record import records
-from measure.record.check import Finding, demand, recipes
-from measure.record.records import Failure, as_json, save_environment, writing
+from measure.record.records import Failure, save_environment
 from measure.run.step import provenance
-from measure.studies.recipes.model import IMAGE, KINDS, Built, Cost, LeftOut, Recipe, RecipeRecord, RecipeTable
+from measure.studies.recipes import model
+from measure.studies.recipes.model import IMAGE, KINDS, Built, Cost, LeftOut, Recipe, RecipeRecord
 from measure.studies.recipes.table import recipes_table
 from measure.tell.table import out
 from measure.weigh.layers import layer_facts
 from measure.weigh.oci import Image
 
-LIST = Path(__file__).with_name("recipes.toml")
 #: Lines that tell what went wrong, the most telling kind first: of a compiler, a linker, Python, anything else.
 _TELLING = (
     r"fatal error: ",
@@ -54,93 +45,8 @@ _FRAME = re.compile(
 )
 
 
-def record_path(environment: str) -> Path:
-    """Where the recipes that were proved in an environment are recorded."""
-    return records.RESULTS / environment / "recipes.json"
-
-
-def listed() -> list[Recipe]:
-    """The recipes, in order. Raises Problem when the data file is not valid."""
-    try:
-        found = [Recipe.model_validate(row) for row in tomllib.loads(LIST.read_text())["recipe"]]
-    except (tomllib.TOMLDecodeError, KeyError, ValidationError) as error:
-        raise Problem(f"{shown(LIST)} is not valid.", why=str(error), next=f"mend {shown(LIST)}") from None
-    names = [one.package for one in found]
-    if wrong := [name for name in names if names.count(name) > 1 or normal(name) != name]:
-        raise Problem(f"{shown(LIST)}: {wrong[0]} is there twice, or has another name.", next=f"mend {shown(LIST)}")
-    return found
-
-
-def load(environment: str) -> RecipeTable:
-    """The recorded table; an empty one when there is no file. Raises Problem when it is not valid."""
-    path = record_path(environment)
-    try:
-        return RecipeTable.model_validate_json(path.read_text())
-    except FileNotFoundError:
-        return RecipeTable(recipes=[])
-    except ValidationError as error:
-        why = "\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
-        raise Problem(f"{shown(path)} is not valid.", why=why, next=f"git checkout {shown(path)}") from None
-
-
-def superfluous(record: RecipeRecord, row: Recipe) -> list[str]:
-    """The packages on a row that the record of it, and of nothing else, found to change nothing."""
-    lists = {kind: getattr(record.recipe, kind) for kind in KINDS}
-    if record.recipe.model_copy(update={kind: getattr(row, kind) for kind in KINDS}) != row:
-        return []
-    if any(name not in getattr(row, kind) for kind in KINDS for name in lists[kind]):
-        return []
-    return [name for kind in KINDS for name in getattr(row, kind) if name not in lists[kind]]
-
-
-def why_stale(record: RecipeRecord | None, row: Recipe, base_recipe: str | None) -> str:
-    """Why a recipe has to be proved, or its row mended, in words; '' when the record holds."""
-    if record is None:
-        return "not proved yet"
-    if record.outcome == "failed":
-        return f"it failed: {record.failure.line}"
-    if names := superfluous(record, row):
-        return f"{shown(LIST)} lists {', '.join(names)}, and nothing fails without"
-    if record.recipe != row:
-        new, old = row.model_dump(), record.recipe.model_dump()
-        return f"{' and '.join(key for key in new if new[key] != old[key])} of the recipe changed"
-    if record.inputs_sha256 != row.inputs_sha256(base_recipe):
-        return f"the recipe of {IMAGE} changed, or the form of the Dockerfile"
-    return ""
-
-
-def findings(environment: str) -> list[Finding]:
-    """What is wrong with the recorded recipes of an environment. Needs no engine. Raises Problem as `load` does."""
-    table, rows, base_recipe = load(environment), listed(), recipes(environment)(IMAGE)
-    path = record_path(environment)
-    found = []
-    for row in rows:
-        record = table.recipe(row.package)
-        if why := why_stale(record, row, base_recipe):
-            mend = f"mend {shown(LIST)}" if record and superfluous(record, row) else f"make recipes NAME={row.package}"
-            found.append(Finding("stale" if record else "missing", path, f"{row.package}: {why}", mend))
-    names = {row.package for row in rows}
-    for record in table.recipes:
-        if record.recipe.package not in names:
-            why = f"{record.recipe.package}: {shown(LIST)} does not list it"
-            found.append(Finding("orphaned", path, why, "make recipes"))
-    return found
-
-
-def complete(environment: str) -> RecipeTable:
-    """The recorded table. Raises Problem when it does not hold for each recipe that is listed."""
-    demand(record_path(environment), findings(environment))
-    return load(environment)
-
-
-class Builder(Protocol):
-    """Builds what a recipe says. Both raise BuildError when an instruction or the proof fails."""
-
-    def measure(self, recipe: Recipe) -> Built:
-        """Build it, without the builder's cache for the wheel, prove it and weigh it."""
-
-    def attempt(self, recipe: Recipe) -> None:
-        """Build and prove it."""
+class Unproved(Problem):
+    """A row of recipes.toml has to be mended."""
 
 
 class EngineBuilder:
@@ -149,7 +55,11 @@ class EngineBuilder:
     def __init__(self, engine: Engine, progress: Callable[[str], None]) -> None:
         self.engine, self.progress = engine, progress
 
-    def _build(self, recipe: Recipe, **settings: object) -> list[str]:
+    def attempt(self, recipe: Recipe, **settings: object) -> list[str]:
+        """Build and prove a recipe, with settings of a bake target; returns what the builder printed.
+
+        Raises BuildError when it is not proved, Problem for a failure that says nothing of it, like no network.
+        """
         try:
             return builder.build_text(self.engine, recipe.dockerfile, self.progress, **settings)
         except BuildError as error:
@@ -157,22 +67,19 @@ class EngineBuilder:
                 raise problem from None
             raise
 
-    def attempt(self, recipe: Recipe) -> None:
-        """Build and prove a recipe. Raises Problem for a failure that says nothing of the recipe, like no network."""
-        self._build(recipe)
-
     def measure(self, recipe: Recipe) -> Built:
         """Build a recipe's wheel anew, prove it and weigh it. Raises Problem as `attempt` does."""
         load_before = os.getloadavg()[0]
-        log = self._build(recipe, target="build", **{"no-cache-filter": ["build"]})
+        log = self.attempt(recipe, target="build", **{"no-cache-filter": ["build"]})
         self.attempt(recipe)
         built = builder.weigh_text(self.engine, recipe.dockerfile, IMAGE, self.progress, target="build")
         final = builder.weigh_text(self.engine, recipe.dockerfile, IMAGE, self.progress)
         file, size = _wheel(built)
+        (seconds,) = [took for name, took in builder.step_seconds(log).items() if "RUN pip wheel" in name]
         return Built(
             file=file,
             bytes=size,
-            seconds=seconds_of(log, "RUN pip wheel"),
+            seconds=seconds,
             load_before=round(load_before, 1),
             build_cost=_cost(built),
             run_cost=_cost(final),
@@ -202,16 +109,6 @@ def telling(error: BuildError) -> str:
     return scrub(error.telling_line)
 
 
-def seconds_of(log: list[str], instruction: str) -> float:
-    """How long an instruction took, in seconds, as the builder says. Raises ValueError when it did not run."""
-    for line in log:
-        if (match := re.match(r"^(#\d+) \[", line)) and instruction in line:
-            for later in log:
-                if done := re.fullmatch(rf"{match[1]} DONE ([\d.]+)s", later):
-                    return float(done[1])
-    raise ValueError(f"{instruction} did not run")
-
-
 def _cost(image: Image) -> Cost:
     """What apt-get added to an image."""
     layers = [layer for layer in image.layers if not layer.of_base and "apt-get install" in layer.created_by]
@@ -229,114 +126,56 @@ def _wheel(image: Image) -> tuple[str, int]:
     return path.removeprefix("wheels/"), size
 
 
-class Journal:
-    """What was tried of a recipe, so that a run that was stopped goes on from there. It ends with the proof."""
-
-    def __init__(self, path: Path, base_recipe: str | None) -> None:
-        self.path, self.base_recipe = path, base_recipe
-
-    def _read(self) -> dict[str, dict]:
-        try:
-            return json.loads(self.path.read_text())
-        except (OSError, ValueError):
-            return {}
-
-    def remember(self, what: str, recipe: Recipe, find: Callable[[], dict]) -> dict:
-        """What was found of a recipe before, else what `find` finds now."""
-        words = json.dumps([what, recipe.dockerfile, self.base_recipe])
-        key = hashlib.sha256(words.encode()).hexdigest()
-        before = self._read()
-        if key not in before:
-            before[key] = find()
-            write_whole(self.path, json.dumps(before))
-        return before[key]
-
-    def end(self) -> None:
-        """Forget it: the next proof starts from the beginning."""
-        self.path.unlink(missing_ok=True)
-
-
-def journal_of(environment: str, package: str, base_recipe: str | None) -> Journal:
-    """The journal of a package, in the cache."""
-    return Journal(cache_folder() / "recipes" / f"{environment}-{package}.json", base_recipe)
-
-
-def minimised(recipe: Recipe, builds: Builder, journal: Journal) -> tuple[Recipe, Built, list[LeftOut]]:
+def minimised(recipe: Recipe, builds: EngineBuilder) -> tuple[Recipe, Built, list[LeftOut]]:
     """Prove a recipe, then leave each package out in turn, the last one first: lists begin with what is common to many.
 
     So of `gcc libc6-dev x-dev`, where x-dev does nothing but bring libc6-dev along, x-dev goes and libc6-dev stays.
-    Returns the recipe with the packages that something needs, what was built with just these, and how each was missed.
+    Returns the recipe with the packages that something needs, what was built with all of them, and how each was missed.
     Raises BuildError when the recipe as it stands is not proved.
     """
-    built = journal.remember("measure", recipe, lambda: builds.measure(recipe).model_dump())
-    needed, left_out = recipe, []
+    built, needed, left_out = builds.measure(recipe), recipe, []
     for kind in KINDS:
         for package in reversed(getattr(recipe, kind) if kind == "run" or recipe.minimise else []):
             without = needed.without(kind, package)
-            line = journal.remember("attempt", without, lambda without=without: _attempt(without, builds))["line"]
-            if line is None:
+            try:
+                builds.attempt(without)
+            except BuildError as error:
+                left_out.append(LeftOut(kind=kind, package=package, line=telling(error)))
+                say(f"{recipe.package}: needs {package} to {kind}: {left_out[-1].line[:90]}")
+            else:
                 needed = without
                 say(f"{recipe.package}: nothing fails without {package}")
-            else:
-                left_out.append(LeftOut(kind=kind, package=package, line=line))
-                say(f"{recipe.package}: needs {package} to {kind}: {line[:90]}")
-    if needed != recipe:  # once more, so that everything that is told is of the shorter lists
-        return minimised(needed, builds, journal)
     left_out.sort(key=lambda one: (one.kind, getattr(recipe, one.kind).index(one.package)))
-    return recipe, Built.model_validate(built), left_out
+    return needed, built, left_out
 
 
-def _attempt(recipe: Recipe, builds: Builder) -> dict[str, str | None]:
-    try:
-        builds.attempt(recipe)
-    except BuildError as error:
-        return {"line": telling(error)}
-    return {"line": None}
+def prove(engine: Engine, recipe: Recipe, builds: EngineBuilder) -> RecipeRecord:
+    """Prove a recipe; returns what came of it: a proof, or the failure that it foretells.
 
-
-def prove(engine: Engine, recipe: Recipe, builds: Builder) -> RecipeRecord:
-    """Prove a recipe; returns what came of it, success or failure."""
-    base_recipe = engine.recipe(IMAGE)
-    journal = journal_of(engine.environment, recipe.package, base_recipe)
+    Raises Unproved when it fails otherwise, or when nothing needs a package that it lists.
+    """
     command = f"make recipes NAME={recipe.package}"
-    common = {
-        "platform": native_platform(),
-        "provenance": provenance(engine, [IMAGE], native_platform(), command),
-    }
     try:
-        needed, built, left_out = minimised(recipe, builds, journal)
+        needed, built, left_out = minimised(recipe, builds)
+        went = {"outcome": "proved", "built": built, "left_out": left_out}
     except BuildError as error:
         foretold = [line for line in error.own_lines if recipe.blocked and recipe.blocked in line]
-        failure = Failure(exit_code=error.exit_code, line=scrub(foretold[0]) if foretold else telling(error))
-        record = RecipeRecord(
-            recipe=recipe,
-            inputs_sha256=recipe.inputs_sha256(base_recipe),
-            outcome="blocked" if foretold else "failed",
-            failure=failure,
-            **common,
-        )
-    else:
-        record = RecipeRecord(
-            recipe=needed,
-            inputs_sha256=needed.inputs_sha256(base_recipe),
-            outcome="proved",
-            built=built,
-            left_out=left_out,
-            **common,
-        )
-    return record
-
-
-def _save(environment: str, found: list[RecipeRecord], rows: list[Recipe]) -> None:
-    """Record what came of proofs, and forget what is listed no more. A failure does not replace a proof of the same."""
-    path = record_path(environment)
-    with writing(path.parent):
-        table = load(environment)
-        before = {one.recipe.package: one.inputs_sha256 for one in table.recipes}
-        kept = [one for one in found if one.outcome != "failed" or before.get(one.recipe.package) != one.inputs_sha256]
-        renewed = table.renewed(kept, [row.package for row in rows])
-        if renewed != table:
-            write_whole(path, as_json(renewed))
+        if not foretold:
+            next = f"mend {shown(model.LIST)}, then {command}"
+            raise Unproved(f"{recipe.package} is not proved.", why=telling(error), next=next) from None
+        needed, failure = recipe, Failure(exit_code=error.exit_code, line=scrub(foretold[0]))
+        went = {"outcome": "blocked", "failure": failure}
+    if superfluous := [name for kind in KINDS for name in getattr(recipe, kind) if name not in getattr(needed, kind)]:
+        names = ", ".join(superfluous)
+        next = f"take {names} off its row in {shown(model.LIST)}, then {command}"
+        raise Unproved(f"{recipe.package} lists {names}, and nothing fails without.", next=next)
+    return RecipeRecord(
+        recipe=recipe,
+        inputs_sha256=recipe.inputs_sha256(engine.recipe(IMAGE)),
+        platform=native_platform(),
+        provenance=provenance(engine, [IMAGE], native_platform(), command),
+        **went,
+    )
 
 
 def _chosen(names: list[str], rows: list[Recipe]) -> list[Recipe]:
@@ -345,60 +184,40 @@ def _chosen(names: list[str], rows: list[Recipe]) -> list[Recipe]:
     asked = list(dict.fromkeys(map(normal, names)))
     if unknown := [name for name in asked if name not in by_name]:
         known = f"It has {', '.join(by_name)}."
-        raise Problem(f"{shown(LIST)} has no recipe for {', '.join(unknown)}.", why=known, next="add a row to it")
+        raise Problem(f"{shown(model.LIST)} has no recipe for {', '.join(unknown)}.", why=known, next="add a row to it")
     return [by_name[name] for name in asked]
 
 
 def measure_recipes(engine: Engine, names: list[str]) -> None:
     """Prove these recipes, or all whose record does not hold; record and print what came of it.
 
-    Raises Problem when a package is superfluous or a proof fails.
+    Raises Problem in the end when one is not proved, or lists what nothing needs.
     """
-    rows, environment = listed(), engine.environment
-    base_recipe = engine.recipe(IMAGE)
-
-    def record_of(row: Recipe) -> RecipeRecord | None:
-        return load(environment).recipe(row.package)
-
-    def to_do(row: Recipe) -> bool:
-        record = record_of(row)
-        return bool(why_stale(record, row, base_recipe)) and not (record and superfluous(record, row))
-
-    chosen = _chosen(names, rows) if names else [row for row in rows if to_do(row)]
+    rows, environment, base_recipe = model.listed(), engine.environment, engine.recipe(IMAGE)
+    before = model.load(environment)
+    stale = [row for row in rows if model.why_stale(before.recipe(row.package), row, base_recipe)]
+    chosen, problems = _chosen(names, rows) if names else stale, []
     if not names:
         say(f"{len(chosen)} of {len(rows)} recipes to prove; the records of the others hold")
     if chosen:
         check_disk(cache_folder())
         engine.provide([IMAGE], [native_platform()])
         save_environment(describe(engine))
-    failed = []
     for row in chosen:
         with progress.task(f"proving {row.package}") as task:
-            builds = EngineBuilder(engine, task.at)
-            record = prove(engine, row, builds)
-        _save(environment, [record], rows)
-        journal_of(environment, row.package, base_recipe).end()
-        say(f"{row.package} {row.version}: {record.outcome}")
-        failed += [record] if record.outcome == "failed" else []
+            try:
+                record = prove(engine, row, EngineBuilder(engine, task.at))
+            except Unproved as problem:
+                problems.append(problem)
+                say(problem.what)
+            else:
+                model.save(environment, [record])
+                say(f"{row.package} {row.version}: {record.outcome}")
     tidy()
-    _save(environment, [], rows)
-    table = load(environment)
-    out.print(recipes_table([one for one in table.recipes if not names or one.recipe.package in map(normal, names)]))
-    out.print(f"Record: {shown(record_path(environment))}")
-    _complain(failed, [(row, record_of(row)) for row in (chosen if names else rows)])
-
-
-def _complain(failed: list[RecipeRecord], pairs: list[tuple[Recipe, RecipeRecord | None]]) -> None:
-    """Raise Problem for recipes that failed, or that list what nothing needs."""
-    if failed:
-        raise Problem(
-            f"Not proved: {', '.join(one.recipe.package for one in failed)}.",
-            why="\n".join(one.failure.line for one in failed),
-            next=f"mend {shown(LIST)}, then make recipes NAME={failed[0].recipe.package}",
-        )
-    if wrong := {row.package: names for row, record in pairs if record and (names := superfluous(record, row))}:
-        raise Problem(
-            f"{shown(LIST)} lists packages that nothing needs.",
-            why="\n".join(f"{package}: {', '.join(names)}" for package, names in wrong.items()),
-            next=f"take them off {shown(LIST)}; what is recorded holds then",
-        )
+    model.save(environment, [])
+    asked = chosen if names else rows
+    out.print(recipes_table([one for row in asked if (one := model.load(environment).recipe(row.package))]))
+    out.print(f"Record: {shown(model.record_path(environment))}")
+    if problems:
+        why = "\n".join(" ".join(filter(None, (one.what, one.why))) for one in problems)
+        raise Problem(f"{len(problems)} of {len(chosen)} rows are not proved.", why=why, next=problems[0].next)

@@ -1,16 +1,24 @@
-"""The record of "wheels today": for each package, libc and processor, the wheel that pip would choose, or none."""
+"""Wheels today: for each package, libc and processor, the wheel that pip would choose, or none; and if it is whole."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from measure.base.model import Strict
+from measure.base.errors import Problem
+from measure.base.files import shown
+from measure.base.model import Strict, read
+from measure.base.names import LAB_ENVIRONMENT
+from measure.record import records
+from measure.record.check import Finding, demand
 
 SCHEMA_VERSION = 1
+LIST = Path(__file__).with_name("wheels.toml")
 Libc = Literal["manylinux", "musllinux"]
 Machine = Literal["x86_64", "aarch64"]
 #: What is asked of each package, in the order of the columns.
@@ -23,7 +31,7 @@ TARGETS: tuple[tuple[Libc, Machine], ...] = (
 
 
 class Wheel(Strict):
-    """A wheel that pip chose. Its file's name ends in the tags for Python, ABI and platform (PEP 427)."""
+    """A wheel that pip chooses. Its file's name ends in the tags for Python, ABI and platform (PEP 427)."""
 
     file: str
     version: str
@@ -42,7 +50,7 @@ class Wheel(Strict):
 
 
 class Answer(Strict):
-    """What pip answers for one libc and processor: a wheel, or, in its own words, that there is none."""
+    """What pip takes for one libc and processor: a wheel, or, in words, that there is none."""
 
     libc: Libc
     machine: Machine
@@ -52,7 +60,7 @@ class Answer(Strict):
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if (self.wheel is None) == (self.said is None):
-            raise ValueError("an answer is a wheel, or pip's words that there is none")
+            raise ValueError("an answer is a wheel, or words that there is none")
         return self
 
 
@@ -61,7 +69,8 @@ class Asked(Strict):
 
     at: datetime
     python: str
-    pip: str
+    #: Of rows for which pip itself was asked, in a container.
+    pip: str | None = None
     glibc: str
     musl: str
 
@@ -78,7 +87,7 @@ class Package(Strict):
     asked: Asked
 
     def answer(self, libc: Libc, machine: Machine) -> Answer:
-        """What pip answered for a libc and a processor."""
+        """What there is for a libc and a processor."""
         return next(one for one in self.answers if (one.libc, one.machine) == (libc, machine))
 
     def state(self, libc: Libc, machine: Machine) -> Literal["yes", "old", "no"]:
@@ -112,3 +121,45 @@ class WheelTable(Strict):
         """The table with these rows in place of older ones, and no row but those listed, in the list's order."""
         by_name = {row.name: row for row in [*self.packages, *rows]}
         return WheelTable(packages=[by_name[name] for name in listed if name in by_name])
+
+
+def record_path() -> Path:
+    """Where the table is recorded. It is of no environment: the index is the same for all."""
+    return records.RESULTS / "wheels.json"
+
+
+def listed() -> list[str]:
+    """Names of the packages of the table, in order. Raises Problem when the data file is not valid."""
+    try:
+        return list(tomllib.loads(LIST.read_text())["packages"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise Problem(f"{shown(LIST)} is not valid.", why=str(error), next=f"mend {shown(LIST)}") from None
+
+
+def load() -> WheelTable:
+    """The recorded table; an empty one when there is no file. Raises Problem when it is not valid."""
+    return read(WheelTable, record_path(), "make wheels") or WheelTable(packages=[])
+
+
+def count(environment: str) -> int:
+    """How many packages are recorded, which stand beside those of the lab. Raises Problem as `load` does."""
+    return len(load().packages) if environment == LAB_ENVIRONMENT else 0
+
+
+def findings(environment: str) -> list[Finding]:
+    """Whether the recorded table is of other packages than those listed. Raises Problem as `load` does."""
+    if environment != LAB_ENVIRONMENT:
+        return []
+    there, wanted = [row.name for row in load().packages], listed()
+    missing = [name for name in wanted if name not in there]
+    if not missing and len(there) == len(wanted):
+        return []
+    why = f"{shown(LIST)} lists {', '.join(missing) or 'fewer packages'}"
+    again = f"make wheels{f' PACKAGES={missing[0]}' if len(missing) == 1 else ''}"
+    return [Finding("stale", record_path(), why, again)]
+
+
+def complete() -> WheelTable:
+    """The recorded table. Raises Problem when it is not of just the packages that are listed."""
+    demand(record_path(), findings(LAB_ENVIRONMENT))
+    return load()

@@ -1,0 +1,264 @@
+"""What an image does and looks at from its start to its end: it is asked everything, as it is and under strace.
+
+It starts, is asked on every route, answers its health check, loses what it depends on, and stops. strace comes in a
+volume with its own loader and libraries, so that it runs in an image that has none, and none of its files is the
+image's.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from python_on_whales import Container, DockerClient
+from python_on_whales.components.container.models import ContainerState
+from python_on_whales.exceptions import DockerException
+from tenacity import RetryError
+
+from measure.base.errors import Problem
+from measure.base.files import shown
+from measure.base.platforms import native_platform
+from measure.build import images as builder
+from measure.build.engine import Engine
+from measure.run import probe
+from measure.steps.compose import Variant
+from measure.studies.floor.model import Answered
+from measure.studies.floor.trace import Look, looks
+
+#: What runs in containers: prints an application's routes; stops what runs under strace; strace itself.
+RESOURCES = Path(__file__).with_name("resources")
+ROUTES, STOP, TRACER_DOCKERFILE = (RESOURCES / name for name in ("routes.py", "stop.py", "tracer.Dockerfile"))
+#: Where strace is in a container, and writes to.
+TRACER = "/tracer"
+#: The images that are made here and removed again have these names, and the number of this process as their tag.
+TRACER_IMAGE, FLOOR_IMAGE = "measure-tracer", "measure-floor"
+#: A query that makes no sense to any route, and a page that no application has: what fails has files of its own.
+NONSENSE = "?n=nonsense"
+NOWHERE = "/no/such/page"
+#: Seconds that a container may take to answer first, to get healthy, or to stop.
+PATIENCE = 120
+#: What to type when a container does not do what it should.
+_STATUS = "make lab-status"
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a container did from its start to its end."""
+
+    answered: list[Answered]
+    #: Whether the health check succeeded; once more without what the application depends on. None where there is none.
+    healthy: list[bool | None]
+    exit_code: int
+
+
+def health_command(config: dict[str, Any]) -> list[str] | None:
+    """The command of an image's health check, of its configuration; None when it has none."""
+    kind, *words = (config.get("Healthcheck") or {}).get("Test") or ["NONE"]
+    return {"CMD": words, "CMD-SHELL": ["/bin/sh", "-c", *words]}.get(kind)
+
+
+def application(variant: Variant, config: dict[str, Any]) -> str:
+    """What an image serves, as its command names it: MODULE:NAME. Raises Problem when it names none."""
+    for word in [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]:
+        if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", word):  # 0.0.0.0:8000 is none
+            return word
+    raise Problem(
+        f"{variant.step}/{variant.name} does not say which application it serves.",
+        why="No word of its command has the form MODULE:NAME.",
+        next=f"mend {shown(variant.dockerfile)}",
+    )
+
+
+def questions(engine: Engine, image: str, variant: Variant, config: dict[str, Any]) -> list[str]:
+    """What an application is asked: each route with each method that it takes, the same with nonsense, and no route.
+
+    The application itself says which routes it has. Raises Problem when it does not.
+    """
+    with probe.named_container(engine) as known_as:
+        told = engine.docker.run(
+            image, ["-c", ROUTES.read_text(), application(variant, config)], entrypoint="python", pull="never",
+            envs=variant.environment | {"PYTHONPATH": "src"}, **known_as,
+        )  # fmt: skip
+    return asked_of(told, variant)
+
+
+def asked_of(told: str, variant: Variant) -> list[str]:
+    """The questions to an application, from what it printed of its routes. Raises Problem when that is not read."""
+    try:
+        routes = [(method, re.sub("<[^>]*>", "x", rule)) for method, rule in json.loads(told.splitlines()[-1])]
+    except (ValueError, IndexError, TypeError):
+        what = f"{variant.step}/{variant.name} does not say which routes it has."
+        raise Problem(what, why=told[-500:], next=f"mend {shown(variant.context)}") from None
+    asked = [f"{method} {rule}{query}" for query in ("", NONSENSE) for method, rule in routes]
+    return [*asked, f"GET {NOWHERE}"]
+
+
+def exercise(
+    engine: Engine,
+    container: Container,
+    url: str,
+    asked: list[str],
+    variant: Variant,
+    check: Callable[[], bool | None],
+) -> tuple[list[Answered], list[bool | None]]:
+    """Ask a container everything, and run its health check; if it depends on something, stop that, and do it again.
+
+    Raises Problem, with its last output, when it does not answer.
+    """
+    try:
+        probe.wait_for(url, PATIENCE)
+        answered, healthy = _ask(url, asked, ""), [check()]
+        if variant.depends_on:
+            _stop_neighbours(engine, container)
+            answered += _ask(url, asked, ", alone")
+            healthy.append(check())
+    except (RetryError, httpx.HTTPError) as error:
+        why = f"{error}\n{_last_lines(container)}"
+        raise Problem(f"{variant.step}/{variant.name} does not answer.", why=why, next=_STATUS) from None
+    return answered, healthy
+
+
+def _last_lines(container: Container) -> str:
+    """The end of what a container printed: it is removed when a run ends, so it cannot be asked later."""
+    return "\n".join(str(container.logs()).splitlines()[-10:])
+
+
+def _ask(url: str, asked: list[str], when: str) -> list[Answered]:
+    answered = []
+    for question in asked:
+        method, path = question.split(" ", 1)
+        status = httpx.request(method, f"{url}{path}", timeout=60, trust_env=False).status_code
+        answered.append(Answered(question=f"{question}{when}", status=status))
+    return answered
+
+
+def _stop_neighbours(engine: Engine, container: Container) -> None:
+    """Stop what else is on a container's networks."""
+    container.reload()
+    for network in container.network_settings.networks:
+        for other in engine.docker.container.list(filters=[("network", network)]):
+            if other.id != container.id:
+                engine.docker.stop(other, time=10)
+
+
+def _succeeds(container: Container, words: list[str]) -> bool:
+    try:
+        container.execute(words)
+    except DockerException:
+        return False
+    return True
+
+
+def _comes_to(container: Container, state: Callable[[ContainerState], object]) -> bool:
+    """Does a container come to this state within PATIENCE?"""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        container.reload()
+        if state(container.state):
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def _exit_code(container: Container, image: str) -> int:
+    """The exit code of a container that was told to stop. Raises Problem when it does not."""
+    if _comes_to(container, lambda state: not state.running):
+        return container.state.exit_code
+    raise Problem(f"{image} does not stop within {PATIENCE} s of SIGTERM.", why=_last_lines(container), next=_STATUS)
+
+
+def run_alone(engine: Engine, image: str, variant: Variant, config: dict[str, Any], asked: list[str]) -> Run:
+    """Run an image as it is, exercise it, stop it. The engine has to find it healthy by itself, too.
+
+    Raises Problem when it does not answer, does not get healthy, or does not end.
+    """
+    health = health_command(config)
+    try:
+        with probe.running(engine, image, variant, native_platform()) as (container, url):
+            if health and not _comes_to(container, lambda state: state.health and state.health.status == "healthy"):
+                raise Problem(f"{image} does not get healthy.", why=_last_lines(container), next=_STATUS)
+            check = (lambda: _succeeds(container, health)) if health else lambda: None
+            answered, healthy = exercise(engine, container, url, asked, variant, check)
+            engine.docker.stop(container, time=60)
+            return Run(answered, healthy, _exit_code(container, image))
+    except DockerException as error:
+        why = (error.stderr or str(error)).strip()
+        raise Problem(f"{image} does not start.", why=why, next=_STATUS) from None
+
+
+# Under strace
+
+
+def trace(
+    engine: Engine, image: str, variant: Variant, config: dict[str, Any], asked: list[str]
+) -> tuple[Run, list[Look]]:
+    """Run an image under strace, exercise it, stop it. Returns what it did and looked at.
+
+    Raises Problem when it does not answer, or does not end.
+    """
+    start = [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
+    health, loader = health_command(config), f"{TRACER}/loader"
+    with tracer(engine) as volume, tempfile.TemporaryDirectory(prefix="measure-") as folder:
+        options: dict[str, Any] = {"volumes": [(volume, TRACER)], "entrypoint": loader}
+        options["command"] = _strace("app", start)
+        with probe.running(engine, image, variant, native_platform(), **options) as (container, url):
+            check = (lambda: _succeeds(container, [loader, *_strace("health", health)])) if health else lambda: None
+            answered, healthy = exercise(engine, container, url, asked, variant, check)
+            container.execute(["python", "-c", STOP.read_text()])
+            code = _exit_code(container, image)
+            container.copy_from(f"{TRACER}/out", folder)
+        found: list[Look] = []
+        for path in sorted(Path(folder).rglob("*.*")):
+            lines = path.read_text(errors="surrogateescape").splitlines()
+            found += looks(lines, config.get("WorkingDir") or "/")
+    return Run(answered, healthy, code), found
+
+
+def _strace(name: str, words: list[str]) -> list[str]:
+    """The arguments of the tracer's loader that run a program under strace, with its trace in files of this name."""
+    options = ["-ff", "-qq", "-y", "-e", "trace=%file", "-e", "signal=none", "-o", f"{TRACER}/out/{name}"]
+    return ["--library-path", f"{TRACER}/lib", f"{TRACER}/strace", *options, "--", *words]
+
+
+@contextlib.contextmanager
+def tracer(engine: Engine) -> Iterator[str]:
+    """A volume with strace and a place for its traces. It is always removed."""
+    volume = f"{TRACER_IMAGE}-{uuid.uuid4().hex[:12]}"
+    with own_image(engine, TRACER_IMAGE) as name:
+        builder.load_text(engine, TRACER_DOCKERFILE.read_text(), name)
+        try:
+            engine.docker.volume.create(volume, labels={probe.LABEL: str(os.getpid())})
+            # A volume that is empty takes over what the image has where it is mounted.
+            with probe.named_container(engine) as known_as:
+                engine.docker.run(name, ["true"], volumes=[(volume, TRACER)], pull="never", **known_as)
+            yield volume
+        finally:
+            if engine.docker.volume.exists(volume):
+                engine.docker.volume.remove(volume)
+
+
+@contextlib.contextmanager
+def own_image(engine: Engine, kind: str) -> Iterator[str]:
+    """A name for an image of this process's own. The image is always removed."""
+    name = f"{kind}:{os.getpid()}"
+    try:
+        yield name
+    finally:
+        if engine.docker.image.exists(name):
+            engine.docker.image.remove(name, force=True)
+
+
+def made(docker: DockerClient) -> list[str]:
+    """The images in an engine that were made here: none, but for those of a run that goes on or was killed."""
+    found = (docker.image.list(name) for name in (TRACER_IMAGE, FLOOR_IMAGE))
+    return [tag for images in found for image in images for tag in image.repo_tags]
