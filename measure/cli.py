@@ -8,6 +8,7 @@ from __future__ import annotations
 import signal
 import subprocess
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,35 +19,16 @@ from measure.base.errors import Problem, friendly, say
 from measure.base.files import RESULTS, ROOT, shown, write_whole
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS, native_platform
-from measure.build import lab_engine
-from measure.build.choosing import choose
-from measure.build.engine import BUILDER_NAME
-from measure.build.layout import layout, layout_in_use
-from measure.record import methods
-from measure.record.check import check
-from measure.record.compare import compare
-from measure.record.records import Record, environments, load, parse, record_files, record_path
-from measure.run import probe
-from measure.run.forecast import NATIVE, Forecast
-from measure.run.ladder import Command, journals, measure_ladder
-from measure.run.step import measure_step, provide_bases, session
-from measure.run.timing import time_step
-from measure.run.verify import verify as verify_record
-from measure.schemas import schemas
-from measure.steps.compose import RECOMMENDED, all_measured, find_step
-from measure.studies.fidelity import model as fidelity_records
-from measure.studies.floor import model as floors
-from measure.studies.floor.finding import measure_floors
-from measure.studies.floor.watching import made
-from measure.studies.recipes import model as proved
-from measure.studies.recipes.proving import measure_recipes
-from measure.studies.wheels import model as wheel_table
-from measure.studies.wheels.asking import measure_wheels
-from measure.tell.table import contents_table, difference_table, layers_table, out, table
+from measure.base.switches import is_on
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from measure.steps.compose import Step
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 #: What has records of its own, beside those of the steps: each says what is wrong with them, and how many there are.
-STUDIES = (proved, floors, wheel_table, fidelity_records)
+STUDIES = [f"measure.studies.{name}.model" for name in ("recipes", "floor", "wheels", "fidelity")]
 StepName = Annotated[str, typer.Argument(help="A step's folder, or its beginning, like step-1")]
 
 
@@ -124,7 +106,7 @@ def time_rebuilds(
     found = _here(name)
     with progress.task(f"{found.timing_command}{' --once' if once else ''}", told=False):
         engine = choose()
-        provide_bases(engine, [(one, engine.platform) for one in found.variants])
+        provide_bases(engine, [(one, native_platform()) for one in found.variants])
         time_step(engine, found, once=once, only=variant)
 
 
@@ -134,6 +116,8 @@ def wheels(
     names: Annotated[list[str] | None, typer.Argument(help="Packages; by default all of wheels.toml")] = None,
 ) -> None:
     """Ask the package index which wheels packages have for Python 3.14, and record it. Needs no engine."""
+    from measure.studies.wheels.asking import measure_wheels
+
     measure_wheels(names or [])
 
 
@@ -163,7 +147,7 @@ def floor(name: StepName) -> None:
     from measure.studies.floor.finding import measure_floors
 
     with progress.task(f"make floor-{name}", told=False):
-        measure_floors(choose(), find_step(name))
+        measure_floors(choose(), _here(name))
 
 
 @app.command()
@@ -171,13 +155,14 @@ def floor(name: StepName) -> None:
 def run(name: StepName) -> None:
     """`docker compose up --build` for a step, in the foreground, on whichever engine there is."""
     from measure.base import progress
+    from measure.base.dockerfiles import external_images
     from measure.build.choosing import choose
 
     found = _here(name)
     recommended = found.recommended
     with progress.task(f"make run-{name}", told=False, kept=False):
         engine = choose()
-        engine.provide([*recommended.external_images, *recommended.images], [engine.platform])
+        engine.provide([*external_images(recommended.dockerfile), *recommended.images], [native_platform()])
     say(f"http://localhost:{recommended.published} answers when it is up; Ctrl-C stops it")
     compose = [*engine.docker.client_config.client_call, "compose", "--file", str(found.compose_file)]
     up = subprocess.Popen([*compose, "up", "--build"])
@@ -214,8 +199,6 @@ def check_records(name: Annotated[str | None, typer.Argument(help="A step; all b
     from measure.record.check import check
     from measure.record.records import environments, record_files
     from measure.steps.compose import find_step
-    from measure.studies.floor import finding as floors
-    from measure.studies.recipes import proving as recipes
     from measure.tell.table import out
 
     asked = [find_step(name)] if name else None
@@ -223,7 +206,7 @@ def check_records(name: Annotated[str | None, typer.Argument(help="A step; all b
     for environment in environments() or [LAB_ENVIRONMENT]:
         found += check(environment, asked)
         count += len(record_files(environment))
-        for study in () if name else STUDIES:
+        for study in () if name else map(import_module, STUDIES):
             found += study.findings(environment)
             count += study.count(environment)
     for finding in found:
@@ -318,7 +301,7 @@ def diff(
 def _site() -> ModuleType:
     """What makes the site. Imported here and nowhere else, because a run does without its packages."""
     try:
-        from measure.tell import site
+        from measure.pages import site
     except ModuleNotFoundError as error:
         why = f"{error.name} is not installed: a run does without it."
         raise Problem("The site cannot be made.", why=why, next="make docs  # installs what it needs first") from None
@@ -403,34 +386,8 @@ def bench(
 @friendly
 def clean() -> None:
     """Remove what `make step-N` left: containers, images, the builder it made, exported layers. Records stay."""
-    with layout_in_use(alone=True) as alone:
-        if not alone:
-            raise Problem("A run is building here just now.", next="make clean, once it has ended")
-        caches = (cache_folder() / name for name in ("layers", "contexts", "step-venvs"))
-        for folder in (layout(), *caches, journals()):
-            shutil.rmtree(folder, ignore_errors=True)
-        (cache_folder() / "durations.json").unlink(missing_ok=True)
-    say("exported layers removed")
-    try:
-        docker = choose(create_builder=False).docker if _engine_up() else None
-    except DockerException:
-        docker = None
-    if docker is None:
-        return
-    for container in docker.container.list(all=True, filters=[("label", probe.LABEL)]):
-        docker.remove(container, force=True)
-    for label in (probe.BYTECODE_LABEL, probe.LABEL):
-        docker.volume.remove(docker.volume.list(filters=[("label", label)]))
-    images = [f"{s.name}:{v.name}-{arch}" for s in all_measured() for v in s.variants for arch in ("amd64", "arm64")]
-    images += [f"{s.name}-{v.service}" for s in all_measured() for v in s.variants]  # Compose's names
-    images += made(docker)
-    existing = [image for image in images if docker.image.exists(image)]
-    if existing:
-        docker.image.remove(existing, force=True)
-        say(f"{len(existing)} images removed")
-    if any(builder.name == BUILDER_NAME for builder in docker.buildx.list()):
-        docker.buildx.remove(BUILDER_NAME)
-        say(f"builder {BUILDER_NAME} removed")
+    from measure.run.cleaning import clean_caches, clean_engine
+    from measure.studies.floor.watching import made
 
     clean_caches()
     clean_engine(made)

@@ -95,14 +95,6 @@ def modules() -> Iterator[tuple[str, Path]]:
                 yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path
 
 
-def test_a_run_needs_nothing_of_the_other_sets():
-    others = {"measure.__main__", "lab.__main__"}  # what a command line is handed to
-    result = alone(*(name for name, _ in modules() if name not in SITE | others))
-    assert result.returncode == 0, result.stderr
-    for name in SITE:
-        assert alone(name).returncode == 1, f"{name} imports nothing of the site's, so a run may import it"
-
-
 def test_a_site_that_cannot_be_made_says_what_is_missing():
     script = "import sys; sys.modules['jinja2'] = None; from measure.cli import app; app(['docs'])"
     result = run(sys.executable, "-c", script)
