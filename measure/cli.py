@@ -25,7 +25,6 @@ from measure.build import lab_engine
 from measure.build.choosing import choose
 from measure.build.engine import BUILDER_NAME
 from measure.build.layout import layout, layout_in_use
-from measure.record import methods
 from measure.record.check import check
 from measure.record.compare import compare
 from measure.record.records import Record, environments, load, parse, record_files, record_path
@@ -238,9 +237,6 @@ def show(
         out.print(f"Records: {shown(paths[0].parent)}/", soft_wrap=True)
     for finding in check(environment, [found]):
         say(str(finding))
-    for one in [record] if variant_name else records:
-        for change in methods.since(one):
-            say(f"{shown(one.path)} was measured before {change.at:%Y-%m-%d}. Since then: {change.what}")
 
 
 @app.command()

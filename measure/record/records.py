@@ -19,7 +19,6 @@ from measure.base.errors import Problem, say
 from measure.base.files import RESULTS, cache_folder, shown, write_whole
 from measure.base.model import Strict
 from measure.base.names import LAB_ENVIRONMENT
-from measure.record import methods
 from measure.record.enough import Compared, Rule
 from measure.steps.inputs import Inputs
 from measure.weigh.contents import Contents
@@ -323,7 +322,6 @@ def writing(folder: Path) -> Iterator[None]:
 def save(record: Record) -> Record | None:
     """Write a record, whole or not at all. One that says the same as before keeps its date.
 
-    A change in the way of measuring in between gives it a new one: it is the same by the new way then.
     Returns the record that was there before, None when there was none or no valid one, which is told. Raises OSError,
     with the old record still in place, when it cannot be written.
     """
@@ -335,8 +333,7 @@ def save(record: Record) -> Record | None:
             old = None
         if old and record.time is None and old.inputs_sha256 == record.inputs_sha256:
             record = record.model_copy(update={"time": old.time})  # of the same inputs, so they still hold
-        newer_way = old is not None and methods.of_image(old) != methods.of_image(record)
-        if old is None or not old.same_facts(record) or old.time != record.time or newer_way:
+        if old is None or not old.same_facts(record) or old.time != record.time:
             write_whole(record.path, as_json(record))
     return old
 

@@ -23,7 +23,6 @@ from measure.base.model import Strict
 from measure.build.engine import Engine, image_ids
 from measure.build.images import tag
 from measure.build.layout import holds, keep, latest, layout, layout_in_use
-from measure.record import methods
 from measure.record.check import as_intended
 from measure.record.records import Record
 from measure.run.probe import Answer
@@ -84,7 +83,7 @@ class Memory:
             self._inputs[variant.name] = inputs_of(self.step, variant, self.engine.recipe)
         path = self._paths[variant.name, platform] = self._path(variant, platform)
         entry = _read(path) if path else None
-        if entry is None or not as_intended(entry.record, variant) or methods.of_image(entry.record):
+        if entry is None or not as_intended(entry.record, variant):
             return None
         age = datetime.now(UTC) - entry.record.provenance.measured_at
         if entry.record.inputs_sha256 != self._inputs[variant.name].sha256 or not timedelta(0) <= age < HOLDS:

@@ -21,7 +21,6 @@ from measure.build import images as builder
 from measure.build.engine import Engine, describe
 from measure.build.images import BuildError, scrub
 from measure.build.layout import tidy
-from measure.record import methods
 from measure.record.check import as_intended
 from measure.record.compare import since_recorded
 from measure.record.records import (
@@ -148,7 +147,7 @@ def _kept(engine: Engine, step: Step, variant: Variant, platform: str) -> Record
     """The record that is there, where a build takes minutes and what it is made from is the same; else None.
 
     Such are the builds that compose.yaml calls not quick, and those that it does not want emulated. What it is made
-    from are its inputs, the way of measuring, and base images whose recipe is not known: those by their digests.
+    from are its inputs, and base images whose recipe is not known: those by their digests.
     """
     teaching = variant.teaching
     if teaching.quick and (teaching.emulate or builder.natively(engine, platform)):
@@ -157,7 +156,7 @@ def _kept(engine: Engine, step: Step, variant: Variant, platform: str) -> Record
         record = load(record_path(engine.environment, step.name, variant.name, platform))
     except Problem:
         return None
-    if record is None or not as_intended(record, variant) or methods.of_image(record):
+    if record is None or not as_intended(record, variant):
         return None
     same = record.inputs_sha256 == inputs_of(step, variant, engine.recipe).sha256
     pulled = (base for base in record.provenance.bases if engine.recipe(base.name) is None)

@@ -12,7 +12,6 @@ import json
 import os
 import re
 import statistics
-import textwrap
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -29,12 +28,11 @@ from measure.base.files import RESULTS, ROOT, shown
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS
 from measure.base.units import change, duration, megabytes, signed
-from measure.record import elsewhere, enough, methods, tested, then
+from measure.record import enough, tested, then
 from measure.record.check import Finding, check
 from measure.record.compare import instruction
 from measure.record.plan import plan_of
 from measure.record.records import (
-    BUSY,
     MEMORY,
     TIMES,
     Environment,
@@ -65,17 +63,11 @@ from measure.tell.table import table
 RESULTS_PAGE = PurePosixPath("results/index.md")
 #: How a number that leads to its record ends, in Markdown.
 MEASURED = "{ .measured }"
-#: What stands at a number that is older than the way to measure it, and how such a mark ends.
-MARK, OLDER = "†", "{ .older }"
-#: The same in README, which has no place for a legend.
-OLD = "; measured before the way of measuring changed"
-#: What stands at a time that was taken on a busy machine, and how such a mark ends.
-BUSY_MARK, BUSY_END = "‡", "{ .older .busy }"
 #: What only the lab can time, which makes an engine of its own for it and another base image in the engine's store.
 LABS_OWN = ("base", "fresh-edit", "fresh-lock")
+METHODOLOGY = PurePosixPath("results/methodology.md")
 #: Records of one sitting are saved within this time.
 SAVING = timedelta(minutes=1)
-METHODOLOGY = PurePosixPath("results/methodology.md")
 #: What pages call the sizes of a record, and what stands in a table's head.
 KINDS = {"transfer": "transfer_bytes", "unpacked": "unpacked_tar_bytes"}
 
@@ -89,15 +81,11 @@ def markdown_table(head: list[str], rows: list[list[str]], right: str = "") -> s
 
 def anchor(record: Record) -> str:
     """Where a record stands on the page of results."""
-    where = "" if record.environment == LAB_ENVIRONMENT else f"{record.environment}-"
-    return f"{where}{record.step}-{record.variant}-{record.platform.replace('/', '-')}"
+    return f"{record.step}-{record.variant}-{record.platform.replace('/', '-')}"
 
 
 class Records:
-    """The records of one environment, the lab's by default, as the site shows them: those that do not hold are refused.
-
-    Those of other environments are only set beside them.
-    """
+    """The records of one environment, the lab's by default. Those that do not hold are refused."""
 
     def __init__(self, environment: str = LAB_ENVIRONMENT) -> None:
         #: By the name and the platform that pages ask for: compose files are read once for each.
@@ -140,16 +128,6 @@ class Records:
         """Every record, in the order of the ladder, then those of the experiments."""
         return [record for step in all_measured() for record in self.of_step(step.name)]
 
-    @cached_property
-    def elsewhere(self) -> dict[str, list[Record]]:
-        """The records of every other environment, in the order of their paths; those that do not hold are left out."""
-        found = {}
-        for environment in environments():
-            if environment != self.environment:
-                wrong = {finding.path for finding in check(environment)}
-                found[environment] = [load(path) for path in record_files(environment) if path not in wrong]
-        return found
-
 
 #: The benchmarks that pages show numbers of, by the names of their records.
 BENCHES = ("first-number", "bench", "ladder")
@@ -170,9 +148,9 @@ class Page:
     def functions(self) -> dict[str, Callable[..., str]]:
         """What the page's expressions may call, by name."""
         names = (
-            "bars", "bench", "change", "claims", "claims_table", "compared", "contents", "diff", "elsewhere",
+            "bars", "bench", "change", "claims", "claims_table", "compared", "contents", "diff",
             "environment", "environments", "failure", "fidelity", "floor", "floors", "folder", "grown", "instruction",
-            "intro", "ladder", "layer", "layers", "lines", "looked_for", "memory", "methods", "package", "packages",
+            "intro", "ladder", "layer", "layers", "lines", "looked_for", "memory", "package", "packages",
             "parts", "processor", "ratio", "recipe_dockerfile", "recipe_errors", "recipes", "results", "rules", "saved",
             "seconds", "size", "sizes", "stages", "terminal", "tests", "then_and_now", "times_floor", "timings",
             "untouched", "untouched_bytes", "variants", "vendored", "wheel_groups", "wheel_size", "wheels",
@@ -184,39 +162,14 @@ class Page:
     def _link(self, target: PurePosixPath) -> str:
         return os.path.relpath(target, self.path.parent)
 
-    def _number(self, text: str, record: Record, exact: str, field: str = "size", other: Record | None = None) -> str:
-        """A number that leads to its record, and is marked when the way to measure that field changed since.
-
-        `field` is where it stands in the record, and `other` a second record that it is made from.
-        """
-        where = "" if record.environment == LAB_ENVIRONMENT else f" in {record.environment}"
-        title = f"{exact}; {record.step}/{record.variant} on {record.platform}{where}"
+    def _number(self, text: str, record: Record, exact: str) -> str:
+        """A number that leads to its record."""
+        title = f"{exact}; {record.step}/{record.variant} on {record.platform}"
         link = f'{self._link(RESULTS_PAGE)}#{anchor(record)} "{title}"'
-        marks = self._mark(field, record, other) + (self._busy(record, other) if field.startswith("time") else "")
-        return f"[{text.replace(' ', '&nbsp;')}]({link}){MEASURED}{marks}"
+        return f"[{text.replace(' ', '&nbsp;')}]({link}){MEASURED}"
 
-    def _busy(self, *records: Record | None) -> str:
-        """A mark at what one of these records timed on a busy machine; else ''."""
-        loads = [record.time.load_before for record in records if record and record.time]
-        return self._of_load(max(loads, default=0))
-
-    def _of_load(self, load: float) -> str:
-        """A mark at what was timed on a machine with this load average before, where that is a busy one; else ''."""
-        if load < BUSY:
-            return ""
-        title = f"taken on a busy machine: its load was {load} before"
-        return f'[{BUSY_MARK}]({self._link(METHODOLOGY)}#how-time-is-taken "{title}"){BUSY_END}'
-
-    def _mark(self, field: str, *records: Record | None) -> str:
-        """A mark that leads to the change in the way of measuring that one of these records is older than; else ''."""
-        for record in filter(None, records):
-            for change_ in methods.since(record, field):
-                title = f"measured before the way of measuring changed on {change_.at:%Y-%m-%d}"
-                return f'[{MARK}]({self._link(METHODOLOGY)}#{_method(change_)} "{title}"){OLDER}'
-        return ""
-
-    def _of(self, record: Record, size: int, field: str = "size") -> str:
-        return self._number(megabytes(size), record, f"{size:,} bytes", field)
+    def _of(self, record: Record, size: int) -> str:
+        return self._number(megabytes(size), record, f"{size:,} bytes")
 
     def _get(self, name: str, platform: str, kind: str) -> tuple[Record, int]:
         record = self.records.get(name, platform)
@@ -230,7 +183,7 @@ class Page:
 
     def _size(self, name: str, kind: str = "transfer", platform: str = PLATFORMS[0]) -> str:
         """A size of an image: transfer, unpacked, wasted, wasted_base, or a field's name, like context_bytes."""
-        return self._of(*self._get(name, platform, kind), _place(kind))
+        return self._of(*self._get(name, platform, kind))
 
     def _samples(self, name: str, kind: str) -> tuple[Record, Samples]:
         """The samples of a kind of time, as `TIMES` calls it, or by a name that the application reports.
@@ -280,13 +233,12 @@ class Page:
         return self._median(record, found[0])
 
     def _median(self, record: Record, found: Samples) -> str:
-        places = (f"time.{name}" for name in TIMES.values() if getattr(record.time, name) is found)
-        return self._number(duration(found.median), record, _spread(record, found, duration), next(places, "time"))
+        return self._number(duration(found.median), record, _spread(record, found, duration))
 
     def _memory(self, name: str, kind: str) -> str:
         """The median of the memory that a variant's processes keep: `memory-idle` or `memory-loaded`."""
         record, found = self._samples(name, kind)
-        return self._number(megabytes(found.median), record, _spread(record, found, megabytes), f"time.{MEMORY[kind]}")
+        return self._number(megabytes(found.median), record, _spread(record, found, megabytes))
 
     def _seen(self, record: Record, kind: str, whole: Samples) -> dict[str, Samples]:
         """The parts of a kind of time, but for those that are too short to be seen in half of the samples."""
@@ -301,12 +253,11 @@ class Page:
 
     def _ratio(self, slow: tuple[str, str], fast: tuple[str, str]) -> str:
         """How many times as long one thing takes as another; each is a name and a kind of time, of one sitting."""
-        (other, a), (record, b) = self._samples(*slow), self._samples(*fast)
-        self._of_one_sitting(other, record)
+        (_, a), (record, b) = self._samples(*slow), self._samples(*fast)
         value = a.median / b.median
         text = f"{value:.0f} times" if value >= 10 else f"{value:.1f} times"
         shown_as = megabytes if slow[1] in MEMORY else duration
-        return self._number(text, record, f"{shown_as(a.median)} against {shown_as(b.median)}", "time", other)
+        return self._number(text, record, f"{shown_as(a.median)} against {shown_as(b.median)}")
 
     def _compared(self, name: str, kind: str) -> str:
         """What a record says of a variant against the one that it was timed with, whenever that was: both, and a ratio.
@@ -323,13 +274,13 @@ class Page:
         exact = f"{len(ours.samples)} samples, taken on {record.time.measured_at:%Y-%m-%d}; {enough.LEVEL:.0%} interval"
         texts = (duration(ours.median), duration(one.median), f"{one.ratio:.2f} times", f"{one.low:.2f}",
                  f"{one.high:.2f}")  # fmt: skip
-        mine, other, ratio, *ends = (self._number(text, record, exact, f"time.{TIMES[kind]}") for text in texts)
+        mine, other, ratio, *ends = (self._number(text, record, exact) for text in texts)
         return f"{mine} against {other} with `{one.against}` ({ratio}, between {' and '.join(ends)})"
 
     def _timings(self, step: str, *columns: str, only: tuple[str, ...] = ()) -> str:
         """What was timed of a step's variants, or of some; a column is `KIND: words for the head`."""
         kinds = dict(column.split(": ") for column in columns)
-        rows, timed = [], []
+        rows = []
         for variant in find_step(step).variants:
             if only and variant.name not in only:
                 continue
@@ -340,28 +291,26 @@ class Page:
             name = f"{step}/{variant.name}"
             cells = [self._memory(name, kind) if kind in MEMORY else self._seconds(name, kind) for kind in kinds]
             rows.append([f"**{variant.name}**" if variant.name == RECOMMENDED else variant.name, *cells])
-            timed.append(record)
-        table = markdown_table(["variant", *kinds.values()], rows, "l" + "r" * len(kinds))
-        return "\n\n".join(part for part in (table, _flag(timed)) if part)
+        return markdown_table(["variant", *kinds.values()], rows, "l" + "r" * len(kinds))
 
     def _change(self, before: str, after: str, kind: str = "transfer", platform: str = PLATFORMS[0]) -> str:
         """How much larger or smaller `after` is than `before`, in percent."""
-        other, old = self._get(before, platform, kind)
+        _, old = self._get(before, platform, kind)
         record, new = self._get(after, platform, kind)
         exact = f"{old:,} bytes before, {new:,} bytes after"
-        return self._number(change(new, old), record, exact, _place(kind), other)
+        return self._number(change(new, old), record, exact)
 
     def _saved(self, before: str, after: str, kind: str = "transfer", platform: str = PLATFORMS[0]) -> str:
         """By how much `after` is smaller than `before`."""
-        other, old = self._get(before, platform, kind)
+        _, old = self._get(before, platform, kind)
         record, new = self._get(after, platform, kind)
-        return self._number(megabytes(old - new), record, f"{old:,} bytes less {new:,} bytes", _place(kind), other)
+        return self._number(megabytes(old - new), record, f"{old:,} bytes less {new:,} bytes")
 
     def _grown(self, before: str, after: str, kind: str = "transfer", platform: str = PLATFORMS[0]) -> str:
         """By how much `after` is larger than `before`, with its sign."""
-        other, old = self._get(before, platform, kind)
+        _, old = self._get(before, platform, kind)
         record, new = self._get(after, platform, kind)
-        return self._number(signed(new - old), record, f"{new:,} bytes less {old:,} bytes", _place(kind), other)
+        return self._number(signed(new - old), record, f"{new:,} bytes less {old:,} bytes")
 
     def _layer(self, name: str, words: str, platform: str = PLATFORMS[0], field: str = "unpacked_tar_bytes") -> str:
         """A size of the one layer of an image whose instruction has these words."""
@@ -371,7 +320,7 @@ class Page:
             raise Problem(
                 f"{len(found)} layers of {name} have {words!r} in their instruction.", next="make show-step-N"
             )
-        return self._of(record, getattr(found[0], field), "size.layers")
+        return self._of(record, getattr(found[0], field))
 
     def _package(self, name: str, package: str, platform: str = PLATFORMS[0]) -> str:
         """The size of one Python package in an image, its bytecode included, wherever it lies."""
@@ -379,20 +328,20 @@ class Page:
         found = [one.bytes for one in record.contents.python_packages if one.name == package and one.bytes is not None]
         if not found:
             raise Problem(f"{name} has no {package} whose size is known.", next="make show-step-N")
-        return self._of(record, sum(found), "contents.python_packages")
+        return self._of(record, sum(found))
 
     def _folder(self, name: str, path: str, platform: str = PLATFORMS[0]) -> str:
         """The size of the files in one of an image's folders, of those that a record lists."""
         record = self.records.get(name, platform)
         if path not in record.contents.directories:
             raise Problem(f"The record of {name} does not list {path}.", next="make show-step-N")
-        return self._of(record, record.contents.directories[path], "contents.directories")
+        return self._of(record, record.contents.directories[path])
 
     def _packages(self, name: str, *, without: tuple[str, ...] = ("pip",), platform: str = PLATFORMS[0]) -> str:
         """The sum of the Python packages that the Dockerfile installs: all but those that the base brings."""
         record = self.records.get(name, platform)
         added = [p for p in record.contents.python_packages if p.name not in without and p.bytes is not None]
-        return self._of(record, sum(package.bytes for package in added), "contents.python_packages")
+        return self._of(record, sum(package.bytes for package in added))
 
     def _vendored(self, package: str, *names: str) -> str:
         """A Python package in several images: its bytes, and the shared libraries that its wheel brings along."""
@@ -409,9 +358,8 @@ class Page:
         )
         head += [f"`{library}`" for library in libraries]
         for name, (record, one), sizes in zip(names, found, plain, strict=True):
-            place = "contents.python_packages"
-            cells = (self._of(record, sizes[library], place) if library in sizes else "" for library in libraries)
-            rows.append([name, self._of(record, one.bytes or 0, place), *cells])
+            cells = (self._of(record, sizes[library]) if library in sizes else "" for library in libraries)
+            rows.append([name, self._of(record, one.bytes or 0), *cells])
         return markdown_table(head, rows, "l" + "r" * (len(head) - 1))
 
     def _failure(self, name: str, platform: str = PLATFORMS[0]) -> str:
@@ -458,7 +406,7 @@ class Page:
             return ["fails", ""]
         size = getattr(record.size, kind)
         against = "" if record.variant == first.variant or not first.size else change(size, getattr(first.size, kind))
-        return [self._of(record, size, f"size.{kind}"), against]
+        return [self._of(record, size), against]
 
     def _contents(self, step: str, platform: str = PLATFORMS[0]) -> str:
         """What is in the images of a step."""
@@ -482,9 +430,9 @@ class Page:
                     str(len(inside.python_packages)),
                     *marks,
                     str(len(inside.setuid_files)),
-                    self._of(record, inside.pyc_bytes, "contents.pyc_bytes"),
-                    self._of(record, record.size.wasted.own_bytes, "size.wasted"),
-                    self._of(record, record.size.context_bytes, "size.context_bytes"),
+                    self._of(record, inside.pyc_bytes),
+                    self._of(record, record.size.wasted.own_bytes),
+                    self._of(record, record.size.context_bytes),
                 ]
             )
         return markdown_table(head, rows, "llrrlllrrrr")
@@ -497,10 +445,10 @@ class Page:
         if base:
             image = record.provenance.bases[-1].name
             sums = (sum(getattr(layer, kind) for layer in base) for kind in KINDS.values())
-            sizes = (self._of(record, size, "size.layers") for size in sums)
+            sizes = (self._of(record, size) for size in sums)
             rows.append([f"base image, {len(base)} layers (`{image}`)", *sizes])
         for layer in record.size.layers[len(base) :]:
-            sizes = (self._of(record, getattr(layer, kind), "size.layers") for kind in KINDS.values())
+            sizes = (self._of(record, getattr(layer, kind)) for kind in KINDS.values())
             rows.append([f"`{_in_cell(instruction(layer.created_by))}`", *sizes])
         return markdown_table(["made by", "transfer", "unpacked"], rows, "lrr")
 
@@ -543,13 +491,13 @@ class Page:
         for name, record in named:
             row = [f"[{name}]({self._step_page(record.step)})"]
             for kind in KINDS.values():
-                size, place = getattr(record.size, kind), f"size.{kind}"
+                size = getattr(record.size, kind)
                 row += [
-                    self._of(record, size, place),
+                    self._of(record, size),
                     "" if record is named[0][1] else change(size, getattr(first, kind)),
                 ]
             other = self.records.get(name, PLATFORMS[1])
-            rows.append([*row, *(self._of(other, getattr(other.size, k), f"size.{k}") for k in KINDS.values())])
+            rows.append([*row, *(self._of(other, getattr(other.size, k)) for k in KINDS.values())])
         chart = self._chart(named, f"Image sizes on {' and '.join(PLATFORMS)}", PLATFORMS)
         return "\n\n".join(part for part in (chart, markdown_table(head, rows, "lrrrrrr"), self._climb(named)) if part)
 
@@ -583,8 +531,7 @@ class Page:
             on = "; ".join(f"{' and '.join(steps)} on {machine}" for machine, steps in machines.items())
             said += f" Compare within a step, not across, because processors differ: {on}."
         table = markdown_table(["variant", *kinds.values()], rows, "l" + "r" * len(kinds))
-        flag = _flag(record for _, record in named)
-        return "\n\n".join(part for part in (self._drawn(drawn, caption, kinds.values()), said, table, flag) if part)
+        return "\n\n".join(part for part in (self._drawn(drawn, caption, kinds.values()), said, table) if part)
 
     def _step_page(self, step: str) -> str:
         short = find_step(step).command.removeprefix("make ")
@@ -646,9 +593,7 @@ class Page:
         record = self.records.get(name)
         if record.size is None:
             return None, "fails"
-        return record.size.unpacked_file_bytes, self._of(
-            record, record.size.unpacked_file_bytes, "size.unpacked_file_bytes"
-        )
+        return record.size.unpacked_file_bytes, self._of(record, record.size.unpacked_file_bytes)
 
     def _terminal(self, step: str, *, quick: bool = False) -> str:
         """The end of what `make step-N` prints, from the records; `…` stands for what differs from run to run.
@@ -669,30 +614,18 @@ class Page:
 
     def _results(self) -> str:
         """Every record as a row that other pages can link to."""
-        return self._rows(self.records.all())
-
-    def _rows(self, records: list[Record]) -> str:
         head = ["step", "variant", "platform", "transfer", "unpacked", "files", "wasted", "context", "OS", "Python"]
         head += ["user", "built", "base", "record"]
         rows = []
-        for record in records:
+        for record in self.records.all():
             cells = [f'<span id="{anchor(record)}"></span>{record.step}', record.variant, record.platform]
             if record.size and record.contents:
-                exact = {
-                    "transfer_bytes": record.size.transfer_bytes,
-                    "unpacked_tar_bytes": record.size.unpacked_tar_bytes,
-                    "unpacked_file_bytes": record.size.unpacked_file_bytes,
-                    "wasted": record.size.wasted.own_bytes,
-                    "context_bytes": record.size.context_bytes,
-                }
-                cells += [
-                    f'<span title="{size:,} bytes">{megabytes(size)}</span>{self._mark(f"size.{name}", record)}'
-                    for name, size in exact.items()
-                ]
-                for name in ("os_packages", "python_packages"):
-                    count = str(len(getattr(record.contents, name)))
-                    cells.append(count + self._mark(f"contents.{name}", record))
-                cells.append(record.contents.user + self._mark("contents.user", record))
+                size = record.size
+                exact = [size.transfer_bytes, size.unpacked_tar_bytes, size.unpacked_file_bytes]
+                exact += [size.wasted.own_bytes, size.context_bytes]
+                cells += [f'<span title="{size:,} bytes">{megabytes(size)}</span>' for size in exact]
+                cells += [str(len(getattr(record.contents, name))) for name in ("os_packages", "python_packages")]
+                cells.append(record.contents.user)
             else:
                 cells += ["fails", *[""] * 7]
             origins = sorted({base.origin for base in record.provenance.bases})
@@ -703,18 +636,6 @@ class Page:
         """The processor that a step was timed on, with a comma before it; '' where its records do not say."""
         times = self.records.get(step, self.records.native).time
         return f", on a machine with {times.cpu}" if times and times.cpu else ""
-
-    def _methods(self) -> str:
-        """The changes in the way of measuring, the latest first, and how many records are older than each."""
-        rows, records = [], self.records.all()
-        for one in reversed(methods.log()):
-            older = sum(one in methods.since(record) for record in records)
-            fields = ", ".join(f"`{name}`" for name in one.fields)
-            words = f"{_in_cell(one.what)} *Before:* {_in_cell(one.before)}"
-            when = f'<span id="{_method(one)}"></span>{one.at:%Y&#8209;%m&#8209;%d}'
-            rows.append([when, words, fields, f"{older}&nbsp;{MARK}" if older else "none"])
-        head = ["since", "what changed", "which fields of a record", "records that are older"]
-        return markdown_table(head, rows, "lllr")
 
     def _rules(self) -> str:
         """When a sitting stops, by what is timed."""
@@ -760,59 +681,10 @@ class Page:
         ]
         return "\n\n".join(part for part in parts if part)
 
-    def _elsewhere(self) -> str:
-        """The sizes that differ by over one percent between environments for equal inputs, and who else has records."""
-        if not self.records.elsewhere:
-            return (
-                f"So far one environment has records, {self._environment()}, so there is nothing to compare. "
-                "`make record` on another machine makes the second one."
-            )
-        return "\n\n".join(self._against(name, there) for name, there in self.records.elsewhere.items())
-
-    def _against(self, name: str, there: list[Record]) -> str:
-        """One other environment: in words, as a table of what differs, and its records."""
-        found = elsewhere.against(self.records.all(), there)
-        most = f"{elsewhere.NOTICED:.0%}"
-        words = f"{found.equal} images were built from equal inputs in {self._environment()} and in `{name}`. "
-        words += f"Of these, {found.images or 'none'} differ{'s' * (found.images == 1)} in size by more than {most}."
-        if found.other_inputs:
-            words += f" {found.other_inputs} more were built from other inputs, and are not compared."
-        if left_out := len(record_files(name)) - len(there):
-            words += f" Records of `{name}` that do not hold any more, and are left out: {left_out}."
-        parts = [f"### `{name}` {{ #{name} }}", words]
-        for here, other in found.outcomes:
-            pair = " and ".join(f"{one.outcome} in `{one.environment}`" for one in (here, other))
-            parts.append(f"{self._record_link(here)}: {pair}.")
-        rows = [
-            [
-                self._record_link(one.here),
-                next(kind for kind, field in KINDS.items() if field == one.field),
-                self._of(one.here, one.bytes_here, f"size.{one.field}"),
-                self._of(one.there, one.bytes_there, f"size.{one.field}"),
-                change(one.bytes_there, one.bytes_here),
-                signed(one.of_base),
-            ]
-            for one in found.sizes
-        ]
-        head = ["variant", "size", self._environment(), f"`{name}`", "change", "of that, base image"]
-        parts += [markdown_table(head, rows, "llrrrr")] if rows else []
-        parts += [f'??? note "All records of {name}"\n\n{textwrap.indent(self._rows(there), "    ")}'] if there else []
-        return "\n\n".join(parts)
-
     def origin(self) -> str:
         """Which environment the page's numbers are from, in a sentence for its end."""
         link = f"[{self._environment()}]({self._link(METHODOLOGY)}#environments)"
         return f"Numbers on this page that lead to a record were measured in {link}.\n{{ .environment }}"
-
-    def legends(self, text: str) -> list[str]:
-        """What the marks of the numbers in a page's text mean, each in a sentence for the page's end."""
-        changed = f"[changed since]({self._link(METHODOLOGY)}#when-the-way-of-measuring-changes)"
-        busy = f"[a busy machine]({self._link(METHODOLOGY)}#how-time-is-taken)"
-        meanings = {
-            OLDER: f"{MARK} The way to measure this number {changed} it was measured.",
-            BUSY_END: f"{BUSY_MARK} Taken on {busy}. Compare it with times of the same step only.",
-        }
-        return [f"{words}\n{{ .environment }}" for mark, words in meanings.items() if mark in text]
 
     def _bench(self, words: str) -> str:
         """The median of what a bench timed, or weighed, under these words."""
@@ -823,10 +695,11 @@ class Page:
         if len(found) != 1:
             raise Problem(f"{len(found)} entries of the benchmarks have the words {words!r}.", next="make bench")
         path, timing = found[0]
-        value = statistics.median(timing["samples"])
-        of_bytes = timing["unit"] == "bytes"
-        text = self._file(path, (megabytes(round(value)) if of_bytes else duration(value)).replace(" ", "&nbsp;"))
-        return text if of_bytes else text + self._of_load(benches[path]["load_before"])
+        shown_as = megabytes if timing["unit"] == "bytes" else duration
+        text = shown_as(statistics.median(timing["samples"])).replace(" ", "&nbsp;")
+        times = len(timing["samples"])
+        taken = f"{f'{times} samples' if times > 1 else 'taken once'}; load of the machine before: {benches[path]['load_before']}"
+        return f'[{text}]({self._link(records_file(path))} "{taken}")'
 
     def _fidelity(self) -> str:
         """The lab's base images against the official ones."""
@@ -1059,9 +932,8 @@ class Readme(Page):
     def __init__(self, records: Records) -> None:
         super().__init__(records, PurePosixPath("README.md"), {})
 
-    def _number(self, text: str, record: Record, exact: str, field: str = "size", other: Record | None = None) -> str:
-        older = self._mark(field, record, other)
-        return f'[{text}{MARK if older else ""}]({shown(record.path)} "{exact}{OLD if older else ""}")'
+    def _number(self, text: str, record: Record, exact: str) -> str:
+        return f'[{text}]({shown(record.path)} "{exact}")'
 
     def _drawn(self, drawn: list[Bar], caption: str, order: Iterable[str] = ()) -> str:
         """None: GitHub shows no SVG that stands in the text."""
@@ -1069,19 +941,6 @@ class Readme(Page):
 
     def _step_page(self, step: str) -> str:
         return find_step(step).name
-
-
-def _place(kind: str) -> str:
-    """Where a kind of size stands in a record."""
-    if kind in ("wasted", "wasted_base"):
-        return "size.wasted"
-    field = KINDS.get(kind, kind)
-    return f"{'size' if field in Size.model_fields else 'contents'}.{field}"
-
-
-def _method(change_: methods.Change) -> str:
-    """Where a change in the way of measuring stands on its page."""
-    return f"method-{change_.id}"
 
 
 def records_file(path: Path) -> PurePosixPath:
@@ -1128,15 +987,6 @@ def _spread(record: Record, found: Samples, shown: Callable[[float], str]) -> st
     """The lowest and the highest sample, how many there are, and whether the machine was busy before."""
     text = f"{shown(min(found.samples))} to {shown(max(found.samples))} in {len(found.samples)} samples"
     return text + (f"; on a busy machine: load {record.time.load_before} before" if record.time.busy else "")
-
-
-def _flag(records: Iterable[Record]) -> str:
-    """A warning where one of some records was timed on a busy machine; else nothing."""
-    busy = sorted({record.time.load_before for record in records if record.time and record.time.busy})
-    if not busy:
-        return ""
-    loads = " and ".join(str(load) for load in busy)
-    return f"**Taken on a busy machine**: the load average before was {loads}. Compare within one step only."
 
 
 def _part(words: str) -> str:

@@ -64,32 +64,15 @@ def test_a_folder_is_shown_with_its_size(page):
         page._folder("step-4/slim", "/nowhere")
 
 
-def test_a_sitting_on_a_busy_machine_is_marked(page):
-    assert "busy" not in page._timings("step-4", "answer: to the answer", only=("slim",))
+def test_a_busy_machine_is_told_where_one_points_at_a_number(page, tmp_path, monkeypatch):
+    assert "busy" not in page._seconds("step-4/slim", "answer")
     page.records.get("").time.load_before = 1.0
-    assert "load 1.0 before" in page._seconds("step-4/slim", "answer")
-    assert page._timings("step-4", "answer: to the answer", only=("slim",)).count("busy machine**") == 1
-    for text in (
-        page._seconds("step-4/slim", "answer"),
-        page._parts("step-4/slim", "answer"),
-        page._ratio(("step-4/slim", "answer"), ("step-4/full", "answer")),
-    ):
-        assert "[‡](../results/methodology.md#how-time-is-taken" in text
-        assert any("‡ Taken on [a busy machine]" in words for words in page.legends(text))
-    page.records.get("").time.load_before = 0.99
-    assert "‡" not in page._seconds("step-4/slim", "answer")
-
-
-def test_a_bench_on_a_busy_machine_is_marked_too(page, tmp_path, monkeypatch):
+    assert "in 3 samples; on a busy machine: load 1.0 before" in page._seconds("step-4/slim", "answer")
     monkeypatch.setattr(pages, "RESULTS", tmp_path)
-    monkeypatch.setattr(pages, "shown", lambda path: path.name)
-    taken = [{"what": "some work", "unit": "s", "samples": [3.0]}, {"what": "room", "unit": "bytes", "samples": [5e6]}]
     (tmp_path / "lab-amd64").mkdir()
-    for before, marks in ((0.3, 0), (1.0, 1)):
-        text = json.dumps({"load_before": before, "timings": taken})
-        (tmp_path / "lab-amd64/bench.json").write_text(text)
-        assert page._bench("some work").count("‡") == marks
-        assert "‡" not in page._bench("room")
+    taken = [{"what": "some work", "unit": "s", "samples": [3.0]}]
+    (tmp_path / "lab-amd64/bench.json").write_text(json.dumps({"load_before": 1.2, "timings": taken}))
+    assert page._bench("some work").endswith('bench.json "taken once; load of the machine before: 1.2")')
 
 
 def test_the_processor_of_times_is_told_where_it_is_known(page):

@@ -14,7 +14,7 @@ from measure.build import layout as layouts
 from measure.build.engine import image_ids
 from measure.build.images import BuildError
 from measure.build.layout import blob, keep, latest, layout, tidy
-from measure.record import methods, records
+from measure.record import records
 from measure.run import probe, remembered, schedule
 from measure.run import step as run
 from measure.run.remembered import Entry
@@ -214,12 +214,6 @@ def test_it_is_remembered_for_a_day(engine, step, hours):
         )  # fmt: skip
     found = again(engine, step)
     assert found.built == ALL and found.started == {*PLATFORMS}
-
-
-def test_another_way_of_measuring_measures_again(engine, step, monkeypatch):
-    again(engine, step)
-    monkeypatch.setattr(methods, "of_image", lambda record: ["a change"])
-    assert again(engine, step).built == ALL
 
 
 @pytest.mark.parametrize("what", ["manifest", "config", "layer", "short layer"])
