@@ -36,8 +36,10 @@ from measure.run.timing import time_step
 from measure.run.verify import verify as verify_record
 from measure.schemas import schemas
 from measure.steps.compose import RECOMMENDED, all_measured, find_step
-from measure.studies.floor import finding as floor_records
-from measure.studies.recipes import proving as recipe_records
+from measure.studies.floor import finding as floor_finding
+from measure.studies.floor import model as floor_records
+from measure.studies.recipes import model as recipe_records
+from measure.studies.recipes import proving as recipe_proving
 from measure.studies.wheels.asking import measure_wheels
 from measure.tell.table import contents_table, difference_table, layers_table, out, table
 
@@ -119,7 +121,7 @@ def recipes(
 ) -> None:
     """Prove which apt packages a package needs to be built from source and to run, and record it."""
     with progress.task("make recipes", told=False, kept=False):
-        recipe_records.measure_recipes(choose(), names or [])
+        recipe_proving.measure_recipes(choose(), names or [])
 
 
 @app.command()
@@ -130,7 +132,7 @@ def floor(name: StepName) -> None:
     Of a step's recommended image, and of the one without a distribution where it has one.
     """
     with progress.task(f"make floor-{name}", told=False):
-        floor_records.measure_floors(choose(), find_step(name))
+        floor_finding.measure_floors(choose(), find_step(name))
 
 
 @app.command()
@@ -278,7 +280,7 @@ def _record(name: str, environment: str) -> Record:
 def _site() -> ModuleType:
     """What makes the site. Imported here and nowhere else, because a run does without its packages."""
     try:
-        from measure.tell import site
+        from measure.pages import site
     except ModuleNotFoundError as error:
         why = f"{error.name} is not installed: a run does without it."
         raise Problem("The site cannot be made.", why=why, next="make docs  # installs what it needs first") from None
@@ -380,7 +382,7 @@ def clean() -> None:
         docker.volume.remove(docker.volume.list(filters=[("label", label)]))
     images = [f"{s.name}:{v.name}-{arch}" for s in all_measured() for v in s.variants for arch in ("amd64", "arm64")]
     images += [f"{s.name}-{v.service}" for s in all_measured() for v in s.variants]  # Compose's names
-    images += floor_records.made(docker)
+    images += floor_finding.made(docker)
     existing = [image for image in images if docker.image.exists(image)]
     if existing:
         docker.image.remove(existing, force=True)

@@ -25,9 +25,12 @@ from watchfiles import watch
 from measure.base.errors import Problem, say
 from measure.base.files import RESULTS, ROOT, shown, write_whole
 from measure.base.names import LAB_ENVIRONMENT
-from measure.record.records import MEMORY, TIMES, Record, environments
+from measure.record.records import MEMORY, TIMES, Record
+from measure.record.records import environments as all_environments
 from measure.steps.compose import all_steps
-from measure.tell.pages import MEASURED, Page, Readme, Records, records_file
+from measure.tell import environments, folklore, ladder, sizes, steps, times  # noqa: F401 - what pages call
+from measure.tell.page import MEASURED, Page, Readme, records_file
+from measure.tell.reading import Records
 
 PAGES = ROOT / "docs"
 RENDERED = ROOT / "build/docs"
@@ -111,8 +114,8 @@ def _flat(record: Record) -> dict[str, Any]:
 
 def _records(environment: str) -> Records:
     """The records of an environment. Raises Problem when it has none."""
-    if environment not in environments():
-        why = f"These have some: {', '.join(environments())}."
+    if environment not in all_environments():
+        why = f"These have some: {', '.join(all_environments())}."
         raise Problem(f"There are no records of {environment}.", why=why, next="leave ENVIRONMENT out")
     return Records(environment=environment)
 

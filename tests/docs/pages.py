@@ -14,10 +14,10 @@ from pathlib import Path
 from lab.config import Lab
 from measure.base.files import ROOT
 from measure.base.names import LAB_ENVIRONMENT
+from measure.pages import site
 from measure.record.records import Record, load, record_path
 from measure.steps.compose import Step, all_steps, find_step
-from measure.tell.pages import Records
-from measure.tell.site import PAGES, render_page
+from measure.tell.reading import Records
 
 _FENCE = re.compile(
     r"(?:^(?P<indent> *)<!-- no-run: (?P<reason>.*?) -->\n)?"
@@ -49,9 +49,9 @@ def all_pages() -> dict[str, tuple[Path, str]]:
     """Every page with commands: its name, the folder to begin in (below the top folder), and its rendered text."""
     records = Records()
     found: dict[str, tuple[Path, str]] = {"README.md": (Path(), (ROOT / "README.md").read_text())}
-    for path in sorted(PAGES.rglob("*.md")):
-        name = path.relative_to(PAGES)
-        found[f"docs/{name}"] = (Path(), render_page(records, name, path.read_text()))
+    for path in sorted(site.PAGES.rglob("*.md")):
+        name = path.relative_to(site.PAGES)
+        found[f"docs/{name}"] = (Path(), site.render_page(records, name, path.read_text()))
     for step in all_steps():
         found[f"{step.name}/README.md"] = (Path(step.name), (step.folder / "README.md").read_text())
     return found

@@ -17,9 +17,10 @@ import httpx
 import pytest
 
 from measure.base.files import RESULTS, ROOT
+from measure.pages import site
 from measure.steps.compose import all_steps
-from measure.tell import folklore, site
-from measure.tell.pages import Records
+from measure.tell.folklore import CLAIMS
+from measure.tell.reading import Records
 from measure.tell.site import PAGES, readme, render_page
 from tests.conftest import changed, eventually, fresh_clone, python_m, run
 from tests.docs.pages import all_pages, blocks
@@ -220,7 +221,7 @@ def test_each_page_says_what_you_will_learn_and_how_long_it_takes():
 def test_every_claim_has_an_anchor_of_its_own_a_verdict_and_a_row_in_the_table(clone):
     docs(clone).check_returncode()
     html = (clone / "site/results/folklore/index.html").read_text()
-    for claim in folklore.claims():
+    for claim in CLAIMS:
         assert html.count(f'<h3 id="{claim.id}">') == 1
         assert f'<a href="#{claim.id}">' in html
         told = html.split(f'<h3 id="{claim.id}">')[1].split("<h3 ")[0]

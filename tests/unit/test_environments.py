@@ -15,8 +15,9 @@ from measure.record.check import check, recipes
 from measure.record.records import Environment, Record, as_json, environments, load_environment, save_environment
 from measure.steps.compose import find_step
 from measure.steps.inputs import inputs_of
-from measure.tell import pages
-from measure.tell.pages import Page, Records
+from measure.tell import reading
+from measure.tell.page import Page
+from measure.tell.reading import Records
 from measure.tell.site import render_page
 from tests.handmade import record, size
 
@@ -36,9 +37,8 @@ def described(name: str, bases: str = "docker.io", **changes) -> Environment:
 @pytest.fixture
 def results(tmp_path, monkeypatch):
     """The lab's records of step 1, all of the same size, and a place for those of others."""
-    for module in (records, pages):
-        monkeypatch.setattr(module, "RESULTS", tmp_path)
-    monkeypatch.setattr(pages, "all_measured", lambda: [STEP])
+    monkeypatch.setattr(records, "RESULTS", tmp_path)
+    monkeypatch.setattr(reading, "all_measured", lambda: [STEP])
     save_environment(described("lab-amd64", "lab"))
     for variant in STEP.variants:
         for platform in PLATFORMS:
@@ -81,7 +81,7 @@ def test_a_page_takes_its_numbers_from_one_environment_and_names_it(elsewhere):
 
 
 def test_the_table_of_environments(elsewhere):
-    rows = page()._environments().splitlines()[2:]
+    rows = page().functions()["environments"]().splitlines()[2:]
     assert [row.split(" | ")[0] for row in rows] == ["| **`lab-amd64`**", "| `github-amd64`"]
     assert [row.split(" | ")[2:] for row in rows] == [
         ["the lab", f"{2 * len(NAMES)} |"],

@@ -18,6 +18,7 @@ from measure.record import check, records
 from measure.record.records import load, record_path
 from measure.steps.compose import all_steps, find_step
 from measure.studies.floor import finding as floor
+from measure.studies.floor import model as floor_model
 from measure.studies.floor.model import Answered, Floor, FloorTable, Untouched, Weight
 from measure.studies.floor.trace import Look, Touched, belongs_to, interpreter, looks, trail
 from measure.weigh import layers
@@ -298,30 +299,30 @@ def test_multiples_and_the_order_of_the_table():
 @pytest.fixture
 def results(tmp_path, monkeypatch):
     """An empty folder of results."""
-    for module in (records, floor.records):
+    for module in (records, floor_model.records):
         monkeypatch.setattr(module, "RESULTS", tmp_path)
     return tmp_path / "lab-amd64/floor.json"
 
 
 def test_a_floor_that_is_missing_or_stale_or_of_nothing_is_found(results):
-    state = {(one.state, one.why.partition(":")[0]) for one in floor.findings("lab-amd64")}
+    state = {(one.state, one.why.partition(":")[0]) for one in floor_model.findings("lab-amd64")}
     assert ("missing", "step-4-slim-vs-alpine/recommended on linux/amd64") in state
     with pytest.raises(Problem, match="missing"):
-        floor.complete("lab-amd64")
+        floor_model.complete("lab-amd64")
     found = [a_floor(), a_floor(step="step-3-multistage"), a_floor(step="step-9")]
     results.parent.mkdir()
     results.write_text(records.as_json(FloorTable(floors=found)))
-    state = {(one.state, one.why.partition(":")[0].partition(" on ")[0]) for one in floor.findings("lab-amd64")}
+    state = {(one.state, one.why.partition(":")[0].partition(" on ")[0]) for one in floor_model.findings("lab-amd64")}
     assert ("stale", "step-3-multistage/recommended") in state
     assert ("orphaned", "step-9/recommended") in state
     assert not [why for _, why in state if why == "step-4-slim-vs-alpine/recommended"]
     other = results.parents[1] / "dockerhub-amd64/floor.json"
     other.parent.mkdir()
     other.write_text(records.as_json(FloorTable(floors=found[:1])))
-    assert {one.why.partition("/")[0] for one in floor.findings("dockerhub-amd64")} == {"step-4-slim-vs-alpine"}
+    assert {one.why.partition("/")[0] for one in floor_model.findings("dockerhub-amd64")} == {"step-4-slim-vs-alpine"}
     results.write_text("{}x")
     with pytest.raises(Problem, match="not valid"):
-        floor.load("lab-amd64")
+        floor_model.load("lab-amd64")
 
 
 LATER = RECORD.provenance.model_copy(update={"measured_at": RECORD.provenance.measured_at + timedelta(hours=1)})
@@ -344,19 +345,19 @@ def test_a_floor_of_another_image_than_the_recorded_one_is_stale(results, proven
         records.save(RECORD.model_copy(update={"contents": RECORD.contents.model_copy(update=now)}))
 
     def found():
-        return [one for one in floor.findings("lab-amd64", asked) if "/recommended " in one.why]
+        return [one for one in floor_model.findings("lab-amd64", asked) if "/recommended " in one.why]
 
     grown()
     assert found() == []
-    grown(file_bytes=floor.SAME * 0.9, files=-floor.SAME * 0.9)
+    grown(file_bytes=floor_model.SAME * 0.9, files=-floor_model.SAME * 0.9)
     assert found() == []
     for name in ("files", "file_bytes"):
-        grown(**{name: floor.SAME * 1.1})
+        grown(**{name: floor_model.SAME * 1.1})
         (finding,) = found()
         assert (finding.state, finding.command) == ("stale", command)
         assert "the image that was traced" in finding.why
     with pytest.raises(Problem, match=r"floor\.json is"):
-        floor.complete("lab-amd64")
+        floor_model.complete("lab-amd64")
     RECORD.path.write_text("{}")  # make check tells of it
     assert found() == []
 
@@ -369,7 +370,7 @@ def test_the_committed_floors_are_of_the_very_images_that_are_recorded():
         assert told.returncode == 0, told.stderr
         return told.stdout
 
-    table = FloorTable.model_validate_json(committed(floor.record_path("lab-amd64")))
+    table = FloorTable.model_validate_json(committed(floor_model.record_path("lab-amd64")))
     assert table.floors
     for one in table.floors:
         path = record_path("lab-amd64", one.step, one.variant, one.platform)
@@ -457,12 +458,12 @@ def test_an_experiment_has_no_floor():
 
 def test_the_record_fits_its_published_schema():
     schema = json.loads((ROOT / "results/floor.schema.json").read_text())
-    Draft202012Validator(schema).validate(json.loads(floor.record_path("lab-amd64").read_text()))
+    Draft202012Validator(schema).validate(json.loads(floor_model.record_path("lab-amd64").read_text()))
 
 
 def test_floors_have_been_found_for_all_that_should_have_one_and_hold():
-    expected = {(s.name, v.name) for s in check.all_measured() if not s.experiment for v in floor.chosen(s)}
-    table = floor.complete("lab-amd64")
+    expected = {(s.name, v.name) for s in check.all_measured() if not s.experiment for v in floor_model.chosen(s)}
+    table = floor_model.complete("lab-amd64")
     assert {one.key[:2] for one in table.floors} == expected
     for one in table.floors:
         assert one.image.file_bytes - one.untouched_bytes == one.floor.file_bytes
@@ -493,7 +494,7 @@ def test_up_to_what_is_left_out_they_are_built_as_the_recommended_ones(step):
 
 
 def test_numpy_on_glibc_is_smaller_than_on_alpine_and_near_its_floor():
-    distroless = floor.complete("lab-amd64").get("step-4-slim-vs-alpine", "distroless", "linux/amd64")
+    distroless = floor_model.complete("lab-amd64").get("step-4-slim-vs-alpine", "distroless", "linux/amd64")
     for platform in ("linux/amd64", "linux/arm64"):
         ours, alpine = (
             load(record_path("lab-amd64", "step-4-slim-vs-alpine", name, platform)).size

@@ -10,11 +10,13 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
+import measure.pages  # noqa: F401
 from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.build.images import BuildError
 from measure.record import records
 from measure.record.records import BaseImage, Failure, Provenance
+from measure.studies.recipes import model as recipes_model
 from measure.studies.recipes import proving as recipes
 from measure.studies.recipes.model import Built, Cost, Recipe, RecipeRecord, RecipeTable
 from measure.studies.recipes.proving import (
@@ -30,8 +32,8 @@ from measure.studies.recipes.proving import (
 )
 from measure.studies.wheels import asking as wheels
 from measure.studies.wheels.model import WheelTable
-from measure.tell import pages
-from measure.tell.pages import Page, Records
+from measure.tell.page import Page
+from measure.tell.reading import Records
 from tests.unit.test_wheels import package
 
 BUILT = Built(
@@ -91,8 +93,7 @@ def as_toml(value) -> str:
 def place(tmp_path, monkeypatch):
     """Records and the journal go to an empty folder, and two recipes are listed. Returns how to list others."""
     monkeypatch.setattr(records, "RESULTS", tmp_path)
-    monkeypatch.setattr(pages, "RESULTS", tmp_path)
-    monkeypatch.setattr(recipes, "LIST", tmp_path / "recipes.toml")
+    monkeypatch.setattr(recipes_model, "LIST", tmp_path / "recipes.toml")
     monkeypatch.setattr(recipes, "cache_folder", lambda: tmp_path)
 
     def rows(*some: Recipe) -> None:
@@ -101,7 +102,7 @@ def place(tmp_path, monkeypatch):
                                      if value not in (None, {}))
             for row in some
         )  # fmt: skip
-        recipes.LIST.write_text(text)
+        recipes_model.LIST.write_text(text)
 
     rows(recipe(), recipe(package="two"))
     return rows
@@ -122,7 +123,7 @@ class Engine:
 
 
 def records_recipe() -> str | None:
-    return recipes.recipes("lab-amd64")(recipes.IMAGE)
+    return recipes_model.recipes("lab-amd64")(recipes.IMAGE)
 
 
 @pytest.fixture
@@ -163,7 +164,7 @@ def record(of: Recipe, **changes) -> RecipeRecord:
 
 
 def recorded(*some: RecipeRecord) -> None:
-    path = recipes.record_path("lab-amd64")
+    path = recipes_model.record_path("lab-amd64")
     path.parent.mkdir(exist_ok=True)
     path.write_text(records.as_json(RecipeTable(recipes=list(some))))
 
@@ -247,10 +248,10 @@ def test_only_what_has_no_record_that_holds_is_proved(run, place):
     needs = ({"gcc", "a-dev", "b-dev"}, {"a", "b"})
     run(Fake(*needs))
     assert outcomes() == {"one": "proved", "two": "proved"}
-    assert recipes.findings("lab-amd64") == []
-    before = recipes.record_path("lab-amd64").read_bytes()
+    assert recipes_model.findings("lab-amd64") == []
+    before = recipes_model.record_path("lab-amd64").read_bytes()
     assert run(Fake(*needs)).done == []
-    assert recipes.record_path("lab-amd64").read_bytes() == before
+    assert recipes_model.record_path("lab-amd64").read_bytes() == before
     place(recipe(), recipe(package="two", version="1.1"))
     assert len(run(Fake(*needs)).done) == 6
     assert load("lab-amd64").recipe("two").recipe.version == "1.1"
@@ -271,15 +272,15 @@ def test_a_superfluous_package_fails_until_it_is_taken_off_the_row_and_then_noth
         run(Fake(*needs))
     assert problem.value.why == "one: a-dev, b\ntwo: a-dev, b"
     assert load("lab-amd64").recipe("one").recipe.build == ["gcc", "b-dev"]
-    assert [(f.state, f.why.split(": ")[1]) for f in recipes.findings("lab-amd64")] == [
-        ("stale", f"{recipes.LIST} lists a-dev, b, and nothing fails without")
+    assert [(f.state, f.why.split(": ")[1]) for f in recipes_model.findings("lab-amd64")] == [
+        ("stale", f"{recipes_model.LIST} lists a-dev, b, and nothing fails without")
     ] * 2
     builds = Fake(*needs)
     with pytest.raises(Problem, match="nothing needs"):
         run(builds)
     assert builds.done == []
     place(*(recipe(package=name, build=["gcc", "b-dev"], run=["a"]) for name in ("one", "two")))
-    assert recipes.findings("lab-amd64") == []
+    assert recipes_model.findings("lab-amd64") == []
     assert run(Fake(*needs)).done == []
 
 
@@ -302,14 +303,14 @@ def test_a_failure_is_told_and_recorded_and_the_others_go_on(run, place):
     with pytest.raises(Problem, match="Not proved: one"):
         run(OneFails({"gcc", "a-dev", "b-dev"}, {"a", "b"}))
     assert outcomes() == {"one": "failed", "two": "proved"}
-    (finding,) = recipes.findings("lab-amd64")
+    (finding,) = recipes_model.findings("lab-amd64")
     assert (finding.state, finding.command) == ("stale", "make recipes NAME=one")
-    assert "example" not in recipes.record_path("lab-amd64").read_text()
+    assert "example" not in recipes_model.record_path("lab-amd64").read_text()
     place(recipe(blocked="cannot download"), recipe(package="two"))
     run(OneFails({"gcc", "a-dev", "b-dev"}, {"a", "b"}))
     assert outcomes() == {"one": "blocked", "two": "proved"}
     assert load("lab-amd64").recipe("one").failure.line == "error: cannot download from host: …"
-    assert recipes.findings("lab-amd64") == []
+    assert recipes_model.findings("lab-amd64") == []
 
 
 def test_a_row_that_is_blocked_elsewhere_may_be_proved_here(run, place):
@@ -328,7 +329,7 @@ def test_a_failure_does_not_replace_a_proof_of_the_same(run):
 def test_a_row_that_is_listed_no_more_is_orphaned_and_goes(run, place):
     run(Fake({"gcc", "a-dev", "b-dev"}, {"a", "b"}))
     place(recipe(package="two"), recipe(package="new"))
-    assert {(f.state, f.why.split(":")[0]) for f in recipes.findings("lab-amd64")} == {
+    assert {(f.state, f.why.split(":")[0]) for f in recipes_model.findings("lab-amd64")} == {
         ("missing", "new"), ("orphaned", "one"),
     }  # fmt: skip
     run(Fake({"gcc", "a-dev", "b-dev"}, {"a", "b"}))
@@ -414,7 +415,7 @@ def test_a_data_file_that_is_wrong_is_told(place, wrong):
     if wrong == "same":
         place(recipe(), recipe())
     else:
-        recipes.LIST.write_text(wrong)
+        recipes_model.LIST.write_text(wrong)
     with pytest.raises(Problem, match=r"recipes\.toml"):
         listed()
 
@@ -430,7 +431,7 @@ def test_a_proof_is_one_line_and_a_record_is_of_one_outcome():
 
 def test_a_file_that_is_no_table_is_told(place):
     recorded()
-    recipes.record_path("lab-amd64").write_text('{"schema_version": 0}')
+    recipes_model.record_path("lab-amd64").write_text('{"schema_version": 0}')
     with pytest.raises(Problem, match="not valid"):
         load("lab-amd64")
 
@@ -466,7 +467,7 @@ def test_the_page_shows_lists_costs_and_errors(place, monkeypatch):
     one, two, three = listed()
     recorded(record(one, left_out=left_out), record(two, built=free), record(three, **blocked))
     asked = [package("one"), package("two", ("2.0", None, None, None)), package("three", (None,) * 4)]
-    monkeypatch.setattr(wheels, "complete", lambda: WheelTable(packages=asked))
+    monkeypatch.setattr("measure.studies.wheels.page.complete", lambda: WheelTable(packages=asked))
     page = Page(Records(), PurePosixPath("results/recipes.md"), {}).functions()
     rows = [line for line in page["recipes"]().splitlines() if line.startswith("| `")]
     assert rows[0].startswith("| `one` 1.0 | `gcc a-dev b-dev` | <span ")
@@ -497,4 +498,4 @@ def test_the_record_keeps_to_its_schema_and_names_no_host():
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(json.loads(text))
     assert not re.search(r"https?://(?!…)", text)
-    assert recipes.findings("lab-amd64") == []
+    assert recipes_model.findings("lab-amd64") == []

@@ -9,15 +9,17 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 from rich.console import Console
 
+import measure.pages  # noqa: F401
 from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.base.packages import normal
 from measure.record import records
 from measure.studies.wheels import asking as wheels
+from measure.studies.wheels import model as wheels_model
 from measure.studies.wheels.model import TARGETS, Answer, Asked, Package, Wheel, WheelTable
 from measure.studies.wheels.table import wheels_table
-from measure.tell import pages
-from measure.tell.pages import Page, Records
+from measure.tell.page import Page
+from measure.tell.reading import Records
 
 DAY = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ASKED = Asked(at=DAY, python="3.14.7", pip="26.2.1", glibc="2.41", musl="1.2")
@@ -42,8 +44,8 @@ def package(name: str, versions: tuple[str | None, ...] = ("2.0",) * 4, **change
 def listed(tmp_path, monkeypatch):
     """Records go to an empty folder, and two packages are listed."""
     monkeypatch.setattr(records, "RESULTS", tmp_path)
-    monkeypatch.setattr(wheels, "LIST", tmp_path / "wheels.toml")
-    wheels.LIST.write_text('packages = ["one", "two"]')
+    monkeypatch.setattr(wheels_model, "LIST", tmp_path / "wheels.toml")
+    wheels_model.LIST.write_text('packages = ["one", "two"]')
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def pip_answers(monkeypatch):
 
 
 def recorded() -> dict[str, str]:
-    return {row.name: row.latest for row in wheels.load().packages}
+    return {row.name: row.latest for row in wheels_model.load().packages}
 
 
 def test_the_tags_are_the_end_of_the_files_name():
@@ -113,7 +115,7 @@ def test_an_index_that_does_not_answer_is_never_a_no(listed, pip_answers, why, t
     with pytest.raises(Problem, match=told) as problem:
         wheels.measure_wheels(None, [])
     assert why in problem.value.why
-    assert not wheels.record_path().exists()
+    assert not wheels_model.record_path().exists()
 
 
 @pytest.mark.parametrize("printed", ["", "Traceback", "[]", "{}", '{"packages": [{"name": "one"}]}'])
@@ -126,11 +128,11 @@ def test_all_rows_are_renewed_or_none(listed, pip_answers):
     asked = pip_answers([package("one"), package("two")])
     wheels.measure_wheels(None, [])
     assert asked == [["one", "two"]]
-    before = wheels.record_path().read_bytes()
+    before = wheels_model.record_path().read_bytes()
     pip_answers(json.dumps({"failed": "two", "why": "connection error"}))
     with pytest.raises(Problem):
         wheels.measure_wheels(None, [])
-    assert wheels.record_path().read_bytes() == before
+    assert wheels_model.record_path().read_bytes() == before
 
 
 def test_with_names_only_their_rows_are_renewed(listed, pip_answers):
@@ -149,7 +151,7 @@ def test_a_package_that_is_not_listed_is_shown_and_not_recorded(listed, pip_answ
     shown = capsys.readouterr()
     assert "three" in shown.out
     assert "not recorded" in shown.err
-    assert not wheels.record_path().exists()
+    assert not wheels_model.record_path().exists()
 
 
 def test_a_row_whose_package_is_listed_no_more_goes():
@@ -167,17 +169,17 @@ def test_a_row_whose_package_is_listed_no_more_goes():
 )
 def test_a_table_of_other_packages_than_those_listed_is_stale(listed, rows, told, command):
     table = WheelTable(packages=[package(name) for name in rows])
-    wheels.record_path().write_text(records.as_json(table))
+    wheels_model.record_path().write_text(records.as_json(table))
     with pytest.raises(Problem, match="stale") as problem:
-        wheels.complete()
+        wheels_model.complete()
     assert told in problem.value.why
     assert problem.value.next == command
 
 
 def test_a_file_that_is_no_table_is_told(listed):
-    wheels.record_path().write_text('{"schema_version": 0}')
+    wheels_model.record_path().write_text('{"schema_version": 0}')
     with pytest.raises(Problem, match="not valid"):
-        wheels.load()
+        wheels_model.load()
 
 
 @pytest.mark.parametrize(("name", "spelt"), [("PyYAML", "pyyaml"), ("ruamel.yaml_clib", "ruamel-yaml-clib")])
@@ -206,9 +208,8 @@ def test_tables_fit_80_columns_and_say_which_version_is_old(name, versions, expe
 
 
 def test_the_page_shows_files_and_pips_words(listed, monkeypatch):
-    monkeypatch.setattr(pages, "RESULTS", records.RESULTS)
     rows = [package("one", ("2.0", "1.9", None, None)), package("two", sdist=False)]
-    wheels.record_path().write_text(records.as_json(WheelTable(packages=rows)))
+    wheels_model.record_path().write_text(records.as_json(WheelTable(packages=rows)))
     page = Page(Records(), PurePosixPath("results/wheels.md"), {}).functions()
     first, second = (line for line in page["wheels"]().splitlines() if line.startswith(("| one", "| two")))
     assert '<span title="one-2.0-cp311-abi3-manylinux2014_x86_64.whl, 1,234,567 bytes">1.2 MB</span>' in first
@@ -220,7 +221,7 @@ def test_the_page_shows_files_and_pips_words(listed, monkeypatch):
 
 
 def test_the_list_has_twenty_packages_and_those_with_a_recipe():
-    names = wheels.listed()
+    names = wheels_model.listed()
     assert len(set(names)) == len(names) >= 20
     assert [normal(name) for name in names] == names
     recipes = "psycopg2 lxml pillow numpy pyyaml cffi mysqlclient pycurl python-ldap pyodbc pandas h5py gevent uwsgi"
@@ -233,4 +234,4 @@ def test_the_record_keeps_to_its_schema_and_names_no_index():
     Draft202012Validator.check_schema(schema)
     Draft202012Validator(schema).validate(json.loads(text))
     assert "://" not in text
-    assert len(wheels.complete().packages) == len(wheels.listed())
+    assert len(wheels_model.complete().packages) == len(wheels_model.listed())

@@ -9,14 +9,14 @@ from pathlib import Path
 import httpx
 from rich.table import Table
 
-from lab.recipe import recipe_of, recipe_sha256
+from lab.recipe import recipe_sha256
 from measure.base import progress
 from measure.base.files import RESULTS, write_whole
-from measure.base.model import Strict
-from measure.base.names import LAB_ENVIRONMENT, MANIFEST_TYPES
+from measure.base.names import MANIFEST_TYPES
 from measure.base.platforms import PLATFORMS, narrow
 from measure.base.units import change
 from measure.build import lab_engine
+from measure.studies.fidelity.model import Comparison, Fidelity, Sizes, record_path
 from measure.tell.table import out
 from measure.weigh.contents import read_contents
 from measure.weigh.filesystem import FileSystem
@@ -25,42 +25,6 @@ from measure.weigh.layers import read_layer
 #: A stand-in whose size differs from the official image's by more than this part is reported as a miss.
 TOLERANCE = 0.10
 HERE = Path(__file__).parent
-
-
-class Sizes(Strict):
-    """Transfer and unpacked size in bytes; unpacked counts the regular files, as Docker's own figure does."""
-
-    transfer_bytes: int
-    unpacked_bytes: int | None = None
-
-
-class Comparison(Strict):
-    """One base image on one platform against the official one."""
-
-    image: str
-    platform: str
-    official: Sizes
-    lab: Sizes
-    #: Names of Debian packages; None where no official list is at hand.
-    packages_official: int | None = None
-    packages_lab: int | None = None
-    packages_missing: list[str] | None = None
-    packages_extra: list[str] | None = None
-
-
-class Fidelity(Strict):
-    """The whole comparison, as recorded."""
-
-    schema_version: int = 1
-    source: str
-    versions: dict[str, str]
-    dates: dict[str, str]
-    known_differences: dict[str, list[str]]
-    recipes_sha256: dict[str, str]
-    python_version: str
-    comparisons: list[Comparison]
-    #: UTC
-    measured_at: datetime
 
 
 def _get(name: str, reference: str) -> dict:
@@ -114,21 +78,6 @@ def beyond_tolerance(comparison: Comparison) -> bool:
     ours, theirs = comparison.lab, comparison.official
     pairs = ((ours.transfer_bytes, theirs.transfer_bytes), (ours.unpacked_bytes, theirs.unpacked_bytes))
     return any(a is not None and b is not None and abs(a - b) / b > TOLERANCE for a, b in pairs)
-
-
-def record_path() -> Path:
-    """Where the comparison is recorded."""
-    return RESULTS / LAB_ENVIRONMENT / "fidelity.json"
-
-
-def load() -> Fidelity:
-    """The comparison as recorded. Raises OSError when there is none, ValidationError when it is not valid."""
-    return Fidelity.model_validate_json(record_path().read_text())
-
-
-def changed(fidelity: Fidelity) -> list[str]:
-    """Names of the base images whose recipe is another now than when they were compared."""
-    return [name for name, sha256 in fidelity.recipes_sha256.items() if recipe_of(name) != sha256]
 
 
 def compare() -> Fidelity:

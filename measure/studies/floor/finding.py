@@ -25,7 +25,6 @@ from typing import Any
 
 import httpx
 import psutil
-from pydantic import ValidationError
 from python_on_whales import Container, DockerClient
 from python_on_whales.exceptions import DockerException
 from tenacity import RetryError
@@ -34,22 +33,26 @@ from measure.base import progress
 from measure.base.dockerfiles import external_images
 from measure.base.errors import Problem, say
 from measure.base.files import cache_folder, check_disk, shown, write_whole
-from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import native_platform
 from measure.build import images as builder
 from measure.build.engine import Engine, describe
 from measure.build.images import BuildError
 from measure.build.layout import blob, layout, layout_in_use, tidy
-from measure.record import records
-from measure.record.check import Finding, demand, recipes
-from measure.record.check import command as for_environment
-from measure.record.compare import SAME
-from measure.record.records import Record, as_json, save_environment, writing
+from measure.record.records import as_json, save_environment, writing
 from measure.run import probe
 from measure.run.step import provenance
-from measure.steps.compose import RECOMMENDED, Step, Variant, all_steps
-from measure.steps.inputs import Inputs, inputs_of
-from measure.studies.floor.model import Answered, Floor, FloorTable, Weight
+from measure.steps.compose import Step, Variant, all_steps
+from measure.steps.inputs import inputs_of
+from measure.studies.floor.model import (
+    Answered,
+    Floor,
+    Weight,
+    chosen,
+    command,
+    findings,
+    load,
+    record_path,
+)
 from measure.studies.floor.table import floors_table, untouched_table
 from measure.studies.floor.trace import Look, Touched, interpreter, looks
 from measure.tell.table import out
@@ -57,8 +60,6 @@ from measure.weigh.filesystem import FileSystem
 from measure.weigh.layers import LayerFacts, layer_facts
 from measure.weigh.oci import Image, manifest_of
 
-#: The variants whose floor is looked for, where a step has them.
-VARIANTS = (RECOMMENDED, "distroless")
 #: How many of the largest things that nothing looks at are recorded.
 MOST = 10
 #: Where strace is in a container, and writes to.
@@ -98,103 +99,6 @@ _HEAD = 8192
 
 
 # What is recorded
-
-
-def record_path(environment: str) -> Path:
-    """Where the floors that were found in an environment are recorded."""
-    return records.RESULTS / environment / "floor.json"
-
-
-def load(environment: str) -> FloorTable:
-    """The recorded table; an empty one when there is no file. Raises Problem when it is not valid."""
-    path = record_path(environment)
-    try:
-        return FloorTable.model_validate_json(path.read_text())
-    except FileNotFoundError:
-        return FloorTable()
-    except ValidationError as error:
-        why = "\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
-        raise Problem(f"{shown(path)} is not valid.", why=why, next=f"git checkout {shown(path)}") from None
-
-
-def chosen(step: Step) -> list[Variant]:
-    """The variants of a step whose floor is looked for."""
-    return [variant for variant in step.variants if variant.name in VARIANTS]
-
-
-def command(step: Step) -> str:
-    """What to type to find a step's floors."""
-    return f"make floor-{step.command.removeprefix('make ')}"
-
-
-def findings(environment: str, steps: list[Step] | None = None) -> list[Finding]:
-    """What is wrong with the recorded floors of an environment, of these steps or of all. Needs no engine.
-
-    The lab's are complete; any other environment has those of the steps that somebody chose. Raises Problem as `load`
-    does.
-    """
-    table, path = load(environment), record_path(environment)
-    platforms = sorted({one.platform for one in table.floors} or {"linux/amd64"})
-    found = []
-    for step in all_steps() if steps is None else steps:
-        if environment != LAB_ENVIRONMENT and not any(one.step == step.name for one in table.floors):
-            continue
-        for variant in chosen(step):
-            now = inputs_of(step, variant, recipes(environment))
-            for platform in platforms:
-                floor = table.get(step.name, variant.name, platform)
-                record = _record(environment, variant, platform)
-                if why := why_stale(floor, now, record):
-                    what = f"{step.name}/{variant.name} on {platform}: {why}"
-                    again = for_environment(environment, _again(step, floor, now, record))
-                    found.append(Finding("stale" if floor else "missing", path, what, again))
-    expected = {(step.name, variant.name) for step in all_steps() for variant in chosen(step)}
-    for floor in table.floors:
-        if floor.key[:2] not in expected:
-            why = f"{floor.step}/{floor.variant}: no variant has this name"
-            found.append(Finding("orphaned", path, why, for_environment(environment, "make floor-step-4")))
-    return found
-
-
-def _record(environment: str, variant: Variant, platform: str) -> Record | None:
-    """The record of a variant's image; None where there is none that is valid, which `make check` tells by itself."""
-    try:
-        return records.load(records.record_path(environment, variant.step, variant.name, platform))
-    except Problem:
-        return None
-
-
-def why_stale(floor: Floor | None, now: Inputs, record: Record | None) -> str:
-    """Why a floor has to be found, in words; '' when it holds, for the image whose record this is.
-
-    What an image is built from does not tell all: a base image may be another one by the same name. So what was in the
-    image that was traced is held against what is recorded of it; within `SAME`, it is that one, on a base with patches.
-    """
-    if floor is None:
-        return "not measured yet"
-    if floor.inputs_sha256 != now.sha256:
-        return "what it is built from changed"
-    if record is None or record.contents is None or record.inputs_sha256 != now.sha256:
-        return ""  # then it is the record that is missing or stale
-    pairs = [(getattr(floor.image, name), getattr(record.contents, name)) for name in ("files", "file_bytes")]
-    if floor.contents_sha256 != record.contents.sha256 and any(abs(a - b) > SAME * b for a, b in pairs):
-        traced, recorded = (f"{one.files:,} files, {one.file_bytes:,} bytes" for one in (floor.image, record.contents))
-        return f"the image that was traced ({traced}) is not the one that is recorded ({recorded})"
-    return ""
-
-
-def _again(step: Step, floor: Floor | None, now: Inputs, record: Record | None) -> str:
-    """What to type for a floor that does not hold: if the record of its image is the older one, that one's command."""
-    if floor and record and floor.inputs_sha256 == now.sha256:
-        newer = floor.provenance.measured_at > record.provenance.measured_at
-        return step.command if newer else command(step)
-    return command(step)
-
-
-def complete(environment: str) -> FloorTable:
-    """The recorded table. Raises Problem when it does not hold for each variant that it should have."""
-    demand(record_path(environment), findings(environment))
-    return load(environment)
 
 
 def _save(environment: str, floors: list[Floor]) -> None:

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from measure.base.errors import Problem
+from measure.base.files import shown
 from measure.base.model import Strict
-from measure.record.records import Provenance
+from measure.base.names import LAB_ENVIRONMENT
+from measure.record import records
+from measure.record.check import Finding, demand, recipes
+from measure.record.check import command as for_environment
+from measure.record.compare import SAME
+from measure.record.records import Provenance, Record
+from measure.steps.compose import RECOMMENDED, Step, Variant, all_steps
+from measure.steps.inputs import Inputs, inputs_of
 
+#: The variants whose floor is looked for, where a step has them.
+VARIANTS = (RECOMMENDED, "distroless")
 SCHEMA_VERSION = 1
 
 
@@ -92,3 +104,100 @@ class FloorTable(Strict):
         by_key = {one.key: one for one in [*self.floors, *floors]}
         kept = [one for one in by_key.values() if one.key[:2] in expected]
         return FloorTable(floors=sorted(kept, key=lambda one: (expected.index(one.key[:2]), one.platform)))
+
+
+def record_path(environment: str) -> Path:
+    """Where the floors that were found in an environment are recorded."""
+    return records.RESULTS / environment / "floor.json"
+
+
+def load(environment: str) -> FloorTable:
+    """The recorded table; an empty one when there is no file. Raises Problem when it is not valid."""
+    path = record_path(environment)
+    try:
+        return FloorTable.model_validate_json(path.read_text())
+    except FileNotFoundError:
+        return FloorTable()
+    except ValidationError as error:
+        why = "\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        raise Problem(f"{shown(path)} is not valid.", why=why, next=f"git checkout {shown(path)}") from None
+
+
+def chosen(step: Step) -> list[Variant]:
+    """The variants of a step whose floor is looked for."""
+    return [variant for variant in step.variants if variant.name in VARIANTS]
+
+
+def command(step: Step) -> str:
+    """What to type to find a step's floors."""
+    return f"make floor-{step.command.removeprefix('make ')}"
+
+
+def findings(environment: str, steps: list[Step] | None = None) -> list[Finding]:
+    """What is wrong with the recorded floors of an environment, of these steps or of all. Needs no engine.
+
+    The lab's are complete; any other environment has those of the steps that somebody chose. Raises Problem as `load`
+    does.
+    """
+    table, path = load(environment), record_path(environment)
+    platforms = sorted({one.platform for one in table.floors} or {"linux/amd64"})
+    found = []
+    for step in all_steps() if steps is None else steps:
+        if environment != LAB_ENVIRONMENT and not any(one.step == step.name for one in table.floors):
+            continue
+        for variant in chosen(step):
+            now = inputs_of(step, variant, recipes(environment))
+            for platform in platforms:
+                floor = table.get(step.name, variant.name, platform)
+                record = _record(environment, variant, platform)
+                if why := why_stale(floor, now, record):
+                    what = f"{step.name}/{variant.name} on {platform}: {why}"
+                    again = for_environment(environment, _again(step, floor, now, record))
+                    found.append(Finding("stale" if floor else "missing", path, what, again))
+    expected = {(step.name, variant.name) for step in all_steps() for variant in chosen(step)}
+    for floor in table.floors:
+        if floor.key[:2] not in expected:
+            why = f"{floor.step}/{floor.variant}: no variant has this name"
+            found.append(Finding("orphaned", path, why, for_environment(environment, "make floor-step-4")))
+    return found
+
+
+def _record(environment: str, variant: Variant, platform: str) -> Record | None:
+    """The record of a variant's image; None where there is none that is valid, which `make check` tells by itself."""
+    try:
+        return records.load(records.record_path(environment, variant.step, variant.name, platform))
+    except Problem:
+        return None
+
+
+def why_stale(floor: Floor | None, now: Inputs, record: Record | None) -> str:
+    """Why a floor has to be found, in words; '' when it holds, for the image whose record this is.
+
+    What an image is built from does not tell all: a base image may be another one by the same name. So what was in the
+    image that was traced is held against what is recorded of it; within `SAME`, it is that one, on a base with patches.
+    """
+    if floor is None:
+        return "not measured yet"
+    if floor.inputs_sha256 != now.sha256:
+        return "what it is built from changed"
+    if record is None or record.contents is None or record.inputs_sha256 != now.sha256:
+        return ""  # then it is the record that is missing or stale
+    pairs = [(getattr(floor.image, name), getattr(record.contents, name)) for name in ("files", "file_bytes")]
+    if floor.contents_sha256 != record.contents.sha256 and any(abs(a - b) > SAME * b for a, b in pairs):
+        traced, recorded = (f"{one.files:,} files, {one.file_bytes:,} bytes" for one in (floor.image, record.contents))
+        return f"the image that was traced ({traced}) is not the one that is recorded ({recorded})"
+    return ""
+
+
+def _again(step: Step, floor: Floor | None, now: Inputs, record: Record | None) -> str:
+    """What to type for a floor that does not hold: if the record of its image is the older one, that one's command."""
+    if floor and record and floor.inputs_sha256 == now.sha256:
+        newer = floor.provenance.measured_at > record.provenance.measured_at
+        return step.command if newer else command(step)
+    return command(step)
+
+
+def complete(environment: str) -> FloorTable:
+    """The recorded table. Raises Problem when it does not hold for each variant that it should have."""
+    demand(record_path(environment), findings(environment))
+    return load(environment)

@@ -5,13 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
+import tomllib
+from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from measure.base.errors import Problem
+from measure.base.files import shown
 from measure.base.model import Strict
+from measure.base.packages import normal
+from measure.record import records
+from measure.record.check import Finding, demand, recipes
 from measure.record.records import Failure, Provenance
 
+LIST = Path(__file__).with_name("recipes.toml")
 SCHEMA_VERSION = 1
 IMAGE = "python:3.14-slim"
 #: The two lists of a recipe: the apt packages that building needs, and those that the result needs.
@@ -158,3 +166,82 @@ class RecipeTable(Strict):
         """The table with these records in place of older ones, and no package but those listed, in their order."""
         by_name = {one.recipe.package: one for one in [*self.recipes, *records]}
         return RecipeTable(recipes=[by_name[name] for name in listed if name in by_name])
+
+
+def record_path(environment: str) -> Path:
+    """Where the recipes that were proved in an environment are recorded."""
+    return records.RESULTS / environment / "recipes.json"
+
+
+def listed() -> list[Recipe]:
+    """The recipes, in order. Raises Problem when the data file is not valid."""
+    try:
+        found = [Recipe.model_validate(row) for row in tomllib.loads(LIST.read_text())["recipe"]]
+    except (tomllib.TOMLDecodeError, KeyError, ValidationError) as error:
+        raise Problem(f"{shown(LIST)} is not valid.", why=str(error), next=f"mend {shown(LIST)}") from None
+    names = [one.package for one in found]
+    if wrong := [name for name in names if names.count(name) > 1 or normal(name) != name]:
+        raise Problem(f"{shown(LIST)}: {wrong[0]} is there twice, or has another name.", next=f"mend {shown(LIST)}")
+    return found
+
+
+def load(environment: str) -> RecipeTable:
+    """The recorded table; an empty one when there is no file. Raises Problem when it is not valid."""
+    path = record_path(environment)
+    try:
+        return RecipeTable.model_validate_json(path.read_text())
+    except FileNotFoundError:
+        return RecipeTable(recipes=[])
+    except ValidationError as error:
+        why = "\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        raise Problem(f"{shown(path)} is not valid.", why=why, next=f"git checkout {shown(path)}") from None
+
+
+def superfluous(record: RecipeRecord, row: Recipe) -> list[str]:
+    """The packages on a row that the record of it, and of nothing else, found to change nothing."""
+    lists = {kind: getattr(record.recipe, kind) for kind in KINDS}
+    if record.recipe.model_copy(update={kind: getattr(row, kind) for kind in KINDS}) != row:
+        return []
+    if any(name not in getattr(row, kind) for kind in KINDS for name in lists[kind]):
+        return []
+    return [name for kind in KINDS for name in getattr(row, kind) if name not in lists[kind]]
+
+
+def why_stale(record: RecipeRecord | None, row: Recipe, base_recipe: str | None) -> str:
+    """Why a recipe has to be proved, or its row mended, in words; '' when the record holds."""
+    if record is None:
+        return "not proved yet"
+    if record.outcome == "failed":
+        return f"it failed: {record.failure.line}"
+    if names := superfluous(record, row):
+        return f"{shown(LIST)} lists {', '.join(names)}, and nothing fails without"
+    if record.recipe != row:
+        new, old = row.model_dump(), record.recipe.model_dump()
+        return f"{' and '.join(key for key in new if new[key] != old[key])} of the recipe changed"
+    if record.inputs_sha256 != row.inputs_sha256(base_recipe):
+        return f"the recipe of {IMAGE} changed, or the form of the Dockerfile"
+    return ""
+
+
+def findings(environment: str) -> list[Finding]:
+    """What is wrong with the recorded recipes of an environment. Needs no engine. Raises Problem as `load` does."""
+    table, rows, base_recipe = load(environment), listed(), recipes(environment)(IMAGE)
+    path = record_path(environment)
+    found = []
+    for row in rows:
+        record = table.recipe(row.package)
+        if why := why_stale(record, row, base_recipe):
+            mend = f"mend {shown(LIST)}" if record and superfluous(record, row) else f"make recipes NAME={row.package}"
+            found.append(Finding("stale" if record else "missing", path, f"{row.package}: {why}", mend))
+    names = {row.package for row in rows}
+    for record in table.recipes:
+        if record.recipe.package not in names:
+            why = f"{record.recipe.package}: {shown(LIST)} does not list it"
+            found.append(Finding("orphaned", path, why, "make recipes"))
+    return found
+
+
+def complete(environment: str) -> RecipeTable:
+    """The recorded table. Raises Problem when it does not hold for each recipe that is listed."""
+    demand(record_path(environment), findings(environment))
+    return load(environment)

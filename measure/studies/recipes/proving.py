@@ -11,12 +11,9 @@ import hashlib
 import json
 import os
 import re
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
-
-from pydantic import ValidationError
 
 from measure.base import progress
 from measure.base.errors import Problem, say
@@ -27,17 +24,28 @@ from measure.build import images as builder
 from measure.build.engine import Engine, describe
 from measure.build.images import BuildError, scrub
 from measure.build.layout import blob, tidy
-from measure.record import records
-from measure.record.check import Finding, demand, recipes
 from measure.record.records import Failure, as_json, save_environment, writing
 from measure.run.step import provenance
-from measure.studies.recipes.model import IMAGE, KINDS, Built, Cost, LeftOut, Recipe, RecipeRecord, RecipeTable
+from measure.studies.recipes.model import (
+    IMAGE,
+    KINDS,
+    LIST,
+    Built,
+    Cost,
+    LeftOut,
+    Recipe,
+    RecipeRecord,
+    listed,
+    load,
+    record_path,
+    superfluous,
+    why_stale,
+)
 from measure.studies.recipes.table import recipes_table
 from measure.tell.table import out
 from measure.weigh.layers import layer_facts
 from measure.weigh.oci import Image
 
-LIST = Path(__file__).with_name("recipes.toml")
 #: Lines that tell what went wrong, the most telling kind first: of a compiler, a linker, Python, anything else.
 _TELLING = (
     r"fatal error: ",
@@ -52,85 +60,6 @@ _FRAME = re.compile(
     r"Failed building|metadata-generation-failed|did not complete successfully|^\[|-Werror",
     re.IGNORECASE,
 )
-
-
-def record_path(environment: str) -> Path:
-    """Where the recipes that were proved in an environment are recorded."""
-    return records.RESULTS / environment / "recipes.json"
-
-
-def listed() -> list[Recipe]:
-    """The recipes, in order. Raises Problem when the data file is not valid."""
-    try:
-        found = [Recipe.model_validate(row) for row in tomllib.loads(LIST.read_text())["recipe"]]
-    except (tomllib.TOMLDecodeError, KeyError, ValidationError) as error:
-        raise Problem(f"{shown(LIST)} is not valid.", why=str(error), next=f"mend {shown(LIST)}") from None
-    names = [one.package for one in found]
-    if wrong := [name for name in names if names.count(name) > 1 or normal(name) != name]:
-        raise Problem(f"{shown(LIST)}: {wrong[0]} is there twice, or has another name.", next=f"mend {shown(LIST)}")
-    return found
-
-
-def load(environment: str) -> RecipeTable:
-    """The recorded table; an empty one when there is no file. Raises Problem when it is not valid."""
-    path = record_path(environment)
-    try:
-        return RecipeTable.model_validate_json(path.read_text())
-    except FileNotFoundError:
-        return RecipeTable(recipes=[])
-    except ValidationError as error:
-        why = "\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
-        raise Problem(f"{shown(path)} is not valid.", why=why, next=f"git checkout {shown(path)}") from None
-
-
-def superfluous(record: RecipeRecord, row: Recipe) -> list[str]:
-    """The packages on a row that the record of it, and of nothing else, found to change nothing."""
-    lists = {kind: getattr(record.recipe, kind) for kind in KINDS}
-    if record.recipe.model_copy(update={kind: getattr(row, kind) for kind in KINDS}) != row:
-        return []
-    if any(name not in getattr(row, kind) for kind in KINDS for name in lists[kind]):
-        return []
-    return [name for kind in KINDS for name in getattr(row, kind) if name not in lists[kind]]
-
-
-def why_stale(record: RecipeRecord | None, row: Recipe, base_recipe: str | None) -> str:
-    """Why a recipe has to be proved, or its row mended, in words; '' when the record holds."""
-    if record is None:
-        return "not proved yet"
-    if record.outcome == "failed":
-        return f"it failed: {record.failure.line}"
-    if names := superfluous(record, row):
-        return f"{shown(LIST)} lists {', '.join(names)}, and nothing fails without"
-    if record.recipe != row:
-        new, old = row.model_dump(), record.recipe.model_dump()
-        return f"{' and '.join(key for key in new if new[key] != old[key])} of the recipe changed"
-    if record.inputs_sha256 != row.inputs_sha256(base_recipe):
-        return f"the recipe of {IMAGE} changed, or the form of the Dockerfile"
-    return ""
-
-
-def findings(environment: str) -> list[Finding]:
-    """What is wrong with the recorded recipes of an environment. Needs no engine. Raises Problem as `load` does."""
-    table, rows, base_recipe = load(environment), listed(), recipes(environment)(IMAGE)
-    path = record_path(environment)
-    found = []
-    for row in rows:
-        record = table.recipe(row.package)
-        if why := why_stale(record, row, base_recipe):
-            mend = f"mend {shown(LIST)}" if record and superfluous(record, row) else f"make recipes NAME={row.package}"
-            found.append(Finding("stale" if record else "missing", path, f"{row.package}: {why}", mend))
-    names = {row.package for row in rows}
-    for record in table.recipes:
-        if record.recipe.package not in names:
-            why = f"{record.recipe.package}: {shown(LIST)} does not list it"
-            found.append(Finding("orphaned", path, why, "make recipes"))
-    return found
-
-
-def complete(environment: str) -> RecipeTable:
-    """The recorded table. Raises Problem when it does not hold for each recipe that is listed."""
-    demand(record_path(environment), findings(environment))
-    return load(environment)
 
 
 class Builder(Protocol):

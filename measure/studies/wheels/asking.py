@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
 from python_on_whales.exceptions import DockerException
 
 from measure.base import progress
@@ -16,55 +14,18 @@ from measure.base.files import shown, write_whole
 from measure.base.packages import normal
 from measure.base.platforms import native_platform
 from measure.build.engine import Engine
-from measure.record import records
 from measure.record.records import as_json
 from measure.run import probe
-from measure.studies.wheels.model import Package, WheelTable
+from measure.studies.wheels.model import LIST, Package, WheelTable, listed, load, record_path
 from measure.studies.wheels.table import wheels_table
 from measure.tell.table import out
 
-LIST = Path(__file__).with_name("wheels.toml")
 SCRIPT = Path(__file__).with_name("ask_pip.py")
 IMAGE = "python:3.14-slim"
 #: All packages together take half a minute; a container that asks for longer than this many seconds is stopped.
 LIMIT = 600
 #: `timeout` says by this exit code that it had to stop the command.
 TIMED_OUT = 124
-
-
-def record_path() -> Path:
-    """Where the table is recorded. It is of no environment: the index is the same for all."""
-    return records.RESULTS / "wheels.json"
-
-
-def listed() -> list[str]:
-    """Names of the packages of the table, in order."""
-    return tomllib.loads(LIST.read_text())["packages"]
-
-
-def load() -> WheelTable:
-    """The recorded table; an empty one when there is no file. Raises Problem when it is not valid."""
-    path = record_path()
-    try:
-        return WheelTable.model_validate_json(path.read_text())
-    except FileNotFoundError:
-        return WheelTable(packages=[])
-    except ValidationError as error:
-        why = "\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
-        raise Problem(f"{shown(path)} is not valid.", why=why, next="make wheels") from None
-
-
-def complete() -> WheelTable:
-    """The recorded table. Raises Problem when it is not of just the packages that are listed."""
-    found = load()
-    missing = [name for name in listed() if found.package(name) is None]
-    if missing or len(found.packages) != len(listed()):
-        raise Problem(
-            f"{shown(record_path())} is stale.",
-            why=f"{shown(LIST)} lists {', '.join(missing) or 'fewer packages'}",
-            next=f"make wheels{f' PACKAGES={missing[0]}' if len(missing) == 1 else ''}",
-        )
-    return found
 
 
 def understand(text: str) -> list[Package]:

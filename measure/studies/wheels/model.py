@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
+from measure.base.errors import Problem
+from measure.base.files import shown
 from measure.base.model import Strict
+from measure.record import records
 
+LIST = Path(__file__).with_name("wheels.toml")
 SCHEMA_VERSION = 1
 Libc = Literal["manylinux", "musllinux"]
 Machine = Literal["x86_64", "aarch64"]
@@ -112,3 +118,38 @@ class WheelTable(Strict):
         """The table with these rows in place of older ones, and no row but those listed, in the list's order."""
         by_name = {row.name: row for row in [*self.packages, *rows]}
         return WheelTable(packages=[by_name[name] for name in listed if name in by_name])
+
+
+def record_path() -> Path:
+    """Where the table is recorded. It is of no environment: the index is the same for all."""
+    return records.RESULTS / "wheels.json"
+
+
+def listed() -> list[str]:
+    """Names of the packages of the table, in order."""
+    return tomllib.loads(LIST.read_text())["packages"]
+
+
+def load() -> WheelTable:
+    """The recorded table; an empty one when there is no file. Raises Problem when it is not valid."""
+    path = record_path()
+    try:
+        return WheelTable.model_validate_json(path.read_text())
+    except FileNotFoundError:
+        return WheelTable(packages=[])
+    except ValidationError as error:
+        why = "\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()[:5])
+        raise Problem(f"{shown(path)} is not valid.", why=why, next="make wheels") from None
+
+
+def complete() -> WheelTable:
+    """The recorded table. Raises Problem when it is not of just the packages that are listed."""
+    found = load()
+    missing = [name for name in listed() if found.package(name) is None]
+    if missing or len(found.packages) != len(listed()):
+        raise Problem(
+            f"{shown(record_path())} is stale.",
+            why=f"{shown(LIST)} lists {', '.join(missing) or 'fewer packages'}",
+            next=f"make wheels{f' PACKAGES={missing[0]}' if len(missing) == 1 else ''}",
+        )
+    return found
