@@ -56,9 +56,13 @@ def seconds_of_a_processor() -> float:
 def test_it_builds_strictly_without_engine_and_network_in_seconds(clone):
     offline = ["unshare", "--net"] if os.geteuid() == 0 else []
     begun = seconds_of_a_processor()
-    result = docs(clone, *offline)
+    result = docs(clone, *offline, "env", "PYTHONPROFILEIMPORTTIME=1")
     assert result.returncode == 0, result.stderr
     assert seconds_of_a_processor() - begun < MOST_SECONDS
+    loaded = re.findall(
+        r"^import time:.*\| +(python_on_whales|lab\b[\w.]*|measure\.(?:build|run)\b[\w.]*)$", result.stderr, re.M
+    )
+    assert set(loaded) == {"lab", "lab.config", "lab.recipe"}, "no Docker client, and of the lab its recipes alone"
     for name in ("index.html", "steps/step-1/index.html", "results/index.html", "search/search_index.json"):
         assert (clone / "site" / name).exists()
     assert not [path for path in clone.iterdir() if path.name.endswith(".partial")]

@@ -27,7 +27,7 @@ SETS = {
     "tests/requirements.txt": {"main", "docs", "dev"},
 }
 #: The modules of measure/ that only the making of the site imports.
-SITE = {f"measure.tell.{name}" for name in ("charts", "folklore", "pages", "site")}
+SITE = {"measure.pages", "measure.tell.site"}
 
 
 @functools.cache
@@ -137,7 +137,7 @@ def test_a_run_needs_nothing_of_the_other_sets():
 
 
 def test_a_site_that_cannot_be_made_says_what_is_missing():
-    script = "import sys; sys.modules['jinja2'] = None; from measure.cli import app; app(['docs'])"
+    script = "import sys; sys.modules['jinja2'] = None; from measure.cli_reading import app; app(['docs'])"
     result = run(sys.executable, "-c", script)
     assert result.returncode == 1
     assert "jinja2 is not installed" in result.stderr
@@ -157,7 +157,8 @@ def imported(path: Path) -> set[str]:
 
 
 def test_each_set_names_what_its_modules_import_and_no_more():
-    site = {name: path for name, path in modules() if name in SITE}
+    # A chart is drawn by packages that are imported when there is one to draw.
+    site = {name: path for name, path in modules() if name in SITE | {"measure.tell.charts"}}
     run_alone = set().union(
         *(imported(path) for name, path in modules() if name not in {*site, "measure.studies.wheels.resources.ask_pip"})
     )
