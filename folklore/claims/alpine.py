@@ -74,16 +74,16 @@ def alpine_psycopg2_binary(facts: Facts, say: Say) -> Told:
 def alpine_larger_than_full(facts: Facts, say: Say) -> Told:
     if facts.size("step-4/alpine", "unpacked") > base(facts, "python:3.14"):
         return holds(
-            f"With NumPy in it, Alpine is {say.size('step-4/alpine', 'unpacked')} on disk, and the full base image "
+            f"With NumPy in it, Alpine is {say.size('step-4/alpine', 'unpacked')} unpacked, and the full base image "
             f"{base_words(facts, 'python:3.14')}."
         )
     if facts.size("step-4/alpine-source", "unpacked") > base(facts, "python:3.14"):
         return depends(
-            f"With wheels no more: {say.size('step-4/alpine', 'unpacked')} on disk. Compiled there, with the "
+            f"With wheels no more: {say.size('step-4/alpine', 'unpacked')} unpacked. Compiled there, with the "
             f"compilers left in, {say.size('step-4/alpine-source', 'unpacked')}."
         )
     return no_longer(
-        f"With NumPy from a wheel it is {say.size('step-4/alpine', 'unpacked')} on disk, "
+        f"With NumPy from a wheel it is {say.size('step-4/alpine', 'unpacked')} unpacked, "
         f"{say.change('step-4/slim', 'step-4/alpine', 'unpacked')} against slim. Compiled there, as everybody had to "
         f"in 2021, with the compilers left in: {say.size('step-4/alpine-source', 'unpacked')}, and even that is less "
         "than the full base image."

@@ -19,15 +19,15 @@ def slim_saves_80_percent(facts: Facts, say: Say) -> Told:
     if facts.size("step-1/slim", "unpacked") <= 0.2 * facts.size("step-1", "unpacked"):
         return holds(
             "One word more in the `FROM` line, and the same application is "
-            f"{say.change('step-1', 'step-1/slim', 'unpacked')} on disk and {say.change('step-1', 'step-1/slim')} in "
+            f"{say.change('step-1', 'step-1/slim', 'unpacked')} unpacked and {say.change('step-1', 'step-1/slim')} in "
             "transfer. No other line of a Dockerfile does as much."
         )
     if facts.size("step-1/slim") <= 0.2 * facts.size("step-1"):
         return depends(
             f"It depends on what you call size: {say.change('step-1', 'step-1/slim')} in transfer, "
-            f"{say.change('step-1', 'step-1/slim', 'unpacked')} on disk."
+            f"{say.change('step-1', 'step-1/slim', 'unpacked')} unpacked."
         )
-    return no_longer(f"The same application on slim is {say.change('step-1', 'step-1/slim', 'unpacked')} on disk.")
+    return no_longer(f"The same application on slim is {say.change('step-1', 'step-1/slim', 'unpacked')} unpacked.")
 
 
 @claim(
@@ -143,7 +143,7 @@ def distroless_smaller_than_alpine(facts: Facts, say: Say) -> Told:
     ):
         return holds(
             f"With Python and NumPy in it, {say.change('step-4/alpine-multistage', 'step-4/distroless')} in transfer "
-            f"and {say.change('step-4/alpine-multistage', 'step-4/distroless', 'unpacked')} on disk, for glibc and "
+            f"and {say.change('step-4/alpine-multistage', 'step-4/distroless', 'unpacked')} unpacked, for glibc and "
             "nothing around it, and not only because of what is left out of Python and NumPy."
         )
     if facts.size("step-4/distroless") < facts.size("step-4/alpine-multistage") or facts.size(
@@ -152,9 +152,9 @@ def distroless_smaller_than_alpine(facts: Facts, say: Say) -> Told:
         return depends(
             "It depends on what you leave out. With Python and NumPy in it, "
             f"{say.change('step-4/alpine-multistage', 'step-4/distroless')} in transfer and "
-            f"{say.change('step-4/alpine-multistage', 'step-4/distroless', 'unpacked')} on disk. But most of that "
+            f"{say.change('step-4/alpine-multistage', 'step-4/distroless', 'unpacked')} unpacked. But most of that "
             "could be left out of Alpine's as well: of NumPy, its tests and headers "
-            f"({say.layer('step-4/distroless', 'COPY /opt/venv')} of environment on disk, whole "
+            f"({say.layer('step-4/distroless', 'COPY /opt/venv')} of environment unpacked, whole "
             f"{say.layer('step-4', 'COPY /opt/venv')}); of Python, pip and what only builds need "
             f"({say.folder('step-4/distroless', '/usr/local')} in place of "
             f"{say.folder('step-4/alpine-multistage', '/usr/local')}). Less than a twentieth of the image is left "

@@ -17,10 +17,10 @@ def dontwritebytecode_saves_nothing(facts: Facts, say: Say) -> Told:
     if facts.size("step-1/slim", "unpacked") - facts.size("step-1/solution", "unpacked") < 1e6:
         return holds(
             "With the variable set while pip runs, the image differs by "
-            f"{say.saved('step-1/slim', 'step-1/solution', 'unpacked')} on disk."
+            f"{say.saved('step-1/slim', 'step-1/solution', 'unpacked')} unpacked."
         )
     return no_longer(
-        f"Set while pip runs, it saves {say.saved('step-1/slim', 'step-1/solution', 'unpacked')} on disk and "
+        f"Set while pip runs, it saves {say.saved('step-1/slim', 'step-1/solution', 'unpacked')} unpacked and "
         f"{say.saved('step-1/slim', 'step-1/solution')} in transfer. True, pip compiles your packages all the same. "
         "But the official images come without bytecode of the standard library and of pip, and without the variable "
         "a single `pip install` writes it. It has a price: [the start](#bytecode-starts-faster)."
@@ -70,19 +70,19 @@ def pyc_only_is_smaller(facts: Facts, say: Say) -> Told:
     ) < facts.size("folklore-bytecode/sources"):
         return holds(
             f"For Flask, gunicorn and NumPy, {say.change('folklore-bytecode/both', 'folklore-bytecode/pyc-only')} in "
-            f"transfer, {say.change('folklore-bytecode/both', 'folklore-bytecode/pyc-only', 'unpacked')} on disk. "
+            f"transfer, {say.change('folklore-bytecode/both', 'folklore-bytecode/pyc-only', 'unpacked')} unpacked. "
             "Tracebacks then show no lines of code."
         )
     if facts.size("folklore-bytecode/pyc-only") < 0.99 * facts.size("folklore-bytecode/both"):
         return depends(
             "It depends on which half you would miss. For Flask, gunicorn and NumPy, bytecode alone is "
-            f"{say.change('folklore-bytecode/both', 'folklore-bytecode/pyc-only', 'unpacked')} on disk and "
+            f"{say.change('folklore-bytecode/both', 'folklore-bytecode/pyc-only', 'unpacked')} unpacked and "
             f"{say.change('folklore-bytecode/both', 'folklore-bytecode/pyc-only')} in transfer, with tracebacks that "
             "show no code. Sources alone are "
             f"{say.change('folklore-bytecode/both', 'folklore-bytecode/sources', 'unpacked')} and "
             f"{say.change('folklore-bytecode/both', 'folklore-bytecode/sources')}, with a slower start."
         )
     return no_longer(
-        f"It is {say.change('folklore-bytecode/both', 'folklore-bytecode/pyc-only', 'unpacked')} on disk: the sources "
+        f"It is {say.change('folklore-bytecode/both', 'folklore-bytecode/pyc-only', 'unpacked')} unpacked: the sources "
         "were never the weight."
     )

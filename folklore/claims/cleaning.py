@@ -20,12 +20,12 @@ def rm_in_a_later_layer(facts: Facts, say: Say) -> Told:
         return depends(
             "It depends on what you want. Less to attack, as far as pip goes: nobody can call it any more. Not less "
             "to ship: the base image's pip is in a layer that ships as before, and a new layer can only hide it. It "
-            f"even gets larger, {say.grown('step-3', 'step-3/solution', 'unpacked')} on disk and "
+            f"even gets larger, {say.grown('step-3', 'step-3/solution', 'unpacked')} unpacked and "
             f"{say.grown('step-3', 'step-3/solution')} in transfer, because pip had to run to remove itself, and left "
             "bytecode, which [one variable](#dontwritebytecode-saves-nothing) would have kept out."
         )
     return no_longer(
-        f"The image gets larger: {say.grown('step-3', 'step-3/solution', 'unpacked')} on disk, "
+        f"The image gets larger: {say.grown('step-3', 'step-3/solution', 'unpacked')} unpacked, "
         f"{say.grown('step-3', 'step-3/solution')} in transfer. The base image's pip is in a layer that ships as "
         "before; a new layer can only hide it."
     )
@@ -61,7 +61,7 @@ def clean_apt_lists(facts: Facts, say: Say) -> Told:
         return holds(
             "`rm -rf /var/lib/apt/lists/*`, in the line that installs, saves "
             f"{say.saved('folklore-apt-lists/kept', 'folklore-apt-lists/removed')} in transfer and "
-            f"{say.saved('folklore-apt-lists/kept', 'folklore-apt-lists/removed', 'unpacked')} on disk, whatever you "
+            f"{say.saved('folklore-apt-lists/kept', 'folklore-apt-lists/removed', 'unpacked')} unpacked, whatever you "
             "install."
         )
     if facts.size("folklore-apt-lists/kept") - facts.size("folklore-apt-lists/removed") > 1e6:
@@ -83,7 +83,7 @@ def pip_no_cache_dir(facts: Facts, say: Say) -> Told:
         return holds(
             "For Flask, gunicorn and NumPy it saves "
             f"{say.saved('folklore-pip-cache/kept', 'folklore-pip-cache/none')} in transfer and "
-            f"{say.saved('folklore-pip-cache/kept', 'folklore-pip-cache/none', 'unpacked')} on disk. The cache is "
+            f"{say.saved('folklore-pip-cache/kept', 'folklore-pip-cache/none', 'unpacked')} unpacked. The cache is "
             "what pip downloaded, packed already, so compressing the layer does not help. A cache mount saves the "
             "same, and keeps it for the next build."
         )
@@ -148,12 +148,12 @@ def squash(facts: Facts, say: Say) -> Told:
 def curl_for_health_checks(facts: Facts, say: Say) -> Told:
     if facts.size("folklore-curl/curl", "unpacked") - facts.size("folklore-curl/python", "unpacked") > 50e6:
         return holds(
-            f"curl and what it needs are {say.grown('folklore-curl/python', 'folklore-curl/curl', 'unpacked')} on "
-            "disk. Python can ask the question by itself."
+            f"curl and what it needs are {say.grown('folklore-curl/python', 'folklore-curl/curl', 'unpacked')} "
+            "unpacked. Python can ask the question by itself."
         )
     return no_longer(
         "Not as much: curl and what it needs are "
-        f"{say.grown('folklore-curl/python', 'folklore-curl/curl', 'unpacked')} on disk and "
+        f"{say.grown('folklore-curl/python', 'folklore-curl/curl', 'unpacked')} unpacked and "
         f"{say.grown('folklore-curl/python', 'folklore-curl/curl')} in transfer. The advice that goes with it, to do "
         "without, is good: a health check in Python costs nothing, since `urllib` is there already."
     )

@@ -22,13 +22,13 @@ def poetry_stays_out(facts: Facts, say: Say) -> Told:
     if facts.size("step-2", "unpacked") - facts.size("step-1", "unpacked") > 50e6:
         return holds(
             "On the same base, the same application with Poetry beside it is "
-            f"{say.grown('step-1', 'step-2', 'unpacked')} on disk and {say.grown('step-1', 'step-2')} in transfer: "
+            f"{say.grown('step-1', 'step-2', 'unpacked')} unpacked and {say.grown('step-1', 'step-2')} in transfer: "
             f"{say.count('step-2', 'python_packages')} Python packages in place of "
             f"{say.count('step-1', 'python_packages')}."
         )
     if facts.size("step-2", "unpacked") - facts.size("step-1", "unpacked") > 10e6:
-        return depends(f"It depends on the rest: Poetry is {say.grown('step-1', 'step-2', 'unpacked')} on disk.")
-    return no_longer(f"It is {say.grown('step-1', 'step-2', 'unpacked')} on disk.")
+        return depends(f"It depends on the rest: Poetry is {say.grown('step-1', 'step-2', 'unpacked')} unpacked.")
+    return no_longer(f"It is {say.grown('step-1', 'step-2', 'unpacked')} unpacked.")
 
 
 @claim(
@@ -46,7 +46,7 @@ def psycopg2_needs_build_essential(facts: Facts, say: Say) -> Told:
     return no_longer(
         f"`{' '.join(built_with(facts, 'psycopg2'))}` is enough, proved by [leaving each of them out](recipes.md). "
         "`build-essential` builds it too, and more than builds it: with libpq's headers it is a layer of "
-        f"{say.layer('extra-compiling-deps/slim', 'build-essential')} on disk. What counts more is the stage: in a "
+        f"{say.layer('extra-compiling-deps/slim', 'build-essential')} unpacked. What counts more is the stage: in a "
         f"builder of its own neither ships, and the image is {say.size('extra-compiling-deps', 'unpacked')} in place "
         f"of {say.size('extra-compiling-deps/slim', 'unpacked')}."
     )
@@ -64,17 +64,17 @@ def psycopg2_needs_build_essential(facts: Facts, say: Say) -> Told:
 def psycopg2_binary_is_lighter(facts: Facts, say: Say) -> Told:
     if facts.size("extra-compiling-deps/binary", "unpacked") < facts.size("extra-compiling-deps", "unpacked"):
         return holds(
-            f"{say.grown('extra-compiling-deps', 'extra-compiling-deps/binary', 'unpacked')} on disk against psycopg2 "
+            f"{say.grown('extra-compiling-deps', 'extra-compiling-deps/binary', 'unpacked')} unpacked against psycopg2 "
             "with Debian's libpq."
         )
     if facts.size("extra-compiling-deps/binary") < facts.size("extra-compiling-deps"):
         return depends(
             f"It depends on what you call size: {say.grown('extra-compiling-deps', 'extra-compiling-deps/binary')} in "
-            f"transfer, {say.grown('extra-compiling-deps', 'extra-compiling-deps/binary', 'unpacked')} on disk."
+            f"transfer, {say.grown('extra-compiling-deps', 'extra-compiling-deps/binary', 'unpacked')} unpacked."
         )
     return no_longer(
         "Nothing to install, yes; lighter, no. It brings a libpq and an OpenSSL of its own: "
-        f"{say.grown('extra-compiling-deps', 'extra-compiling-deps/binary', 'unpacked')} on disk and "
+        f"{say.grown('extra-compiling-deps', 'extra-compiling-deps/binary', 'unpacked')} unpacked and "
         f"{say.grown('extra-compiling-deps', 'extra-compiling-deps/binary')} in transfer, against psycopg2 compiled "
         "in a builder stage with `libpq5` beside it."
     )
@@ -150,14 +150,14 @@ def uv_makes_images_smaller(facts: Facts, say: Say) -> Told:
     if facts.size("folklore-uv/uv") < 0.99 * facts.size("folklore-uv/pip"):
         return depends(
             f"Not by half, and not by uv. The same packages are {say.change('folklore-uv/pip', 'folklore-uv/uv')} in "
-            f"transfer and {say.change('folklore-uv/pip', 'folklore-uv/uv', 'unpacked')} on disk with uv, because it "
+            f"transfer and {say.change('folklore-uv/pip', 'folklore-uv/uv', 'unpacked')} unpacked with uv, because it "
             "does not compile them. Told to compile, as pip does, "
-            f"{say.change('folklore-uv/pip', 'folklore-uv/uv-compiled')} and "
-            f"{say.change('folklore-uv/pip', 'folklore-uv/uv-compiled', 'unpacked')}. It depends on whether you want "
-            "the bytecode, and pip has `--no-compile`."
+            f"{say.change('folklore-uv/pip', 'folklore-uv/uv-compiled')} in transfer and "
+            f"{say.change('folklore-uv/pip', 'folklore-uv/uv-compiled', 'unpacked')} unpacked. It depends on whether "
+            "you want the bytecode, and pip has `--no-compile`."
         )
     return no_longer(
         f"{say.change('folklore-uv/pip', 'folklore-uv/uv')} in transfer, "
-        f"{say.change('folklore-uv/pip', 'folklore-uv/uv', 'unpacked')} on disk: a tool that is not in the image "
+        f"{say.change('folklore-uv/pip', 'folklore-uv/uv', 'unpacked')} unpacked: a tool that is not in the image "
         "weighs nothing there."
     )

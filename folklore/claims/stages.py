@@ -20,16 +20,16 @@ def multi_stage_makes_smaller(facts: Facts, say: Say) -> Told:
     if facts.size("step-3/with-pip", "unpacked") < 0.95 * facts.size("step-3/export", "unpacked"):
         return holds(
             "Even where there is nothing to leave behind: "
-            f"{say.change('step-3/export', 'step-3/with-pip', 'unpacked')} on disk."
+            f"{say.change('step-3/export', 'step-3/with-pip', 'unpacked')} unpacked."
         )
     if facts.size("step-3/with-pip", "unpacked") < 0.95 * facts.size("step-3/single", "unpacked"):
         return depends(
             "It depends on what there is to leave behind. Against an image with compilers and Poetry in it, copying "
-            f"the environment gives {say.change('step-3/single', 'step-3/with-pip', 'unpacked')} on disk. Against a "
+            f"the environment gives {say.change('step-3/single', 'step-3/with-pip', 'unpacked')} unpacked. Against a "
             f"`pip install` into the image itself, {say.grown('step-3/export', 'step-3/with-pip', 'unpacked')}."
         )
     return no_longer(
-        f"Copying the environment gives {say.change('step-3/single', 'step-3/with-pip', 'unpacked')} on disk against "
+        f"Copying the environment gives {say.change('step-3/single', 'step-3/with-pip', 'unpacked')} unpacked against "
         "one stage with compilers."
     )
 
@@ -43,18 +43,18 @@ def multi_stage_makes_smaller(facts: Facts, say: Say) -> Told:
 def multi_stage_is_larger(facts: Facts, say: Say) -> Told:
     if facts.size("step-3", "unpacked") > facts.size("step-3/export", "unpacked"):
         return holds(
-            f"The copied environment is {say.grown('step-3/export', 'step-3', 'unpacked')} on disk against one stage "
+            f"The copied environment is {say.grown('step-3/export', 'step-3', 'unpacked')} unpacked against one stage "
             "with pip."
         )
     if facts.size("step-3/with-pip", "unpacked") > facts.size("step-3/export", "unpacked"):
         return depends(
             "It depends on one option. `python -m venv` brings a second pip: "
-            f"{say.grown('step-3/export', 'step-3/with-pip', 'unpacked')} on disk. With `--without-pip` the same two "
+            f"{say.grown('step-3/export', 'step-3/with-pip', 'unpacked')} unpacked. With `--without-pip` the same two "
             f"stages give {say.grown('step-3/export', 'step-3', 'unpacked')}. There is no surprise left, only a pip."
         )
     return no_longer(
         f"Not even with a pip in the copied environment: {say.grown('step-3/export', 'step-3/with-pip', 'unpacked')} "
-        "on disk."
+        "unpacked."
     )
 
 
@@ -66,7 +66,7 @@ def multi_stage_is_larger(facts: Facts, say: Say) -> Told:
 )
 def from_1_gb_to_100_mb(facts: Facts, say: Say) -> Told:
     if facts.size("step-1", "unpacked") > 1e9 and facts.size("step-3", "unpacked") < 100e6:
-        return holds(f"From {say.size('step-1', 'unpacked')} on disk to {say.size('step-3', 'unpacked')}.")
+        return holds(f"From {say.size('step-1', 'unpacked')} unpacked to {say.size('step-3', 'unpacked')}.")
     if facts.size("step-1", "unpacked") > 1e9 and facts.size("step-3") < 100e6:
         return depends(
             f"It depends on whether you count the same thing twice. {say.size('step-1', 'unpacked')} is what step 1's "
@@ -75,7 +75,7 @@ def from_1_gb_to_100_mb(facts: Facts, say: Say) -> Told:
             "most of that is not the stages: `-slim` alone, in one stage, brings it to "
             f"{say.size('step-1/slim', 'unpacked')}."
         )
-    return no_longer(f"From {say.size('step-1', 'unpacked')} on disk to {say.size('step-3', 'unpacked')}.")
+    return no_longer(f"From {say.size('step-1', 'unpacked')} unpacked to {say.size('step-3', 'unpacked')}.")
 
 
 @claim(
@@ -88,11 +88,11 @@ def from_1_gb_to_100_mb(facts: Facts, say: Say) -> Told:
 def multi_stage_optional_for_pure_python(facts: Facts, say: Say) -> Told:
     if facts.size("step-3/export", "unpacked") < 1.1 * facts.size("step-3", "unpacked"):
         return holds(
-            f"One stage for the packages gives {say.size('step-3/export', 'unpacked')} on disk, two give "
+            f"One stage for the packages gives {say.size('step-3/export', 'unpacked')} unpacked, two give "
             f"{say.size('step-3', 'unpacked')}. What is between them is bytecode that pip leaves behind, and [one "
             "variable](#dontwritebytecode-saves-nothing) prevents that as well."
         )
-    return no_longer(f"Two stages give {say.change('step-3/export', 'step-3', 'unpacked')} on disk.")
+    return no_longer(f"Two stages give {say.change('step-3/export', 'step-3', 'unpacked')} unpacked.")
 
 
 @claim(
@@ -107,16 +107,16 @@ def single_800_multi_180(facts: Facts, say: Say) -> Told:
         and facts.size("step-3/single", "unpacked") > 720e6
     ):
         return holds(
-            f"{say.size('step-3/single', 'unpacked')} and {say.size('step-3', 'unpacked')} on disk, "
+            f"{say.size('step-3/single', 'unpacked')} and {say.size('step-3', 'unpacked')} unpacked, "
             f"{say.times('step-3/single', 'step-3', 'unpacked')} as much."
         )
     if facts.size("step-3/single", "unpacked") > 4 * facts.size("step-3", "unpacked"):
         return depends(
             "It depends on what you take from it. The proportion is right, "
             f"{say.times('step-3/single', 'step-3', 'unpacked')} as much; the sizes are not, "
-            f"{say.size('step-3/single', 'unpacked')} and {say.size('step-3', 'unpacked')} on disk."
+            f"{say.size('step-3/single', 'unpacked')} and {say.size('step-3', 'unpacked')} unpacked."
         )
-    return no_longer(f"{say.size('step-3/single', 'unpacked')} and {say.size('step-3', 'unpacked')} on disk.")
+    return no_longer(f"{say.size('step-3/single', 'unpacked')} and {say.size('step-3', 'unpacked')} unpacked.")
 
 
 @claim(
@@ -129,11 +129,11 @@ def build_tools_500_mb(facts: Facts, say: Say) -> Told:
     if facts.layer("extra-compiling-deps/slim", "build-essential") > 450e6:
         return holds(
             "`build-essential` and libpq's headers are a layer of "
-            f"{say.layer('extra-compiling-deps/slim', 'build-essential')} on disk."
+            f"{say.layer('extra-compiling-deps/slim', 'build-essential')} unpacked."
         )
     return no_longer(
         "Less, on Debian. `build-essential` with libpq's headers is a layer of "
-        f"{say.layer('extra-compiling-deps/slim', 'build-essential')} on disk, and "
+        f"{say.layer('extra-compiling-deps/slim', 'build-essential')} unpacked, and "
         f"{say.layer('extra-compiling-deps/slim', 'build-essential', field='transfer_bytes')} in transfer. A `gcc` "
         "with the C library's headers, which is what most packages need, is less again: [what each package "
         "takes](recipes.md). Unused at run time it is all the same."
@@ -149,17 +149,17 @@ def build_tools_500_mb(facts: Facts, say: Say) -> Told:
 def purge_in_one_run(facts: Facts, say: Say) -> Told:
     if facts.size("step-3/purge", "unpacked") < 1.05 * facts.size("step-3", "unpacked"):
         return holds(
-            f"It is {say.size('step-3/purge', 'unpacked')} on disk, and two stages are "
+            f"It is {say.size('step-3/purge', 'unpacked')} unpacked, and two stages are "
             f"{say.size('step-3', 'unpacked')}."
         )
     if facts.size("step-3/purge", "unpacked") < 0.5 * facts.size("step-3/single", "unpacked"):
         return depends(
             "It depends on what you remember to remove. The compilers go without a trace: "
-            f"{say.change('step-3/single', 'step-3/purge', 'unpacked')} on disk. What nobody thought of stays: "
+            f"{say.change('step-3/single', 'step-3/purge', 'unpacked')} unpacked. What nobody thought of stays: "
             f"{say.grown('step-3', 'step-3/purge', 'unpacked')} against two stages, in second pips and bytecode."
         )
     return no_longer(
-        f"It is {say.size('step-3/purge', 'unpacked')} on disk, and two stages are {say.size('step-3', 'unpacked')}."
+        f"It is {say.size('step-3/purge', 'unpacked')} unpacked, and two stages are {say.size('step-3', 'unpacked')}."
     )
 
 
@@ -180,14 +180,15 @@ def copy_the_virtualenv(facts: Facts, say: Say) -> Told:
         and facts.size("step-3") < 1.01 * facts.size("step-3/user-site")
     ):
         return holds(
-            f"It is the smallest of what we tried, or level with the smallest: {say.size('step-3', 'unpacked')} on "
-            f"disk, against {say.size('step-3/export', 'unpacked')} for a list with hashes, "
+            f"It is the smallest of what we tried, or level with the smallest: {say.size('step-3', 'unpacked')} "
+            f"unpacked, against {say.size('step-3/export', 'unpacked')} for a list with hashes, "
             f"{say.size('step-3/wheels', 'unpacked')} for wheels through a mount, "
             f"{say.size('step-3/purge', 'unpacked')} for cleaning up, {say.size('step-3/user-site', 'unpacked')} for "
             "`--user`. Make it with `--without-pip`."
         )
     return no_longer(
-        f"Others are smaller: {say.size('step-3', 'unpacked')} against {say.size('step-3/export', 'unpacked')} on disk."
+        f"Others are smaller: {say.size('step-3', 'unpacked')} against "
+        f"{say.size('step-3/export', 'unpacked')} unpacked."
     )
 
 
@@ -220,9 +221,9 @@ def user_site_is_smaller(facts: Facts, say: Say) -> Told:
 )
 def ship_wheels(facts: Facts, say: Say) -> Told:
     if facts.size("step-3/wheels", "unpacked") < facts.size("step-3", "unpacked"):
-        return holds(f"{say.change('step-3', 'step-3/wheels', 'unpacked')} on disk against a copied environment.")
+        return holds(f"{say.change('step-3', 'step-3/wheels', 'unpacked')} unpacked against a copied environment.")
     return no_longer(
-        f"{say.grown('step-3', 'step-3/wheels', 'unpacked')} on disk against a copied environment, and as much as a "
+        f"{say.grown('step-3', 'step-3/wheels', 'unpacked')} unpacked against a copied environment, and as much as a "
         "plain `pip install`: wherever pip runs, it leaves its own bytecode. With `COPY` in place of a mount the "
         f"wheels ship as well: {say.size('step-3/wheels-copied', 'wasted')} that nobody sees."
     )

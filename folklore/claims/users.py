@@ -19,16 +19,17 @@ claim = claims_of("Environments and users")
 def venv_adds_size(facts: Facts, say: Say) -> Told:
     if facts.size("step-2/solution", "unpacked") - facts.size("step-2/no-venv", "unpacked") > 1e6:
         return holds(
-            f"Even without a pip of its own it is {say.grown('step-2/no-venv', 'step-2/solution', 'unpacked')} on disk."
+            f"Even without a pip of its own it is "
+            f"{say.grown('step-2/no-venv', 'step-2/solution', 'unpacked')} unpacked."
         )
     if facts.size("step-2", "unpacked") - facts.size("step-2/no-venv", "unpacked") > 1e6:
         return depends(
             "It depends on the pip in it. An environment as it is made by default is "
-            f"{say.grown('step-2/no-venv', 'step-2', 'unpacked')} on disk. Without its pip it is "
+            f"{say.grown('step-2/no-venv', 'step-2', 'unpacked')} unpacked. Without its pip it is "
             f"{say.grown('step-2/no-venv', 'step-2/solution', 'unpacked')}: the interpreter in it is a link, and no "
             "bytecode is there twice."
         )
-    return no_longer(f"It is {say.grown('step-2/no-venv', 'step-2', 'unpacked')} on disk.")
+    return no_longer(f"It is {say.grown('step-2/no-venv', 'step-2', 'unpacked')} unpacked.")
 
 
 @claim(

@@ -105,7 +105,7 @@ def vendored(page: Page, package: str, *names: str) -> str:
     libraries = sorted(
         {library for sizes in all_sizes for library in sizes}, key=lambda x: -max(s.get(x, 0) for s in all_sizes)
     )
-    head = ["image", f"{package}, unpacked", *(f"`{library}`" for library in libraries)]
+    head = ["image", f"{package}, files", *(f"`{library}`" for library in libraries)]
     rows = []
     for name, record, one, sizes in found:
         cells = (page.bytes(record, sizes[library]) if library in sizes else "" for library in libraries)

@@ -59,10 +59,9 @@ def test_it_builds_strictly_without_engine_and_network_in_seconds(clone):
     result = docs(clone, *offline, "env", "PYTHONPROFILEIMPORTTIME=1")
     assert result.returncode == 0, result.stderr
     assert seconds_of_a_processor() - begun < MOST_SECONDS
-    loaded = re.findall(
-        r"^import time:.*\| +(python_on_whales|lab\b[\w.]*|measure\.(?:build|run)\b[\w.]*)$", result.stderr, re.M
-    )
-    assert set(loaded) == {"lab", "lab.config", "lab.recipe"}, "no Docker client, and of the lab its recipes alone"
+    loaded = re.findall(r"^import time:.*\| +([\w.]+)$", result.stderr, re.MULTILINE)
+    assert "python_on_whales" not in loaded
+    assert {name for name in loaded if name.split(".")[0] == "lab"} == {"lab", "lab.config", "lab.recipe"}
     for name in ("index.html", "steps/step-1/index.html", "results/index.html", "search/search_index.json"):
         assert (clone / "site" / name).exists()
     assert not [path for path in clone.iterdir() if path.name.endswith(".partial")]

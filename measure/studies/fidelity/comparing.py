@@ -117,7 +117,7 @@ def compare() -> Fidelity:
 def show(fidelity: Fidelity) -> None:
     """Print the comparison."""
     table = Table(title="The lab's base images against the official ones (MB = 1,000,000 bytes)")
-    for column in ("image", "platform", "transfer\nofficial", "lab", "diff.", "unpacked\nofficial", "lab", "diff."):
+    for column in ("image", "platform", "transfer\nofficial", "lab", "diff.", "files\nofficial", "lab", "diff."):
         table.add_column(column, justify="left" if column in ("image", "platform") else "right")
     for c in fidelity.comparisons:
         unpacked = f"{c.official.unpacked_bytes / 1e6:.1f}" if c.official.unpacked_bytes else "-"

@@ -26,7 +26,7 @@ def _holding() -> Fidelity:
 def fidelity(page: Page) -> str:
     """The lab's base images against the official ones."""
     found = _holding()
-    head = ["image", "platform", "transfer, official", "lab", "change", "unpacked, official", "lab", "change",
+    head = ["image", "platform", "transfer, official", "lab", "change", "files, official", "lab", "change",
             "OS packages"]  # fmt: skip
     known = [f"- `{image}`: {'; '.join(differences)}" for image, differences in found.known_differences.items()]
     rows = [_row(one) for one in found.comparisons]
@@ -65,7 +65,7 @@ def then_and_now(page: Page) -> str:
             share_now = f"{size / full:.0%}" if applies and size and full else ""
             rows.append([image.title, megabytes(image.bytes), share, shown_size, share_now])
         who = f"[{source.who}]({source.url})" if source.url else source.who
-        head = ["image", f"then, {source.when}", "of its full one", "now", "of its full one"]
+        head = ["image", f"files then, {source.when}", "of its full one", "files now", "of its full one"]
         tables += [f"**{source.name}**: {who}; {source.about}.", markdown_table(head, rows, "lrrrr")]
     caption = "Then and now, the files of all layers; the base images of now are stand-ins for the official ones"
     return "\n\n".join([page.chart(drawn, caption), *tables])
@@ -91,4 +91,4 @@ def base(facts: Facts, image: str) -> int:
 
 def base_words(facts: Facts, image: str) -> str:
     """The same in words, with a link to the comparison."""
-    return facts.page.file(record_path(), unbroken(megabytes(base(facts, image))))
+    return f"{facts.page.file(record_path(), unbroken(megabytes(base(facts, image))))} of files"

@@ -59,8 +59,7 @@ def floors(page: Page) -> str:
     """Every image whose floor was found, its size and its floor's."""
     rows = []
     for one in page.records.once(complete).floors:
-        name = short(one.step) + ("" if one.variant == RECOMMENDED else f"/{one.variant}")
-        row = [f"[{name}]({page.step_page(one.step)})"]
+        row = [f"[{short(one.step)}/{one.variant}]({page.step_page(one.step)})"]
         for field in KINDS.values():
             sizes = (_bytes(page, getattr(weight, field)) for weight in (one.image, one.floor))
             row += [*sizes, f"{one.times(field):.2f}"]
@@ -76,4 +75,4 @@ def untouched(page: Page, name: str) -> str:
     for one in _floor(page, name).untouched:
         what = f"`{one.name}`" if one.name.startswith(("/", "site-packages")) else one.name
         rows.append([what, str(one.files), _bytes(page, one.bytes)])
-    return markdown_table(["what ships and is never looked at", "files", "unpacked"], rows, "lrr")
+    return markdown_table(["what ships and is never looked at", "how many", "files"], rows, "lrr")
