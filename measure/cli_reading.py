@@ -14,6 +14,7 @@ from measure.base.errors import Problem, friendly, say
 from measure.base.files import RESULTS, ROOT, shown, write_whole
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS
+from measure.base.units import megabytes
 from measure.record.check import check
 from measure.record.compare import compare
 from measure.record.records import Record, load, parse, record_path
@@ -57,7 +58,7 @@ def show(
             out.print(escape(record.failure.line), soft_wrap=True)
         if record.size:
             out.print(layers_table(record.size))
-            out.print(f"build context: {record.size.context_bytes / 1e3:.1f} kB")
+            out.print(f"build context: {megabytes(record.size.context_bytes)}")
         if record.contents:
             packages = (f"{p.name} {p.version}" for p in record.contents.python_packages)
             out.print(f"Python packages: {', '.join(packages)}", soft_wrap=True)

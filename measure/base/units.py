@@ -7,9 +7,9 @@ from __future__ import annotations
 
 
 def megabytes(size: float) -> str:
-    """A size for people: bytes, kB from 1,000 of them on, MB from 1,000 kB on (decimal), with one decimal."""
+    """A size for people: B, kB from 1,000 of them on, MB from 1,000 kB on (decimal), with one decimal."""
     if abs(size) < 1000:
-        return f"{size:.0f} byte{'s' if abs(size) != 1 else ''}"
+        return f"{size:.0f} B"
     return f"{size / 1e6:.1f} MB" if abs(size) >= 999_950 else f"{size / 1e3:.1f} kB"
 
 

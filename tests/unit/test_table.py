@@ -42,7 +42,7 @@ def test_the_contents_fit_80_columns_and_tell_what_is_there():
     Console(width=80, file=text).print(table.contents_table(STEP, [one], ["linux/amd64"]))
     (line,) = [line for line in text.getvalue().splitlines() if "naive" in line]
     assert [cell.strip() for cell in line.split("│")[2:-1]] == [
-        "naive", "root", "1", "0", "cc sh pip", "0", "13.3 MB", "0 bytes",
+        "naive", "root", "1", "0", "cc sh pip", "0", "13.3 MB", "0 B",
     ]  # fmt: skip
 
 
@@ -53,7 +53,7 @@ def test_the_layers_fit_80_columns_and_long_instructions_are_cut():
     Console(width=80, file=text).print(table.layers_table(size_of(1, layers=[layer])))
     (line,) = [line for line in text.getvalue().splitlines() if "1163.9 MB" in line]
     assert len(line) == 80
-    assert "│ base │ 1163.9 MB │   2.0 MB │ 0 bytes │ RUN xxx" in line
+    assert "│ base │ 1163.9 MB │   2.0 MB │    0 B │ RUN xxx" in line
     assert line.endswith("x… │")
 
 

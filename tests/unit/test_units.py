@@ -20,9 +20,9 @@ def test_a_duration_has_a_decimal_below_ten(seconds, shown):
 @pytest.mark.parametrize(
     ("size", "shown", "as_change"),
     [
-        (0, "0 bytes", "same"),
-        (1, "1 byte", "+1 byte"),
-        (-19, "-19 bytes", "-19 bytes"),
+        (0, "0 B", "same"),
+        (1, "1 B", "+1 B"),
+        (-19, "-19 B", "-19 B"),
         (1_000, "1.0 kB", "+1.0 kB"),
         (50_000, "50.0 kB", "+50.0 kB"),
         (-999_949, "-999.9 kB", "-999.9 kB"),
