@@ -10,9 +10,8 @@ from measure.tell.folklore import Claim, Facts, Say, Told
 
 def rule_parts(claim: Claim) -> Iterator[Callable[[Facts, Say], Told]]:
     """Each outcome of a claim as a rule of its own, which asks for all conditions first. Fails for other statements."""
-    (function,) = ast.parse(claim.source).body
     conditions, outcomes = [], []
-    for statement in function.body:
+    for statement in claim.parsed.body:
         if isinstance(statement, ast.If):
             conditions += list(statement.test.values) if isinstance(statement.test, ast.BoolOp) else [statement.test]
         (outcome,) = statement.body if isinstance(statement, ast.If) else [statement]

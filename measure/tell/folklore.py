@@ -14,9 +14,9 @@ decides nothing: undecided. The function's name, with dashes, is the anchor that
 
 from __future__ import annotations
 
+import ast
 import copy
 import inspect
-import textwrap
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -150,10 +150,15 @@ class Claim(Strict):
         return self
 
     @property
-    def source(self) -> str:
-        """The rule as it is written."""
-        text = textwrap.dedent(inspect.getsource(self.rule))
-        return text[text.index("def ") :].rstrip()
+    def parsed(self) -> ast.FunctionDef:
+        """The rule as it is written: conditions with their outcomes, and a last outcome."""
+        return ast.parse(inspect.getsource(self.rule)).body[0]
+
+    @property
+    def told(self) -> str:
+        """The rule's conditions, in Markdown."""
+        parts = [f"{one.body[0].value.func.id} if `{ast.unparse(one.test)}`" for one in self.parsed.body[:-1]]
+        return f"It {'; else it '.join(parts)}; else no longer."
 
 
 #: Every claim, in the order in which folklore/claims/ has them.
@@ -256,7 +261,7 @@ def claims(page: Page) -> str:
             f"{_badge(one.verdict)} {who}, {claim.when}\n{{ .said }}",
             one.words,
             *([f"{rests_on}\n{{ .rests-on }}"] if (rests_on := _rests_on(one)) else []),
-            '??? rule "The rule"\n\n' + textwrap.indent(f"``` python\n{claim.source}\n```", "    "),
+            f'??? rule "The rule"\n\n    {claim.told}',
         ]
     return "\n\n".join(parts)
 

@@ -243,15 +243,7 @@ def test_a_steps_page_has_its_bones_and_names_each_of_its_files():
         number = re.match(r"step-\d+", step.name)
         text = (PAGES / f"steps/{number[0] if number else step.name}.md").read_text()
         heads = re.findall(r"^## (.+)$", text, re.MULTILINE)
-        for head in (
-            "Start",
-            "Type this",
-            "What changed",
-            "What got better",
-            "What got worse",
-            "Exercise",
-            "Troubleshooting",
-        ):
+        for head in BONES:
             assert head in heads, f"{step.name}: {head}"
         assert "??? success" in text, "an exercise has a folded solution"
         assert 'diff("' in text

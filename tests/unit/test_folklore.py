@@ -2,7 +2,6 @@
 
 import ast
 import functools
-import inspect
 import json
 import re
 import shutil
@@ -70,7 +69,7 @@ def test_every_outcome_can_be_told_and_no_number_in_it_was_typed(claim, decided)
     told = [decide(claim.model_copy(update={"rule": part}), unchanged()) for part in rule_parts(claim)]
     assert {one.verdict for one in told} >= {decided[claim.id].verdict}
     assert all(one.words for one in told)
-    words = [one.value for one in ast.walk(ast.parse(claim.source)) if isinstance(one, ast.Constant)]
+    words = [one.value for one in ast.walk(ast.Module(claim.parsed.body, [])) if isinstance(one, ast.Constant)]
     assert typed("\n".join(word for word in words if isinstance(word, str))) == []
 
 
@@ -197,7 +196,7 @@ def test_a_rule_that_is_wrong_is_an_error_that_names_the_claim(wrong):
         decide(claim, unchanged())
 
 
-def test_the_rule_is_shown_as_it_is_written():
-    for claim in CLAIMS:
-        assert claim.source in inspect.getsource(claim.rule)
-        assert claim.source.startswith(f"def {claim.id.replace('-', '_')}(")
+def test_the_conditions_of_a_rule_are_shown():
+    assert BY_ID["numpy-100-times"].told.startswith("It holds if `facts.ratio('step-4/slim', 'step-4/slim', ")
+    assert BY_ID["chown-doubles"].told.endswith("'unpacked_file_bytes')`; else no longer.")
+    assert all(claim.told.count(" if `") == len(claim.parsed.body) - 1 for claim in CLAIMS)
