@@ -216,7 +216,7 @@ def test_the_page_shows_files_and_pips_words(listed, monkeypatch):
     assert ">1.9: 1.2 MB</span>" in first
     assert first.count('title="ERROR: No matching distribution found for one">no</span>') == 2
     assert second.startswith("| two | 2.0 | no | abi3 |")
-    assert "Asked on 2026-11-20 (UTC), with pip 26.2.1" in page["wheels"]()
+    assert "Asked on 2026-11-20 (UTC), for CPython" in page["wheels"]()
     assert "some: **1 of 2**, `one`" in page["wheel_groups"]()
 
 

@@ -29,12 +29,12 @@ def wheels(page: Page) -> str:
         cells = [row.name, row.latest, "yes" if row.sdist else "no", ", ".join(abis)]
         rows.append(cells + [_cell(row, row.answer(*target)) for target in TARGETS])
     asked = [row.asked for row in found.packages]
-    days, pips, pythons, glibcs, musls = (
+    days, pythons, glibcs, musls = (
         " and ".join(sorted(set(values)))
-        for values in zip(*((f"{a.at:%Y-%m-%d}", a.pip, a.python, a.glibc, a.musl) for a in asked), strict=True)
+        for values in zip(*((f"{a.at:%Y-%m-%d}", a.python, a.glibc, a.musl) for a in asked), strict=True)
     )
     caption = (
-        f"Asked on {days} (UTC), with pip {pips} for CPython {pythons}; glibc {glibcs} and musl {musls} are the "
+        f"Asked on {days} (UTC), for CPython {pythons}; glibc {glibcs} and musl {musls} are the "
         f"newest that a wheel may want. {page.file(record_path(), 'The record')} has every file's name."
     )
     return f"{markdown_table(head, rows, 'llllrrrr')}\n\n{caption}"
