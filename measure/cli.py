@@ -241,7 +241,7 @@ def show(
     platform: Platform = PLATFORMS[0],
 ) -> None:
     """Print what is recorded of a step: sizes, contents, and whether it still holds. Of a variant: its layers too."""
-    from measure.record import methods
+    from measure.base.units import megabytes
     from measure.record.check import check
     from measure.record.records import load, meant, record_path
     from measure.steps.compose import find_step
@@ -250,13 +250,13 @@ def show(
     step_name, _, variant_name = name.partition("/")
     found = find_step(step_name)
     if variant_name:
-        records = [record] = [meant(f"{name}@{platform}", environment)]
+        record = meant(f"{name}@{platform}", environment)
         out.print(f"[bold]{record.step}/{record.variant}[/] on {record.platform}: {record.outcome}")
         if record.failure:
             out.print(escape(record.failure.line), soft_wrap=True)
         if record.size:
             out.print(layers_table(record.size))
-            out.print(f"build context: {record.size.context_bytes / 1e3:.1f} kB")
+            out.print(f"build context: {megabytes(record.size.context_bytes)}")
         if record.contents:
             packages = (f"{p.name} {p.version}" for p in record.contents.python_packages)
             out.print(f"Python packages: {', '.join(packages)}", soft_wrap=True)
@@ -272,9 +272,6 @@ def show(
         out.print(f"Records: {shown(paths[0].parent)}/", soft_wrap=True)
     for finding in check(environment, [found]):
         say(str(finding))
-    for one in records:
-        for change in methods.since(one):
-            say(f"{shown(one.path)} was measured before {change.at:%Y-%m-%d}. Since then: {change.what}")
 
 
 @app.command()

@@ -1,9 +1,10 @@
 // A click on the head of a table sorts it, numbers by size and texts by letter. A second click turns the order around.
-const UNITS = { kB: 1e3, MB: 1e6, GB: 1e9, "%": 1 };
+const UNITS = { B: 1, kB: 1e3, MB: 1e6, GB: 1e9, "%": 1 };
 
 function valueOf(cell) {
   const text = cell.textContent.trim().replaceAll("\u00a0", " ");
-  const match = text.match(/^([+-]?\d[\d.]*) ?(kB|MB|GB|%)?$/);
+  const match = text.match(/^([+-]?\d[\d.]*) ?(B|kB|MB|GB|%)?$/);
+  if (text === "same") return 0;
   return match ? parseFloat(match[1]) * (UNITS[match[2]] ?? 1) : text.toLowerCase();
 }
 

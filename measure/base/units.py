@@ -1,23 +1,29 @@
-"""How sizes are written for people. Records hold bytes; these are made from them only to be shown."""
+"""How sizes and times are written for people. Records hold bytes and seconds; these are made only to be shown.
+
+*Unpacked* is the size of layers as tar streams, *files* that of the regular files in them.
+"""
 
 from __future__ import annotations
 
 
 def megabytes(size: float) -> str:
-    """A size for people: decimal megabytes (10**6 bytes), one decimal; kilobytes where that would say 0.0 MB."""
-    return f"{size / 1e6:.1f} MB" if size >= 50_000 or size == 0 else f"{size / 1e3:.1f} kB"
+    """A size for people: B, kB from 1,000 of them on, MB from 1,000 kB on (decimal), with one decimal."""
+    if abs(size) < 1000:
+        return f"{size:.0f} B"
+    return f"{size / 1e6:.1f} MB" if abs(size) >= 999_950 else f"{size / 1e3:.1f} kB"
 
 
 def signed(size: int) -> str:
-    """A change in size for people, with its sign: decimal megabytes; kilobytes or bytes where that would say 0.0."""
-    if abs(size) < 50:
-        return f"{size:+d} bytes" if abs(size) != 1 else f"{size:+d} byte"
-    return f"{size / 1e6:+.1f} MB" if abs(size) >= 50_000 else f"{size / 1e3:+.1f} kB"
+    """A change in size for people, with its sign; `same` where there is none."""
+    return f"{'+' if size > 0 else ''}{megabytes(size)}" if size else "same"
 
 
 def change(size: int, first: int | None) -> str:
-    """The change of a size against the first one, in percent; '' where there is no first one."""
-    return f"{(size - first) / first * 100:+.1f} %" if first else ""
+    """The change of a size against the first one, in percent; `same` where that would say 0.0; '' without a first."""
+    if not first:
+        return ""
+    percent = (size - first) / first * 100
+    return "same" if abs(percent) < 0.05 else f"{percent:+.1f} %"
 
 
 def duration(seconds: float) -> str:

@@ -18,10 +18,9 @@ from pydantic import BaseModel, Field, ValidationError
 
 from measure.base.errors import Problem, say
 from measure.base.files import RESULTS, ROOT, cache_folder, shown, write_whole
-from measure.base.model import Strict, faults
+from measure.base.model import Strict, reasons
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS, in_file
-from measure.record import methods
 from measure.record.enough import Compared, Rule
 from measure.steps.compose import RECOMMENDED, find_step
 from measure.steps.inputs import Inputs
@@ -254,7 +253,7 @@ def load_environment(name: str) -> Environment | None:
     except FileNotFoundError:
         return None
     except ValidationError as error:
-        raise Problem(f"{shown(path)} describes no environment.", why=faults(error), next=AGAIN) from None
+        raise Problem(f"{shown(path)} describes no environment.", why=reasons(error), next=AGAIN) from None
 
 
 def named(bases: Literal["docker.io", "lab"]) -> str:
@@ -285,7 +284,7 @@ def parse(text: str, name: str) -> Record:
     try:
         return Record.model_validate_json(text)
     except ValidationError as error:
-        raise Problem(f"{name} is not a valid record.", why=faults(error), next=AGAIN) from None
+        raise Problem(f"{name} is not a valid record.", why=reasons(error), next=AGAIN) from None
 
 
 def load(path: Path) -> Record | None:
@@ -340,9 +339,9 @@ def writing(folder: Path) -> Iterator[None]:
 def save(record: Record) -> Record | None:
     """Write a record, whole or not at all. One that says the same as before keeps its date.
 
-    A change in the way of measuring in between gives it a new one: it is the same by the new way then. Times stay with
-    what has the same inputs: `save_times` writes them. Returns the record that was there before, None when there was
-    none or no valid one, which is told. Raises OSError, with the old record still in place, when it cannot be written.
+    Times stay with what has the same inputs: `save_times` writes them. Returns the record that was there before, None
+    when there was none or no valid one, which is told. Raises OSError, with the old record still in place, when it
+    cannot be written.
     """
     with writing(record.path.parent):
         try:
@@ -352,8 +351,7 @@ def save(record: Record) -> Record | None:
             old = None
         if old and record.time is None and old.inputs_sha256 == record.inputs_sha256:
             record = record.model_copy(update={"time": old.time})
-        newer_way = old is not None and methods.of_image(old) != methods.of_image(record)
-        if old is None or not old.same_facts(record) or old.time != record.time or newer_way:
+        if old is None or not old.same_facts(record) or old.time != record.time:
             write_whole(record.path, as_json(record))
     return old
 

@@ -10,7 +10,7 @@ from pydantic import Field, ValidationError
 
 from measure.base.errors import Problem
 from measure.base.files import shown, write_whole
-from measure.base.model import Strict, faults
+from measure.base.model import Strict, reasons
 from measure.record import records
 from measure.record.records import as_json, writing
 
@@ -87,7 +87,7 @@ def load(environment: str) -> TestRun | None:
     except FileNotFoundError:
         return None
     except ValidationError as error:
-        raise Problem(f"{shown(path(environment))} is not valid.", why=faults(error), next="make test-all") from None
+        raise Problem(f"{shown(path(environment))} is not valid.", why=reasons(error), next="make test-all") from None
 
 
 def save(run: TestRun) -> TestRun:

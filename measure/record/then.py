@@ -16,7 +16,7 @@ class OldImage(Strict):
     """One image that somebody weighed."""
 
     title: str
-    #: Unpacked, as `docker images` showed it then.
+    #: Of the files in its layers, as `docker images` showed it then.
     bytes: int = Field(gt=0)
     #: The same kind of image here: STEP/VARIANT, or the name of a base image.
     now: str

@@ -23,7 +23,6 @@ from measure.base.model import Strict
 from measure.build.engine import Engine, image_ids
 from measure.build.images import natively, tag
 from measure.build.layout import holds, keep, latest, layout, layout_in_use
-from measure.record import methods
 from measure.record.check import as_intended
 from measure.record.records import Record, load, record_path
 from measure.run.probe import Answer
@@ -74,7 +73,7 @@ class Memory:
     def _holds(self, record: Record | None, variant: Variant) -> bool:
         """Is a record of these files, as it is meant to be, and by today's way of measuring?"""
         same = record is not None and record.inputs_sha256 == self.inputs[variant.name].sha256
-        return same and as_intended(record, variant) and not methods.of_image(record)
+        return same and as_intended(record, variant)
 
     def kept(self, variant: Variant, platform: str) -> Record | None:
         """The record that is there, where a build takes minutes and would make the same; else None.

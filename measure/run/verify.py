@@ -17,7 +17,6 @@ from measure.base.files import RESULTS, ROOT, cache_folder, check_disk, shown
 from measure.build.choosing import choose
 from measure.build.engine import Engine
 from measure.build.layout import blob, layout_in_use, tidy
-from measure.record import methods
 from measure.record.check import recipes, why_stale
 from measure.record.compare import SAME, LayerChange, Row, changes, compare, content_changes, layer_changes, rows_of
 from measure.record.records import Record, load, load_environment, named
@@ -98,7 +97,7 @@ def verify(name: str) -> None:
     engine = choose([record.platform])
     where = f"recorded on {record.provenance.measured_at:%Y-%m-%d} in {record.environment}"
     out.print(f"[bold]{record.step}/{record.variant}[/] on {record.platform}, {where}", soft_wrap=True)
-    for line in [*_elsewhere(record, engine), *_otherwise(record)]:
+    for line in _elsewhere(record, engine):
         out.print(escape(line), soft_wrap=True)
     check_disk(cache_folder())
     provide_bases(engine, [(variant, record.platform)])
@@ -128,11 +127,6 @@ def _elsewhere(record: Record, engine: Engine) -> list[str]:
         words = f"came from {named(there.bases)} there and come from {named(here)} here"
         lines.append(f"Base images {words}: expect other base layers, and other packages in them.")
     return lines
-
-
-def _otherwise(record: Record) -> list[str]:
-    """What is measured otherwise now than when the record was made."""
-    return [f"Measured otherwise since {one.at:%Y-%m-%d}: {one.what} {one.before}" for one in methods.of_image(record)]
 
 
 def tell(record: Record, now: Record, step: Step, path: Path) -> None:

@@ -7,9 +7,6 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import altair
-import vl_convert
-
 from measure.base.units import megabytes
 
 #: Readable on white and on near-black (WCAG 2.2, contrast of graphics: 3 to 1 at least).
@@ -38,6 +35,9 @@ def bars(bars: Iterable[Bar], caption: str, order: Iterable[str] = ()) -> str:
 
     Groups and series keep the order in which they first appear; series that `order` names come first, in that order.
     """
+    import altair  # half a second, and of the site's own packages: a run does without
+    import vl_convert
+
     bars = list(bars)
     groups = list(dict.fromkeys(bar.group for bar in bars))
     present = {bar.series for bar in bars}

@@ -25,10 +25,12 @@ from watchfiles import watch
 from measure.base.errors import Problem, say
 from measure.base.files import RESULTS, ROOT, shown, write_whole
 from measure.base.names import LAB_ENVIRONMENT
-from measure.record import methods
-from measure.record.records import MEMORY, TIMES, Record, environments
+from measure.record.records import MEMORY, TIMES, Record
+from measure.record.records import environments as all_environments
 from measure.steps.compose import all_steps
-from measure.tell.pages import MEASURED, Page, Readme, Records, records_file
+from measure.tell import environments, folklore, ladder, sizes, steps, times  # noqa: F401 - what pages call
+from measure.tell.page import MEASURED, Page, Readme, records_file
+from measure.tell.reading import Records
 
 PAGES = ROOT / "docs"
 RENDERED = ROOT / "build/docs"
@@ -53,9 +55,7 @@ def render_page(records: Records, path: PurePosixPath, text: str) -> str:
     meta: dict[str, Any] = yaml.safe_load(match[1]) if match else {}
     page = Page(records, path, meta)
     filled = _fill(page, f"docs/{path}", text)
-    ends = [page.origin()] if MEASURED in filled else []
-    ends += page.legends(filled)
-    return "\n\n".join([filled.rstrip(), *ends]) + "\n" if ends else filled
+    return f"{filled.rstrip()}\n\n{page.origin()}\n" if MEASURED in filled else filled
 
 
 def _fill(page: Page, name: str, text: str) -> str:
@@ -109,14 +109,13 @@ def _flat(record: Record) -> dict[str, Any]:
             found = getattr(record.time, field)
             row[f"median_{field}"] = found.median if found else None
         row |= {"load_before": record.time.load_before, "timed_at": record.time.measured_at.isoformat()}
-    row["older_than"] = " ".join(change.id for change in methods.since(record))
     return row | provenance
 
 
 def _records(environment: str) -> Records:
     """The records of an environment. Raises Problem when it has none."""
-    if environment not in environments():
-        why = f"These have some: {', '.join(environments())}."
+    if environment not in all_environments():
+        why = f"These have some: {', '.join(all_environments())}."
         raise Problem(f"There are no records of {environment}.", why=why, next="leave ENVIRONMENT out")
     return Records(environment=environment)
 
@@ -148,9 +147,8 @@ def render(environment: str = LAB_ENVIRONMENT) -> None:
         )
     for path in RESULTS.rglob("*.json"):
         wanted[records_file(path)] = path.read_bytes()
-    everything = [*records.all(), *(record for found in records.elsewhere.values() for record in found)]
-    wanted[PurePosixPath("results/records.csv")] = _as_csv(everything)
-    content = [record.model_dump(mode="json", exclude_none=True) for record in everything]
+    wanted[PurePosixPath("results/records.csv")] = _as_csv(records.all())
+    content = [record.model_dump(mode="json", exclude_none=True) for record in records.all()]
     wanted[PurePosixPath("results/records.json")] = json.dumps(content, indent=1)
     for old in RENDERED.rglob("*"):
         if old.is_file() and PurePosixPath(old.relative_to(RENDERED).as_posix()) not in wanted:

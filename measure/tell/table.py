@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from rich.console import Console
 from rich.markup import escape
@@ -71,11 +71,7 @@ def _by_platform(
     title: str, columns: list[str], step: Step, platforms: list[str], cells: Callable[[Variant, str], list[str]]
 ) -> Table:
     """A table with one row for each variant on each platform it makes sense on."""
-    shown = Table(title=title, padding=(0, 1))
-    for name in ("platform", "variant"):
-        shown.add_column(name)
-    for name in columns:
-        shown.add_column(name, justify="left" if name in ("build", "user", "tools") else "right")
+    shown = _table(title, ["platform", "variant", *columns], left=("platform", "variant", "build", "user", "tools"))
     for platform in platforms:
         variants = [variant for variant in step.variants if variant.platforms([platform])]
         for variant in variants:
@@ -84,34 +80,48 @@ def _by_platform(
     return shown
 
 
+def _table(title: str, columns: list[str], rows: Iterable[list[str]] = (), left: tuple[str, ...] = ("",)) -> Table:
+    """A table of plain texts; columns are aligned to the right but for those named, and `made by` is cut."""
+    shown = Table(title=title, expand="made by" in columns)
+    for name in columns:
+        if name == "made by":
+            shown.add_column(name, no_wrap=True, overflow="ellipsis", ratio=1)
+        else:
+            shown.add_column(name, justify="left" if name in left else "right", overflow="fold")
+    for row in rows:
+        shown.add_row(*map(escape, row))
+    return shown
+
+
 def layers_table(size: Size) -> Table:
     """The layers of an image, lowest first: their sizes, what of them is wasted, and the instruction that made them."""
-    shown = Table(title="layers, lowest first", expand=True)
-    for name in ("of", "transfer", "unpacked", "wasted"):
-        shown.add_column(name, justify="left" if name == "of" else "right", no_wrap=True)
-    shown.add_column("made by", no_wrap=True, overflow="ellipsis", ratio=1)
+    rows = []
     for layer in size.layers:
         sizes = (layer.transfer_bytes, layer.unpacked_tar_bytes, layer.wasted_bytes)
-        owner = "base" if layer.of_base else "own"
-        shown.add_row(owner, *(megabytes(one) for one in sizes), escape(instruction(layer.created_by)))
-    return shown
+        rows.append(["base" if layer.of_base else "own", *map(megabytes, sizes), instruction(layer.created_by)])
+    return _table("layers, lowest first", ["of", "transfer", "unpacked", "wasted", "made by"], rows, left=("of",))
+
+
+def layer_changes_table(found: list[LayerChange]) -> Table:
+    """The layers that are not the same to the byte, and the bytes that each grew by."""
+    rows = []
+    for one in (one for one in found if one.grew):
+        where = "" if one.before and one.after else "new: " if one.after else "gone: "
+        rows.append([*(f"{one.growth(field):+,}" for field in SIZES), f"{where}{one.name}"])
+    title = f"layers that are not the same to the byte: {len(rows)} of {len(found)}"
+    return _table(title, [*SIZES.values(), "made by"], rows)
 
 
 def difference_table(title: str, rows: list[Row], most: int = 15) -> Table:
     """Rows of a difference: bytes in one image and in the other, and the growth; the `most` rows that moved most."""
-    shown = Table(title=title)
-    shown.add_column("", overflow="fold")
-    for name in ("before", "after", "change"):
-        shown.add_column(name, justify="right")
-    kept = sorted(rows, key=lambda row: -abs(row.growth))[:most]
-    for row in sorted(kept, key=lambda row: -row.growth):
-        before, after = ("-" if one is None else megabytes(one) for one in (row.before, row.after))
-        name = f"{escape(row.name)} [dim]{escape(row.note)}[/]" if row.note else escape(row.name)
-        shown.add_row(name, before, after, signed(row.growth))
-    if left_out := len(rows) - len(kept):
-        growth = sum(row.growth for row in rows) - sum(row.growth for row in kept)
-        shown.add_row(f"[dim]and {left_out} more[/]", "", "", signed(growth))
-    return shown
+    by_size = sorted(rows, key=lambda row: -abs(row.growth))
+    cells = []
+    for row in sorted(by_size[:most], key=lambda row: -row.growth):
+        sizes = ("-" if one is None else megabytes(one) for one in (row.before, row.after))
+        cells.append([f"{row.name} {row.note}".strip(), *sizes, signed(row.growth)])
+    if left_out := by_size[most:]:
+        cells.append([f"and {len(left_out)} more", "", "", signed(sum(row.growth for row in left_out))])
+    return _table(title, ["", "before", "after", "change"], cells)
 
 
 def bytes_table(title: str, rows: list[Row], most: int = 15) -> Table:
@@ -119,32 +129,15 @@ def bytes_table(title: str, rows: list[Row], most: int = 15) -> Table:
 
     For a look at what is nearly the same, where megabytes would say nothing.
     """
-    shown = Table(title=title)
-    shown.add_column("bytes", overflow="fold")
-    for name in ("recorded", "now", "change"):
-        shown.add_column(name, justify="right", no_wrap=True)
     kept = sorted(rows, key=lambda row: -abs(row.growth))[:most]
-    for row in rows:
-        if row in kept:
-            cells = ("-" if one is None else f"{one:,}" for one in (row.before, row.after))
-            percent = f" ({change(row.after, row.before)})" if row.both and abs(row.growth) * 2000 >= row.before else ""
-            shown.add_row(escape(row.name), *cells, f"{row.growth:+,}{percent}" if row.growth else "0")
+    cells = []
+    for row in (row for row in rows if row in kept):
+        sizes = ("-" if one is None else f"{one:,}" for one in (row.before, row.after))
+        percent = f" ({change(row.after, row.before)})" if row.both and abs(row.growth) * 2000 >= row.before else ""
+        cells.append([row.name, *sizes, f"{row.growth:+,}{percent}" if row.growth else "0"])
     if left_out := len(rows) - len(kept):
-        shown.add_row(f"[dim]and {left_out} more[/]", "", "", "")
-    return shown
-
-
-def layer_changes_table(found: list[LayerChange]) -> Table:
-    """The layers that are not the same to the byte, and the bytes that each grew by."""
-    grown = [one for one in found if one.grew]
-    shown = Table(title=f"layers that are not the same to the byte: {len(grown)} of {len(found)}", expand=True)
-    for name in SIZES.values():
-        shown.add_column(name, justify="right", no_wrap=True)
-    shown.add_column("made by", no_wrap=True, overflow="ellipsis", ratio=1)
-    for one in grown:
-        where = "" if one.before and one.after else "new: " if one.after else "gone: "
-        shown.add_row(*(f"{one.growth(field):+,}" for field in SIZES), escape(f"{where}{one.name}"))
-    return shown
+        cells.append([f"and {left_out} more", "", "", ""])
+    return _table(title, ["bytes", "recorded", "now", "change"], cells, left=("bytes",))
 
 
 def changes_table(title: str, found: list[Change]) -> Table:
@@ -153,5 +146,5 @@ def changes_table(title: str, found: list[Change]) -> Table:
     for name in ("", "recorded", "now"):
         shown.add_column(name, overflow="fold")
     for one in found:
-        shown.add_row(escape(one.name), escape(one.before), escape(one.after))
+        shown.add_row(*map(escape, (one.name, one.before, one.after)))
     return shown

@@ -14,10 +14,10 @@ from pathlib import Path
 from lab.config import Lab
 from measure.base.files import ROOT
 from measure.base.names import LAB_ENVIRONMENT
+from measure.pages import site
 from measure.record.records import Record, load, record_path
 from measure.steps.compose import Step, all_steps, find_step
-from measure.tell.pages import Records
-from measure.tell.site import PAGES, render_page
+from measure.tell.reading import Records
 
 _FENCE = re.compile(
     r"(?:^(?P<indent> *)<!-- no-run: (?P<reason>.*?) -->\n)?"
@@ -29,6 +29,7 @@ _FENCE = re.compile(
 TOLERANCE = 0.02
 #: A number with a decimal, or one before a unit: what was measured.
 _NUMBER = re.compile(r"[+-]?\d+\.\d+(?= ?(?:MB|kB|%|s\b))")
+_NUMBER_ALONE = re.compile(r"[+-]?\d+\.\d+")
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ def all_pages() -> dict[str, tuple[Path, str]]:
     """Every page with commands: its name, the folder to begin in (below the top folder), and its rendered text."""
     records = Records()
     found: dict[str, tuple[Path, str]] = {"README.md": (Path(), (ROOT / "README.md").read_text())}
-    for path in sorted(PAGES.rglob("*.md")):
-        name = path.relative_to(PAGES)
-        found[f"docs/{name}"] = (Path(), render_page(records, name, path.read_text()))
+    for path in sorted(site.PAGES.rglob("*.md")):
+        name = path.relative_to(site.PAGES)
+        found[f"docs/{name}"] = (Path(), site.render_page(records, name, path.read_text()))
     for step in all_steps():
         found[f"{step.name}/README.md"] = (Path(step.name), (step.folder / "README.md").read_text())
     return found
@@ -70,45 +71,28 @@ def outputs(text: str) -> list[str]:
     return re.split(r"^@@ \w+\n", text, flags=re.MULTILINE)[1:]
 
 
-def _tidy(line: str) -> str:
-    return re.sub(r"\s+", " ", line).strip()
-
-
-def _line_matches(expected: str, seen: str) -> bool:
-    """Is it the same line, but for white space, for what `…` stands for, and for measured numbers that are close?"""
-    expected, seen = _tidy(expected), _tidy(seen)
-    parts = [r".*" if part == "…" else _tolerant(part) for part in re.split("(…)", expected)]
-    match = re.fullmatch("".join(parts), seen)
-    if not match:
-        return False
-    wanted = _NUMBER.findall(expected)
-    return all(_close(float(a), float(b)) for a, b in zip(wanted, match.groups(), strict=True))
-
-
-def _tolerant(text: str) -> str:
-    """A pattern for a text in which each measured number may be any number."""
-    return r"([+-]?\d+\.\d+)".join(re.escape(part) for part in _NUMBER.split(text))
-
-
-def _close(a: float, b: float) -> bool:
-    return abs(a - b) <= max(TOLERANCE * abs(a), 0.2)
+def _tidy(text: str) -> str:
+    """A text without white space that does not count; `same` in a table is a number like its neighbours."""
+    lines = (re.sub(r"\s+", " ", line).strip() for line in text.strip("\n").splitlines())
+    return "".join(f"{line}\n" for line in lines).replace(" same │", " +0.0 % │")
 
 
 def matches(expected: str, seen: str) -> bool:
-    """Does an output fit what a page says? Lines of `…` alone stand for any number of lines, none included."""
-    wanted = expected.strip("\n").splitlines()
-    lines = seen.strip("\n").splitlines()
+    """Does an output fit what a page says, but for what `…` stands for, and for measured numbers that are close?
 
-    def fits(i: int, j: int) -> bool:
-        while i < len(wanted):
-            if _tidy(wanted[i]) == "…":
-                return any(fits(i + 1, k) for k in range(j, len(lines) + 1))
-            if j >= len(lines) or not _line_matches(wanted[i], lines[j]):
-                return False
-            i, j = i + 1, j + 1
-        return j == len(lines)
-
-    return fits(0, 0)
+    `…` alone on a line stands for any number of lines, none included.
+    """
+    pattern, wanted = "", []
+    for part in re.split(rf"(^…\n|…|{_NUMBER.pattern})", _tidy(expected), flags=re.MULTILINE):
+        if _NUMBER_ALONE.fullmatch(part):
+            wanted.append(float(part))
+            pattern += r"([+-]?\d+\.\d+)"
+        else:
+            pattern += {"…\n": r"(?:.*\n)*?", "…": ".*"}.get(part, re.escape(part))
+    match = re.fullmatch(pattern, _tidy(seen))
+    return bool(match) and all(
+        abs(a - float(b)) <= max(TOLERANCE * abs(a), 0.2) for a, b in zip(wanted, match.groups(), strict=True)
+    )
 
 
 #: What `make` says of a variant that is not as it was recorded, right before where the records are.

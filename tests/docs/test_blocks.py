@@ -53,6 +53,7 @@ def test_blocks_run_in_one_shell_and_stop_at_the_first_failure():
         ("one\n…", "one\ntwo\nthree"),
         ("a … z", "a b c z"),
         ("│ slim │  50.2 MB │ -88.2 % │", "│ slim │ 50.3 MB │ -88.1 % │"),
+        ("│ slim │ same │", "│ slim │ +0.1 % │"),
         ("{'libc': 'glibc …'}", "{'libc': 'glibc 2.41'}"),
         ("…\none\n…\nthree\n…", "zero\none\ntwo\nthree"),
     ],

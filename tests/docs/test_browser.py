@@ -121,7 +121,7 @@ def test_a_number_in_the_text_leads_to_its_record(opened):
     assert (record["step"], record["variant"], record["platform"]) == (step, variant, platform)
 
 
-def test_a_click_on_a_heading_sorts_by_size_and_a_second_one_turns_it_around(opened):
+def test_a_click_on_a_heading_sorts_by_size_in_all_units_and_a_second_one_turns_it_around(opened):
     page = opened("results")
 
     def sizes() -> list[int]:
@@ -138,6 +138,10 @@ def test_a_click_on_a_heading_sorts_by_size_and_a_second_one_turns_it_around(ope
     assert page.get_by_role("columnheader", name="transfer").get_attribute("aria-sort") == "ascending"
     button.press("Enter")
     assert rounded() == sorted(rounded(), reverse=True)
+    page.get_by_role("button", name="wasted").click()
+    titles = page.locator(".sortable tbody td:nth-child(7) span").evaluate_all("all => all.map(one => one.title)")
+    wasted = [int(title.replace(",", "").split()[0]) for title in titles]
+    assert wasted == sorted(wasted, key=lambda size: size if size < 1e3 else round(size, -2 if size < 1e6 else -5))
     page.get_by_role("button", name="variant").click()
     variants = [row[1] for row in table(page)]
     assert variants == sorted(variants)

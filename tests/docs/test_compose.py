@@ -8,6 +8,8 @@ import yaml
 
 from measure.base.dockerfiles import external_images
 from measure.base.files import ROOT
+from measure.base.names import LAB_ENVIRONMENT
+from measure.record.records import record_files
 from measure.run.probe import wait_for
 from measure.steps.compose import Step, all_steps
 from tests.conftest import fresh_clone, run
@@ -57,7 +59,7 @@ def test_the_site_is_served_on_port_8000_by_a_container_without_rights(compose, 
     assert "Python Images, Measured" in front.text
     assert httpx.get("http://127.0.0.1:8000/steps/step-1/", trust_env=False).status_code == 200
     records = httpx.get("http://127.0.0.1:8000/results/records.json", trust_env=False).json()
-    assert len(records) == len(list((ROOT / "results").glob("*/*/*.json")))
+    assert len(records) == len(record_files(LAB_ENVIRONMENT))
     assert compose("exec", "-T", "docs", "id", "-u").stdout.strip() == "10001"
     assert compose("exec", "-T", "docs", "python", "-c", "import mkdocs").returncode != 0
     assert compose("exec", "-T", "docs", "touch", "/site/x").returncode != 0

@@ -17,9 +17,12 @@ import httpx
 import pytest
 
 from measure.base.files import RESULTS, ROOT
+from measure.base.names import LAB_ENVIRONMENT
+from measure.pages import site
+from measure.record.records import record_files
 from measure.steps.compose import all_steps
-from measure.tell import folklore, site
-from measure.tell.pages import Records
+from measure.tell.folklore import CLAIMS
+from measure.tell.reading import Records
 from measure.tell.site import PAGES, readme, render_page
 from tests.conftest import changed, eventually, fresh_clone, python_m, run
 from tests.docs.pages import all_pages, blocks
@@ -55,9 +58,12 @@ def seconds_of_a_processor() -> float:
 def test_it_builds_strictly_without_engine_and_network_in_seconds(clone):
     offline = ["unshare", "--net"] if os.geteuid() == 0 else []
     begun = seconds_of_a_processor()
-    result = docs(clone, *offline)
+    result = docs(clone, *offline, "env", "PYTHONPROFILEIMPORTTIME=1")
     assert result.returncode == 0, result.stderr
     assert seconds_of_a_processor() - begun < MOST_SECONDS
+    loaded = re.findall(r"^import time:.*\| +([\w.]+)$", result.stderr, re.MULTILINE)
+    assert "python_on_whales" not in loaded
+    assert {name for name in loaded if name.split(".")[0] == "lab"} == {"lab", "lab.config", "lab.recipe"}
     for name in ("index.html", "steps/step-1/index.html", "results/index.html", "search/search_index.json"):
         assert (clone / "site" / name).exists()
     assert not [path for path in clone.iterdir() if path.name.endswith(".partial")]
@@ -182,13 +188,13 @@ def test_the_readmes_table_is_up_to_date(tmp_path):
 
 
 def test_the_downloads_are_the_records(clone):
-    """Those of every environment, and nothing else."""
+    """Those of the environment that the pages show, and nothing else."""
     docs(clone).check_returncode()
 
     def name(row: dict) -> tuple[str, ...]:
         return row["environment"], row["step"], row["variant"], row["platform"]
 
-    paths = sorted(RESULTS.glob("*/*/*.json"))
+    paths = record_files(LAB_ENVIRONMENT)
     recorded = {name(record): record for record in map(json.loads, (path.read_text() for path in paths))}
     downloaded = json.loads((clone / "site/results/records.json").read_text())
     assert len(downloaded) == len(recorded)
@@ -220,7 +226,7 @@ def test_each_page_says_what_you_will_learn_and_how_long_it_takes():
 def test_every_claim_has_an_anchor_of_its_own_a_verdict_and_a_row_in_the_table(clone):
     docs(clone).check_returncode()
     html = (clone / "site/results/folklore/index.html").read_text()
-    for claim in folklore.claims():
+    for claim in CLAIMS:
         assert html.count(f'<h3 id="{claim.id}">') == 1
         assert f'<a href="#{claim.id}">' in html
         told = html.split(f'<h3 id="{claim.id}">')[1].split("<h3 ")[0]
@@ -239,15 +245,7 @@ def test_a_steps_page_has_its_bones_and_names_each_of_its_files():
         number = re.match(r"step-\d+", step.name)
         text = (PAGES / f"steps/{number[0] if number else step.name}.md").read_text()
         heads = re.findall(r"^## (.+)$", text, re.MULTILINE)
-        for head in (
-            "Start",
-            "Type this",
-            "What changed",
-            "What got better",
-            "What got worse",
-            "Exercise",
-            "Troubleshooting",
-        ):
+        for head in BONES:
             assert head in heads, f"{step.name}: {head}"
         assert "??? success" in text, "an exercise has a folded solution"
         assert 'diff("' in text

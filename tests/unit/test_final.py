@@ -9,19 +9,20 @@ import pytest
 from measure.base.files import ROOT
 from measure.base.platforms import PLATFORMS
 from measure.base.units import duration, megabytes
+from measure.pages import site
 from measure.record.records import Samples, Times
 from measure.steps.compose import find_step
-from measure.tell.pages import Page, Readme, Records
-from measure.tell.site import PAGES, render_page
+from measure.tell.page import Page, Readme
+from measure.tell.reading import Records
 
 STEP = find_step("step-4")
-NAMES = ("step-1/naive", "step-2", "step-4")
+NAMES = ("step-1/naive", "step-2/recommended", "step-4/recommended")
 
 
 @cache
 def final() -> str:
     """The page, rendered."""
-    return render_page(Records(), PurePosixPath("final.md"), (PAGES / "final.md").read_text())
+    return site.render_page(Records(), PurePosixPath("final.md"), (site.PAGES / "final.md").read_text())
 
 
 def instructions(dockerfile: str) -> list[str]:
@@ -92,8 +93,8 @@ def cells(text: str) -> dict[str, list[list[str]]]:
 
 def ladder(kind=Page) -> tuple[str, Records]:
     records = Records()
-    page = kind(records) if kind is Readme else kind(records, PurePosixPath("index.md"), {})
-    return page._ladder(*NAMES), records
+    page = kind(records) if kind is Readme else kind(records, PurePosixPath("index.md"))
+    return page.functions()["ladder"](*NAMES), records
 
 
 @pytest.mark.parametrize("kind", [Page, Readme])
@@ -113,8 +114,8 @@ def test_the_ladder_shows_a_time_where_there_is_one_and_nothing_elsewhere(monkey
     records = Records()
     taken = {
         "step-1/naive": {"cold_build_s": Samples.of([12.0, 14.0, 13.0])},
-        "step-2": {"start_to_first_response_s": Samples.of([0.5])},
-        "step-4": {},
+        "step-2/recommended": {"start_to_first_response_s": Samples.of([0.5])},
+        "step-4/recommended": {},
     }
     original = Records.get
 
@@ -125,18 +126,18 @@ def test_the_ladder_shows_a_time_where_there_is_one_and_nothing_elsewhere(monkey
         return record.model_copy(update={"time": measured})
 
     monkeypatch.setattr(Records, "get", get)
-    text = Page(records, PurePosixPath("index.md"), {})._ladder(*NAMES)
+    text = Page(records, PurePosixPath("index.md")).functions()["ladder"](*NAMES)
     found = {name: rows[1] for name, rows in cells(text).items()}
     assert found == {
         "step-1/naive": [duration(13.0), "", "", ""],
-        "step-2": ["", "", "", duration(0.5)],
-        "step-4": ["", "", "", ""],
+        "step-2/recommended": ["", "", "", duration(0.5)],
+        "step-4/recommended": ["", "", "", ""],
     }
     assert "processors differ" not in text
-    taken["step-4"] = {"start_to_first_response_s": Samples.of([0.6]), "cpu": "Abacus 9"}
-    text = Page(records, PurePosixPath("index.md"), {})._ladder(*NAMES)
+    taken["step-4/recommended"] = {"start_to_first_response_s": Samples.of([0.6]), "cpu": "Abacus 9"}
+    text = Page(records, PurePosixPath("index.md")).functions()["ladder"](*NAMES)
     assert "processors differ: step-1 and step-2 on one that is not recorded; step-4 on Abacus 9." in text
     taken.update({name: {} for name in NAMES})
-    text = Page(records, PurePosixPath("index.md"), {})._ladder(*NAMES)
+    text = Page(records, PurePosixPath("index.md")).functions()["ladder"](*NAMES)
     assert all(len(rows) == 1 for rows in cells(text).values()), "no table without a single time"
     assert text.count("<svg") == 1

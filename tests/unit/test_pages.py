@@ -8,11 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
+import measure.pages  # noqa: F401
 from measure.base.errors import Problem
+from measure.record import records
 from measure.record.enough import Compared
 from measure.record.records import Samples, Times, load, record_path
-from measure.tell import pages
-from measure.tell.pages import Page
+from measure.tell.page import FUNCTIONS, Page, page_function
 
 LONG = (
     "[builder 2/5] RUN apt-get update     && apt-get install -y --no-install-recommends gcc libc6-dev libpq-dev | tee"
@@ -29,12 +30,36 @@ def page():
     )
     record = load(record_path("lab-amd64", "step-4-slim-vs-alpine", "slim", "linux/amd64"))
     timed = record.model_copy(update={"time": times})
-    records = SimpleNamespace(get=lambda *_: timed, native="linux/amd64", environment="lab-amd64")
-    return Page(records, PurePosixPath("steps/x.md"), {})
+    found = SimpleNamespace(get=lambda *_: timed, native="linux/amd64", environment="lab-amd64")
+    return Page(found, PurePosixPath("steps/x.md"))
+
+
+def call(page, name, *words, **options):
+    return page.functions()[name](*words, **options)
+
+
+def test_a_name_is_taken_once_and_a_function_of_a_study_is_there_too():
+    assert {
+        "size",
+        "seconds",
+        "ladder",
+        "claims",
+        "floor",
+        "bench",
+        "wheels",
+        "recipes",
+        "fidelity",
+    } <= FUNCTIONS.keys()
+
+    def size(page):
+        return ""
+
+    with pytest.raises(ValueError, match="both have a page function size"):
+        page_function(size)
 
 
 def test_parts_are_shown_where_most_samples_have_them_and_the_whole_in_the_end(page):
-    rows = page._parts("step-4/slim", "answer").splitlines()[2:]
+    rows = call(page, "parts", "step-4/slim", "answer").splitlines()[2:]
     assert len(rows) == 3
     assert rows[0].startswith("| `[builder 2/5] RUN apt-get update")
     assert "…`" in rows[0]
@@ -44,68 +69,51 @@ def test_parts_are_shown_where_most_samples_have_them_and_the_whole_in_the_end(p
 
 
 def test_one_part_is_asked_for_by_its_words(page):
-    assert page._seconds("step-4/slim", "answer", "gcc libc6-dev").startswith("[1.2&nbsp;s]")
+    assert call(page, "seconds", "step-4/slim", "answer", "gcc libc6-dev").startswith("[1.2&nbsp;s]")
     for words in ("nowhere", "e", "seldom"):
         with pytest.raises(Problem, match=f"parts of step-4/slim's answer have '{words}'"):
-            page._seconds("step-4/slim", "answer", words)
+            call(page, "seconds", "step-4/slim", "answer", words)
 
 
 def test_a_package_is_shown_with_its_size(page):
     (pip,) = (one for one in page.records.get("").contents.python_packages if one.name == "pip")
-    assert f"{pip.bytes:,} bytes" in page._package("step-4/slim", "pip")
+    assert f"{pip.bytes:,} bytes" in call(page, "package", "step-4/slim", "pip")
     with pytest.raises(Problem, match="step-4/slim has no poetry"):
-        page._package("step-4/slim", "poetry")
+        call(page, "package", "step-4/slim", "poetry")
 
 
 def test_a_folder_is_shown_with_its_size(page):
     size = page.records.get("").contents.directories["/usr/local/lib"]
-    assert f"{size:,} bytes" in page._folder("step-4/slim", "/usr/local/lib")
+    assert f"{size:,} bytes" in call(page, "folder", "step-4/slim", "/usr/local/lib")
     with pytest.raises(Problem, match="does not list /nowhere"):
-        page._folder("step-4/slim", "/nowhere")
+        call(page, "folder", "step-4/slim", "/nowhere")
 
 
-def test_a_sitting_on_a_busy_machine_is_marked(page):
-    assert "busy" not in page._timings("step-4", "answer: to the answer", only=("slim",))
+def test_a_busy_machine_is_told_where_one_points_at_a_number(page, tmp_path, monkeypatch):
+    assert "busy" not in call(page, "seconds", "step-4/slim", "answer")
     page.records.get("").time.load_before = 1.0
-    assert "load 1.0 before" in page._seconds("step-4/slim", "answer")
-    assert page._timings("step-4", "answer: to the answer", only=("slim",)).count("busy machine**") == 1
-    for text in (
-        page._seconds("step-4/slim", "answer"),
-        page._parts("step-4/slim", "answer"),
-        page._ratio(("step-4/slim", "answer"), ("step-4/full", "answer")),
-    ):
-        assert "[‡](../results/methodology.md#how-time-is-taken" in text
-        assert any("‡ Taken on [a busy machine]" in words for words in page.legends(text))
-    page.records.get("").time.load_before = 0.99
-    assert "‡" not in page._seconds("step-4/slim", "answer")
-
-
-def test_a_bench_on_a_busy_machine_is_marked_too(page, tmp_path, monkeypatch):
-    monkeypatch.setattr(pages, "RESULTS", tmp_path)
-    monkeypatch.setattr(pages, "shown", lambda path: path.name)
-    taken = [{"what": "some work", "unit": "s", "samples": [3.0]}, {"what": "room", "unit": "bytes", "samples": [5e6]}]
+    assert "in 3 samples; on a busy machine: load 1.0 before" in call(page, "seconds", "step-4/slim", "answer")
+    monkeypatch.setattr(records, "RESULTS", tmp_path)
     (tmp_path / "lab-amd64").mkdir()
-    for before, marks in ((0.3, 0), (1.0, 1)):
-        text = json.dumps({"load_before": before, "timings": taken})
-        (tmp_path / "lab-amd64/bench.json").write_text(text)
-        assert page._bench("some work").count("‡") == marks
-        assert "‡" not in page._bench("room")
+    taken = [{"what": "some work", "unit": "s", "samples": [3.0]}]
+    (tmp_path / "lab-amd64/bench.json").write_text(json.dumps({"load_before": 1.2, "timings": taken}))
+    assert call(page, "bench", "some work").endswith('bench.json "taken once; load of the machine before: 1.2")')
 
 
 def test_the_processor_of_times_is_told_where_it_is_known(page):
-    assert page._processor("step-4") == ""
+    assert call(page, "processor", "step-4") == ""
     page.records.get("").time.cpu = "Some Processor"
-    assert page._processor("step-4") == ", on a machine with Some Processor"
+    assert call(page, "processor", "step-4") == ", on a machine with Some Processor"
 
 
 def test_what_only_the_lab_can_time_is_missing_elsewhere(page):
     """A page of another environment's numbers can be made all the same."""
     with pytest.raises(Problem, match="no times of fresh-edit"):
-        page._seconds("step-4/slim", "fresh-edit")
+        call(page, "seconds", "step-4/slim", "fresh-edit")
     page.records.environment = "dockerhub-arm64"
-    assert page._seconds("step-4/slim", "fresh-edit") == "(not taken here)"
+    assert call(page, "seconds", "step-4/slim", "fresh-edit") == "(not taken here)"
     with pytest.raises(Problem, match="no times of cold"):
-        page._seconds("step-4/slim", "cold")
+        call(page, "seconds", "step-4/slim", "cold")
 
 
 def test_times_are_those_of_the_environments_own_platform(page):
@@ -113,43 +121,43 @@ def test_times_are_those_of_the_environments_own_platform(page):
     asked = []
     timed = page.records.get("")
     page.records.get = lambda *names: asked.append(names) or timed
-    page._seconds("step-4/slim", "answer")
-    page._timings("step-4", "answer: to the answer", only=("slim",))
+    call(page, "seconds", "step-4/slim", "answer")
+    call(page, "timings", "step-4", "answer: to the answer", only=("slim",))
     assert {platform for _, platform in asked} == {"linux/arm64"}
 
 
 def test_memory_is_shown_in_megabytes(page):
     with pytest.raises(Problem, match="no times of memory-idle"):
-        page._memory("step-4/slim", "memory-idle")
+        call(page, "memory", "step-4/slim", "memory-idle")
     page.records.get("").time.resident_idle_bytes = Samples.of([30_000_000, 31_000_000, 35_000_000])
-    table = page._timings("step-4", "answer: to the answer", "memory-idle: memory", only=("slim",))
+    table = call(page, "timings", "step-4", "answer: to the answer", "memory-idle: memory", only=("slim",))
     assert "[31.0&nbsp;MB]" in table
     assert "30.0 MB to 35.0 MB in 3 samples" in table
 
 
 def test_only_some_variants_are_shown_and_what_was_not_timed_is_refused(page):
-    table = page._timings("step-4", "answer: to the answer", only=("slim", "full"))
+    table = call(page, "timings", "step-4", "answer: to the answer", only=("slim", "full"))
     assert [row.split(" | ")[0] for row in table.splitlines()[2:]] == ["| full", "| slim"]
     with pytest.raises(Problem, match="no times of watch"):
-        page._timings("step-4", "watch: under watch", only=("slim",))
+        call(page, "timings", "step-4", "watch: under watch", only=("slim",))
     with pytest.raises(Problem, match="no times of base"):
-        page._parts("step-4/slim", "base")
+        call(page, "parts", "step-4/slim", "base")
 
 
 def test_a_comparison_that_a_record_keeps_is_shown_whatever_became_of_the_other_one(page):
-    page._seconds("step-4/slim", "answer")
+    call(page, "seconds", "step-4/slim", "answer")
     one = page.records.get("")
     kept = Compared(against="full", median=5.0, ratio=0.601, low=0.5, high=0.722, found="differs")
     later = one.time.measured_at + timedelta(days=9)
     times = one.time.model_copy(update={"compared": {"answer": [kept]}, "measured_at": later})
     page.records.get = lambda *_: one.model_copy(update={"variant": "alpine", "time": times})
-    text = page._compared("step-4/alpine", "answer")
+    text = call(page, "compared", "step-4/alpine", "answer")
     assert re.sub(r"\]\([^)]*\)\{ \.measured \}|\[", "", text).replace("&nbsp;", " ") == (
         "3.0 s against 5.0 s with `full` (0.60 times, between 0.50 and 0.72)"
     )
     assert "3 samples, taken on 2026-01-10; 98% interval" in text
     with pytest.raises(Problem, match="step-4/alpine is compared with nothing in cold") as problem:
-        page._compared("step-4/alpine", "cold")
+        call(page, "compared", "step-4/alpine", "cold")
     assert problem.value.next == "make time-step-4 VARIANT=alpine"
 
 
@@ -159,15 +167,15 @@ def test_times_of_two_sittings_are_not_compared(page):
     later = one.time.model_copy(update={"measured_at": one.time.measured_at + timedelta(hours=1)})
     other = one.model_copy(update={"variant": "alpine", "time": later})
     names = ("step-4/slim", "answer"), ("step-4/alpine", "answer")
-    assert "[1.0&nbsp;times]" in page._ratio(*names)
+    assert "[1.0&nbsp;times]" in call(page, "ratio", *names)
     page.records.get = lambda name, _: other if "alpine" in name else one
     with pytest.raises(Problem, match="slim and step-4-slim-vs-alpine/alpine were not timed in one sitting") as problem:
-        page._ratio(*names)
+        call(page, "ratio", *names)
     assert problem.value.next == "make time-step-4"
     page.timed.clear()
     with pytest.raises(Problem, match="not timed in one sitting"):
-        page._timings("step-4", "answer: to the answer", only=("slim", "alpine"))
+        call(page, "timings", "step-4", "answer: to the answer", only=("slim", "alpine"))
     page.timed.clear()
-    page._seconds("step-4/slim", "answer")
+    call(page, "seconds", "step-4/slim", "answer")
     with pytest.raises(Problem, match="not timed in one sitting"):  # in a sentence, not in a table
-        page._seconds("step-4/alpine", "answer")
+        call(page, "seconds", "step-4/alpine", "answer")

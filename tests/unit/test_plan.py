@@ -10,11 +10,14 @@ import pytest
 from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.base.names import LAB_ENVIRONMENT
+from measure.pages import site
 from measure.record import enough, plan
 from measure.record.records import MEMORY, TIMES, Samples, Times, load, record_path
 from measure.steps.compose import Step, find_step
-from measure.tell import folklore, site
-from measure.tell.pages import Page, Records
+from measure.tell import folklore
+from measure.tell.page import FUNCTIONS, Page
+from measure.tell.reading import Records
+from tests.claims import rule_parts
 
 TIMED = [find_step(path.stem) for path in sorted(plan.PLANS.glob("*.toml"))]
 CHANGES = [(step, kind) for step in TIMED for kind in plan.plan_of(step).changes]
@@ -107,21 +110,19 @@ def test_one_variant_alone_is_timed_with_those_that_it_is_compared_with():
 Asked = defaultdict[tuple[str, str, str], set[str]]
 
 
-def every_branch(asked: Asked, monkeypatch) -> None:
+def every_branch() -> None:
     """Ask what every claim asks for, whichever way it comes out."""
-    for claim in folklore.claims():
-        for verdict in folklore.VERDICTS[:3]:
-            monkeypatch.setattr(folklore, "outcome", lambda claim, facts, verdict=verdict: (
-                [folklore._true(claim, one, facts) for one in (claim.holds, claim.depends) if one], verdict
-            )[1])  # fmt: skip
-            folklore.decide(claim, Page(Records(), PurePosixPath("results/folklore.md"), {}))
+    page = Page(Records(), PurePosixPath("results/folklore.md"))
+    for claim in folklore.CLAIMS:
+        for part in rule_parts(claim):
+            folklore.decide(claim.model_copy(update={"rule": part}), page)
 
 
 def test_what_is_timed_is_what_a_page_asks_for(monkeypatch):
     """A time that no page shows costs minutes of each sitting; one that a page shows and no plan takes grows old."""
     asked: Asked = defaultdict(set)
     compared: Asked = defaultdict(set)
-    samples, compare, place = Page._samples, Page._compared, [""]
+    samples, compare, place = Page.samples, FUNCTIONS["compared"], [""]
 
     def note(page, name, kind):
         record, found = samples(page, name, kind)
@@ -133,16 +134,16 @@ def test_what_is_timed_is_what_a_page_asks_for(monkeypatch):
         compared[record.step, record.variant, kind].add(place[0])
         return compare(page, name, kind)
 
-    monkeypatch.setattr(Page, "_samples", note)
-    monkeypatch.setattr(Page, "_compared", note_compared)
+    monkeypatch.setattr(Page, "samples", note)
+    monkeypatch.setitem(FUNCTIONS, "compared", note_compared)
     records = Records()
     for path in sorted(site.PAGES.rglob("*.md")):
         place[0] = path.name
         site.render_page(records, PurePosixPath(path.relative_to(site.PAGES).as_posix()), path.read_text())
     place[0] = "README.md"
     site.readme((ROOT / "README.md").read_text())
-    place[0] = "claims.toml"
-    every_branch(asked, monkeypatch)
+    place[0] = "folklore/claims"
+    every_branch()
     taken = set()
     for step in TIMED:
         planned = plan.plan_of(step)

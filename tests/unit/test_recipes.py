@@ -11,6 +11,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
+import measure.pages  # noqa: F401
 from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.build.images import BuildError
@@ -21,8 +22,8 @@ from measure.studies.recipes.model import Built, Cost, Recipe, RecipeRecord, Rec
 from measure.studies.recipes.proving import measure_recipes, minimised, mishap, telling
 from measure.studies.wheels import model as wheels
 from measure.studies.wheels.model import WheelTable
-from measure.tell import pages
-from measure.tell.pages import Page, Records
+from measure.tell.page import Page
+from measure.tell.reading import Records
 from tests.unit.test_wheels import package
 
 BUILT = Built(
@@ -68,7 +69,6 @@ class Fake:
 def place(tmp_path, monkeypatch):
     """Records go to an empty folder, and two recipes are listed. Returns how to list others."""
     monkeypatch.setattr(records, "RESULTS", tmp_path)
-    monkeypatch.setattr(pages, "RESULTS", tmp_path)
 
     def rows(*some: Recipe) -> None:
         monkeypatch.setattr(model, "listed", lambda: list(some))
@@ -332,7 +332,7 @@ def test_the_page_shows_lists_costs_and_errors(place, monkeypatch):
     one, two, three = model.listed()
     recorded(record(one, left_out=left_out), record(two, built=free), record(three, **blocked))
     asked = [package("one"), package("two", ("2.0", None, None, None)), package("three", (None,) * 4)]
-    monkeypatch.setattr(wheels, "complete", lambda: WheelTable(packages=asked))
+    monkeypatch.setattr("measure.studies.wheels.page.complete", lambda: WheelTable(packages=asked))
     page = Page(Records(), PurePosixPath("results/recipes.md"), {}).functions()
     rows = [line for line in page["recipes"]().splitlines() if line.startswith("| `")]
     assert rows[0].startswith("| `one` 1.0 | `gcc a-dev b-dev` | <span ")

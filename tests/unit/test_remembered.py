@@ -14,7 +14,7 @@ from measure.build import layout as layouts
 from measure.build.engine import image_ids
 from measure.build.images import BuildError
 from measure.build.layout import blob, keep, latest, layout, tidy
-from measure.record import methods, records
+from measure.record import records
 from measure.run import probe, remembered
 from measure.run import step as run
 from measure.run.remembered import Entry
@@ -143,7 +143,7 @@ def test_what_did_not_change_is_not_built_loaded_or_started_again(engine, step, 
 
 @pytest.mark.parametrize(
     "what", ["base", "pulled base", "builder", "driver", "version", "buildx", "kind", "environment", "recipe", "reader",
-             "method", "Dockerfile", "context", "new file", "option", "ignore", "unignored", "layout"],
+             "Dockerfile", "context", "new file", "option", "ignore", "unignored", "layout"],
 )  # fmt: skip
 def test_what_is_another_is_built(engine, step, monkeypatch, what):
     again(engine, step)
@@ -158,11 +158,6 @@ def test_what_is_another_is_built(engine, step, monkeypatch, what):
             engine.recipe = lambda name: "0" * 64
         case "reader":
             monkeypatch.setattr(remembered, "reader_version", lambda: "newer")
-        case "method":
-            with monkeypatch.context() as patch:
-                patch.setattr(methods, "of_image", lambda record: ["a change"])
-                assert again(engine, step).built == ALL
-            return
         case "Dockerfile":
             (folder / "other.Dockerfile").write_text("FROM python:3.14-slim\nUSER 1000\n")
         case "context" | "new file":

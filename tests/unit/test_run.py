@@ -116,7 +116,7 @@ def test_on_its_own_processor_it_is_built_and_so_is_what_emulates_quickly(engine
     assert measure(engine, slow, PLATFORM).kept  # what takes minutes everywhere
 
 
-@pytest.mark.parametrize("what", ["files", "record", "form", "outcome", "method", "base", "unknown base"])
+@pytest.mark.parametrize("what", ["files", "record", "form", "outcome", "base", "unknown base"])
 def test_it_is_built_again_when_its_record_does_not_hold(engine, builds, recorded, monkeypatch, what):
     pulled = records.BaseImage(name="python:3.14-alpine", origin="docker.io", digest="sha256:1")
     one = recorded()
@@ -130,8 +130,6 @@ def test_it_is_built_again_when_its_record_does_not_hold(engine, builds, recorde
         case "outcome":
             failure = records.Failure(exit_code=1, line="a mishap")
             recorded(outcome="failed", failure=failure, size=None, contents=None)
-        case "method":
-            monkeypatch.setattr(remembered.methods, "of_image", lambda record: ["a change"])
         case "base" | "unknown base":
             engine.recipe = lambda name: None
             one = recorded(provenance=one.provenance.model_copy(update={"bases": [pulled]}))

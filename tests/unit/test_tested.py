@@ -8,13 +8,13 @@ from pathlib import PurePosixPath
 
 import pytest
 from jsonschema import Draft202012Validator
+from measure.tell.pages import Page, Records
 
 from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.base.platforms import PLATFORMS
 from measure.record import records, tested
 from measure.steps.compose import all_steps, find_step
-from measure.tell.pages import Page, Records
 from tests import __main__ as runner
 from tests.conftest import NATIVE, OTHER, eventually, python_m
 from tests.docs.test_browser import CASES, FOUR

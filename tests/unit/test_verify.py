@@ -66,7 +66,7 @@ def test_some_bytes_of_a_layer_are_named_and_hold(capsys):
 def test_the_tolerance_is_a_thousandth_of_the_size():
     bound = NOW.size.transfer_bytes // 1000
     assert changes(size(transfer_bytes=NOW.size.transfer_bytes - bound + 60), NOW) == []
-    assert changes(size(transfer_bytes=NOW.size.transfer_bytes - bound - 60), NOW) == ["transfer +0.1 MB (+0.1 %)"]
+    assert changes(size(transfer_bytes=NOW.size.transfer_bytes - bound - 60), NOW) == ["transfer +50.2 kB (+0.1 %)"]
 
 
 def test_a_layer_that_grew_or_is_new_is_named_with_its_bytes(capsys):

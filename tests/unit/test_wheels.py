@@ -10,6 +10,7 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 from rich.console import Console
 
+import measure.pages  # noqa: F401
 from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.base.packages import normal
@@ -18,8 +19,8 @@ from measure.studies.wheels import asking
 from measure.studies.wheels import model as wheels
 from measure.studies.wheels.model import TARGETS, Answer, Asked, Package, Wheel, WheelTable
 from measure.studies.wheels.table import wheels_table
-from measure.tell import pages
-from measure.tell.pages import Page, Records
+from measure.tell.page import Page
+from measure.tell.reading import Records
 
 DAY = datetime(2026, 11, 20, 12, tzinfo=UTC)
 ASKED = Asked(at=DAY, python="3.14", glibc="2.41", musl="1.2")
@@ -212,8 +213,7 @@ def test_tables_fit_80_columns_and_say_which_version_is_old():
     assert last == ["short", "2.0", "yes", "1.2 MB", "1.9: 1.2 MB", "no", "1.2 MB"]
 
 
-def test_the_page_shows_files_and_pips_words(listed, monkeypatch):
-    monkeypatch.setattr(pages, "RESULTS", records.RESULTS)
+def test_the_page_shows_files_and_pips_words(listed):
     rows = [package("one", ("2.0", "1.9", None, None)), package("two", sdist=False)]
     wheels.record_path().write_text(records.as_json(WheelTable(packages=rows)))
     page = Page(Records(), PurePosixPath("results/wheels.md"), {}).functions()

@@ -1,4 +1,4 @@
-"""Records of several environments: where they are written, and how one is held against another."""
+"""Records of several environments: where they are written, and which of them a page shows."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from measure.base.platforms import PLATFORMS, native_platform
 from measure.build.engine import Engine
 from measure.record import records
 from measure.record.check import check, recipes
-from measure.record.elsewhere import against
 from measure.record.records import Environment, Record, as_json, environments, load_environment, save_environment
 from measure.steps.compose import find_step
 from measure.steps.inputs import inputs_of
-from measure.tell import pages
-from measure.tell.pages import Page, Records
+from measure.tell import reading
+from measure.tell.page import Page
+from measure.tell.reading import Records
 from measure.tell.site import render_page
-from measure.weigh.oci import Layer
-from tests.handmade import inputs, record, size
+from tests.handmade import record, size
 
 STEP = find_step("step-1")
 TRANSFER = 50_000_000
@@ -35,28 +34,15 @@ def described(name: str, bases: str = "docker.io", **changes) -> Environment:
     return Environment(name=name, bases=bases, **{**about, **changes})
 
 
-def layers(base: int, own: int) -> list[Layer]:
-    rest = {"digest": "sha256:1", "unpacked_file_bytes": 1, "wasted_bytes": 0, "files": 1}
-    sizes = ((base, True), (own, False))
-    return [
-        Layer(created_by="x", of_base=of, transfer_bytes=one, unpacked_tar_bytes=3 * one, **rest) for one, of in sizes
-    ]
-
-
-def weighed(transfer: int, base: int = 0) -> records.Size:
-    return size(transfer, layers=layers(base, transfer - base))
-
-
 @pytest.fixture
 def results(tmp_path, monkeypatch):
     """The lab's records of step 1, all of the same size, and a place for those of others."""
-    for module in (records, pages):
-        monkeypatch.setattr(module, "RESULTS", tmp_path)
-    monkeypatch.setattr(pages, "all_measured", lambda: [STEP])
+    monkeypatch.setattr(records, "RESULTS", tmp_path)
+    monkeypatch.setattr(reading, "all_measured", lambda: [STEP])
     save_environment(described("lab-amd64", "lab"))
     for variant in STEP.variants:
         for platform in PLATFORMS:
-            write("lab-amd64", variant.name, platform, weighed(TRANSFER, 30_000_000))
+            write("lab-amd64", variant.name, platform, size(TRANSFER))
     return tmp_path
 
 
@@ -72,71 +58,15 @@ def write(environment: str, variant: str, platform: str, of: records.Size, **cha
 
 @pytest.fixture
 def elsewhere(results):
-    """One that is 0.9 percent apart and one that is 1.1 percent apart, and the others the same."""
+    """Another environment with records of the same step."""
     save_environment(described("github-amd64"))
-    sizes = {NAMES[0]: int(TRANSFER * 1.009), NAMES[1]: int(TRANSFER * 0.989)}
     for name in NAMES:
-        of = sizes.get(name, TRANSFER)
-        write("github-amd64", name, "linux/amd64", weighed(of, 30_000_000 + of - TRANSFER))
+        write("github-amd64", name, "linux/amd64", size(49_450_000))
     return results
 
 
 def page(name: str = "results/index.md", environment: str = "lab-amd64") -> Page:
     return Page(Records(environment=environment), PurePosixPath(name), {"learn": ["x"], "minutes": 1})
-
-
-def test_only_what_is_more_than_one_percent_apart_is_listed(elsewhere):
-    shown = page()._elsewhere()
-    assert shown.startswith("### `github-amd64` { #github-amd64 }")
-    assert f"{len(NAMES)} images were built from equal inputs in `lab-amd64` and in `github-amd64`." in shown
-    assert "Of these, 1 differs in size by more than 1%." in shown
-    table = shown.split("??? note")[0]
-    rows = [line for line in table.splitlines() if line.startswith("| [")]
-    assert len(rows) == 2, "transfer and unpacked"
-    for row, kind, change in zip(rows, ("transfer", "unpacked"), ("-0.6 MB", "-1.6 MB"), strict=True):
-        assert row.startswith(f"| [step-1/{NAMES[1]}](index.md#step-1-kiss-{NAMES[1]}-linux-amd64) | {kind} |")
-        assert "-1.1 %" in row
-        assert row.endswith(f"| {change} |"), "all of it lies in the base image"
-    assert f"](index.md#github-amd64-step-1-kiss-{NAMES[1]}-linux-amd64 " in rows[0]
-    assert f'id="github-amd64-step-1-kiss-{NAMES[1]}-linux-amd64"' in shown, "and there it leads"
-    assert NAMES[0] not in table.replace(NAMES[1], "")
-
-
-def test_other_inputs_are_not_compared_and_counted():
-    here = [record(size=size(TRANSFER)), record(size=size(TRANSFER), variant="naive")]
-    other_recipe = inputs(recipes_sha256={})
-    there = [
-        record(size=size(TRANSFER * 2), inputs=other_recipe),
-        record(size=size(TRANSFER * 2), inputs=inputs(context_sha256="9" * 64), variant="naive"),
-        record(size=size(TRANSFER * 2), variant="only-there"),
-    ]
-    found = against(here, there)
-    assert (found.equal, found.other_inputs, found.images) == (1, 1, 1)
-    assert [(one.field, one.bytes_here, one.bytes_there) for one in found.sizes] == [
-        ("transfer_bytes", TRANSFER, 2 * TRANSFER),
-        ("unpacked_tar_bytes", 3 * TRANSFER, 6 * TRANSFER),
-    ]
-
-
-def test_what_is_built_in_one_place_and_fails_in_another_is_listed(elsewhere):
-    failure = records.Failure(exit_code=1, line="no")
-    here = record()
-    there = record(outcome="failed", size=None, contents=None, failure=failure, environment="github-amd64")
-    assert against([here], [there]).outcomes == [(here, there)]
-
-
-def test_with_one_environment_it_says_so(results):
-    assert "`lab-amd64`, so there is nothing to compare" in page()._elsewhere()
-
-
-def test_what_does_not_hold_elsewhere_is_left_out_and_told(elsewhere):
-    old = inputs(recipes_sha256={})
-    write("github-amd64", NAMES[1], "linux/amd64", weighed(1), inputs=old, inputs_sha256=old.sha256)
-    shown = page()._elsewhere()
-    assert "Records of `github-amd64` that do not hold any more, and are left out: 1." in shown
-    assert "Of these, none differ in size by more than 1%." in shown
-    (finding,) = check("github-amd64", [STEP])
-    assert finding.command == "make step-1 ENVIRONMENT=github-amd64"
 
 
 def test_a_page_takes_its_numbers_from_one_environment_and_names_it(elsewhere):
@@ -145,13 +75,13 @@ def test_a_page_takes_its_numbers_from_one_environment_and_names_it(elsewhere):
     assert shown.startswith("[50.0&nbsp;MB]")
     assert shown.endswith("were measured in [`lab-amd64`](../results/methodology.md#environments).\n{ .environment }\n")
     shown = render_page(Records(environment="github-amd64"), PurePosixPath("steps/x.md"), text)
-    assert shown.startswith("[49.5&nbsp;MB](../results/index.md#github-amd64-step-1-kiss-")
+    assert shown.startswith("[49.5&nbsp;MB](../results/index.md#step-1-kiss-")
     assert "were measured in [`github-amd64`]" in shown
     assert ".environment" not in render_page(Records(), PurePosixPath("steps/x.md"), "no number\n")
 
 
 def test_the_table_of_environments(elsewhere):
-    rows = page()._environments().splitlines()[2:]
+    rows = page().functions()["environments"]().splitlines()[2:]
     assert [row.split(" | ")[0] for row in rows] == ["| **`lab-amd64`**", "| `github-amd64`"]
     assert [row.split(" | ")[2:] for row in rows] == [
         ["the lab", f"{2 * len(NAMES)} |"],
@@ -161,7 +91,7 @@ def test_the_table_of_environments(elsewhere):
 
 def test_records_of_the_labs_bases_under_another_name_hold_by_the_labs_recipes(results):
     save_environment(described("lab-of-mine", "lab"))
-    write("lab-of-mine", "slim", "linux/amd64", weighed(1))
+    write("lab-of-mine", "slim", "linux/amd64", size(1))
     assert {finding.state for finding in check("lab-of-mine", [STEP])} == {"missing"}
     assert "lab-of-mine" in environments()
 

@@ -1,0 +1,1 @@
+"""Folklore, measured: the claims, and beside them a folder for each experiment that decides one."""

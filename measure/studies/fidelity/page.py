@@ -1,0 +1,94 @@
+"""What pages and claims say of base images: the lab's beside the official ones, and those of years ago."""
+
+from __future__ import annotations
+
+from measure.base.errors import Problem
+from measure.base.files import shown
+from measure.base.platforms import PLATFORMS
+from measure.base.units import change, megabytes
+from measure.record import then
+from measure.studies.fidelity.model import Comparison, Fidelity, changed, load, record_path
+from measure.tell.charts import Bar
+from measure.tell.folklore import Facts
+from measure.tell.page import Page, markdown_table, page_function, unbroken
+
+
+def _holding() -> Fidelity:
+    """The comparison. Raises Problem when a recipe changed since."""
+    found = load()
+    if recipes := changed(found):
+        why = f"the recipes of {', '.join(recipes)} changed"
+        raise Problem(f"{shown(record_path())} is stale.", why=why, next="make lab-fidelity")
+    return found
+
+
+@page_function
+def fidelity(page: Page) -> str:
+    """The lab's base images against the official ones."""
+    found = _holding()
+    head = ["image", "platform", "transfer, official", "lab", "change", "files, official", "lab", "change",
+            "OS packages"]  # fmt: skip
+    known = [f"- `{image}`: {'; '.join(differences)}" for image, differences in found.known_differences.items()]
+    rows = [_row(one) for one in found.comparisons]
+    return "\n".join([markdown_table(head, rows, "llrrrrrrr"), "", "What we know to differ:", "", *known])
+
+
+def _row(one: Comparison) -> list[str]:
+    row = [one.image, one.platform]
+    for ours, theirs in (
+        (one.lab.transfer_bytes, one.official.transfer_bytes),
+        (one.lab.file_bytes, one.official.file_bytes),
+    ):
+        row += [megabytes(theirs) if theirs else "not published", megabytes(ours), change(ours, theirs)]
+    if one.packages_official is None:
+        return [*row, ""]
+    same = "" if one.packages_missing or one.packages_extra else ", the same"
+    return [*row, f"{one.packages_lab} of {one.packages_official}{same}"]
+
+
+@page_function
+def then_and_now(page: Page) -> str:
+    """Old measurements beside ours of the same kind of image: one chart, and a table for each source."""
+    drawn: list[Bar] = []
+    tables = []
+    for source in then.sources():
+        (whole,) = [image for image in source.image if image.whole]
+        full, _ = _today(page, whole.now)
+        rows = []
+        for image in source.image:
+            size, shown_size = _today(page, image.now)
+            group = f"{image.title} ({source.when})"
+            drawn.append(Bar(group, "then", image.bytes))
+            drawn += [Bar(group, "now", size)] if size else []
+            applies = image.now.startswith("step-")
+            share = f"{image.bytes / whole.bytes:.0%}" if applies else ""
+            share_now = f"{size / full:.0%}" if applies and size and full else ""
+            rows.append([image.title, megabytes(image.bytes), share, shown_size, share_now])
+        who = f"[{source.who}]({source.url})" if source.url else source.who
+        head = ["image", f"files then, {source.when}", "of its full one", "files now", "of its full one"]
+        tables += [f"**{source.name}**: {who}; {source.about}.", markdown_table(head, rows, "lrrrr")]
+    caption = "Then and now, the files of all layers; the base images of now are stand-ins for the official ones"
+    return "\n\n".join([page.chart(drawn, caption), *tables])
+
+
+def _today(page: Page, name: str) -> tuple[int | None, str]:
+    """Bytes of the files of an image of ours, a base image or STEP/VARIANT, and how they are shown."""
+    for one in load().comparisons:
+        if (one.image, one.platform) == (name, PLATFORMS[0]):
+            return one.lab.file_bytes, page.file(record_path(), megabytes(one.lab.file_bytes))
+    record = page.records.get(name)
+    if record.size is None:
+        return None, "fails"
+    return record.size.unpacked_file_bytes, page.bytes(record, record.size.unpacked_file_bytes)
+
+
+def base(facts: Facts, image: str) -> int:
+    """Bytes of the files of an official base image on amd64, as they were published."""
+    facts.rests_on(record_path(), "make lab-fidelity")
+    (one,) = [one for one in _holding().comparisons if (one.image, one.platform) == (image, PLATFORMS[0])]
+    return one.official.file_bytes
+
+
+def base_words(facts: Facts, image: str) -> str:
+    """The same in words, with a link to the comparison."""
+    return f"{facts.page.file(record_path(), unbroken(megabytes(base(facts, image))))} of files"

@@ -1,0 +1,103 @@
+"""What pages and claims say of the wheels of today."""
+
+from __future__ import annotations
+
+from measure.base.errors import Problem
+from measure.base.units import megabytes
+from measure.studies.wheels.model import TARGETS, Answer, Libc, Machine, Package, complete, record_path
+from measure.studies.wheels.table import wheel_cell
+from measure.tell.folklore import Facts
+from measure.tell.page import Page, markdown_table, page_function, pointed, unbroken
+
+_GROUPS = {
+    "all": "wheels for glibc and for musl, on both processors",
+    "manylinux": "for glibc on both processors, but not for musl on both",
+    "musllinux": "for musl on both processors, but not for glibc on both",
+    "some": "for neither libc on both processors, but some",
+    "none": "none at all",
+}
+
+
+@page_function
+def wheels(page: Page) -> str:
+    """The wheels that pip would choose, with the day it was asked."""
+    found = complete()
+    head = ["package", "latest", "sdist", "ABI", *(f"{libc}, {machine}" for libc, machine in TARGETS)]
+    rows = []
+    for row in found.packages:
+        abis = dict.fromkeys(one.wheel.abi for one in row.answers if one.wheel)
+        cells = [row.name, row.latest, "yes" if row.sdist else "no", ", ".join(abis)]
+        rows.append(cells + [_cell(row, row.answer(*target)) for target in TARGETS])
+    asked = [row.asked for row in found.packages]
+    days, pythons, glibcs, musls = (
+        " and ".join(sorted(set(values)))
+        for values in zip(*((f"{a.at:%Y-%m-%d}", a.python, a.glibc, a.musl) for a in asked), strict=True)
+    )
+    caption = (
+        f"Asked on {days} (UTC), for CPython {pythons}; glibc {glibcs} and musl {musls} are the "
+        f"newest that a wheel may want. {page.file(record_path(), 'The record')} has every file's name."
+    )
+    return f"{markdown_table(head, rows, 'llllrrrr')}\n\n{caption}"
+
+
+def _cell(package: Package, answer: Answer) -> str:
+    """What the table says of one; the pointer shows the file's name, or the words where there is none."""
+    wheel = answer.wheel
+    exact = f", {wheel.bytes:,} bytes" if wheel and wheel.bytes is not None else ""
+    return pointed(wheel_cell(package, answer), wheel.file + exact if wheel else answer.said)
+
+
+def _bytes(package: str, libc: Libc, machine: Machine) -> int:
+    row = complete().package(package)
+    wheel = row.answer(libc, machine).wheel if row else None
+    if wheel is None or wheel.bytes is None:
+        raise Problem(f"There is no size of a {libc} wheel of {package}.", next=f"make wheels PACKAGES={package}")
+    return wheel.bytes
+
+
+@page_function
+def wheel_size(page: Page, package: str, libc: Libc, machine: Machine = "x86_64") -> str:
+    """Size of the file of the wheel that pip would choose today."""
+    return page.file(record_path(), unbroken(megabytes(_bytes(package, libc, machine))))
+
+
+@page_function
+def wheel_groups(page: Page) -> str:
+    """The packages by what they have wheels of their latest version for."""
+    rows = complete().packages
+    lines = []
+    for group, title in _GROUPS.items():
+        if names := [f"`{row.name}`" for row in rows if row.group == group]:
+            lines.append(f"- {title}: **{len(names)} of {len(rows)}**, {', '.join(names)}")
+    return "\n".join(lines)
+
+
+@page_function
+def glibc_wheel(page: Page, package: str) -> str:
+    """Does a wheel make building unnecessary on Debian?"""
+    row = complete().package(package)
+    if row is None:
+        return "not asked"
+    there = [machine for libc, machine in TARGETS if libc == "manylinux" and row.state(libc, machine) == "yes"]
+    return {0: "no", 1: f"on {there[0] if there else ''} alone", 2: "yes"}[len(there)]
+
+
+def has_wheel(facts: Facts, package: str, libc: Libc, machine: Machine = "x86_64") -> bool:
+    """Has the latest version of a package a wheel?"""
+    facts.rests_on(record_path(), f"make wheels PACKAGES={package}")
+    row = complete().package(package)
+    if row is None:
+        raise Problem(f"No one asked for wheels of {package}.", next=f"make wheels PACKAGES={package}")
+    return row.state(libc, machine) == "yes"
+
+
+def wheel_bytes(facts: Facts, package: str, libc: Libc, machine: Machine = "x86_64") -> int:
+    """Bytes of the wheel of a package's latest version."""
+    facts.rests_on(record_path(), f"make wheels PACKAGES={package}")
+    return _bytes(package, libc, machine)
+
+
+def with_wheels(facts: Facts, libc: Libc, machine: Machine = "x86_64") -> int:
+    """Of how many of the listed packages is there a wheel of the latest version?"""
+    facts.rests_on(record_path(), "make wheels")
+    return sum(row.state(libc, machine) == "yes" for row in complete().packages)

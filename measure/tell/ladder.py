@@ -1,0 +1,83 @@
+"""The ladder at a glance: some variants of several steps, their sizes and times, as charts and tables."""
+
+from __future__ import annotations
+
+from measure.base import units
+from measure.base.platforms import PLATFORMS
+from measure.base.units import duration
+from measure.record.plan import plan_of
+from measure.record.records import TIMES, Record
+from measure.steps.compose import find_step
+from measure.tell.charts import Bar
+from measure.tell.page import Page, markdown_table, page_function, short
+from measure.tell.reading import KINDS
+from measure.tell.sizes import chart
+from measure.tell.times import seconds
+
+#: The columns of the table of times.
+_TIMED = {"cold": "cold build", "edit": "one line of code", "lock": "one dependency", "start": "first answer"}
+
+
+@page_function
+def ladder(page: Page, *names: str) -> str:
+    """Charts and tables of some variants of several steps: sizes on both platforms, and what was timed of them."""
+    named = [(_label(record), record) for record in map(page.built, names)]
+    head, first = ["variant"], named[0][1].size
+    for platform in PLATFORMS:
+        against = ["change"] if platform == PLATFORMS[0] else []  # on the other one it is nearly the same
+        head += [word for kind in KINDS for word in (f"{platform.split('/')[1]}, {kind}", *against)]
+    rows = []
+    for _, record in named:
+        row = [f"[{_label(record)}]({page.step_page(record.step)})"]
+        for field in KINDS.values():
+            size = getattr(record.size, field)
+            row.append(page.bytes(record, size))
+            row.append("" if record.size is first else units.change(size, getattr(first, field)))
+        other = page.built(f"{record.step}/{record.variant}", PLATFORMS[1])
+        rows.append([*row, *(page.bytes(other, getattr(other.size, field)) for field in KINDS.values())])
+    drawn = chart(page, named, f"Image sizes on {' and '.join(PLATFORMS)}", PLATFORMS)
+    found = (drawn, markdown_table(head, rows, "lrrrrrr"), _climb(page, names))
+    return "\n\n".join(part for part in found if part)
+
+
+def _label(record: Record) -> str:
+    return f"{short(record.step)}/{record.variant}"
+
+
+def _climb(page: Page, names: tuple[str, ...]) -> str:
+    """A chart and a table of what was timed of some variants; an empty cell where nothing was."""
+    rows, drawn, timed = [], [], []
+    for name in names:
+        record = page.records.get(name, page.records.native)
+        row = [f"[{_label(record)}]({page.step_page(record.step)})"]
+        for kind, words in _TIMED.items():
+            taken = record.time and plan_of(find_step(record.step)).takes(record.variant, kind)
+            found = getattr(record.time, TIMES[kind]) if taken else None
+            row.append(seconds(page, name, kind) if found else "")
+            if found:
+                drawn.append(Bar(_label(record), words, found.median, duration(found.median)))
+                timed.append(record)
+        rows.append(row)
+    if not drawn:
+        return ""
+    where = f"natively on {page.records.native}"
+    table = markdown_table(["variant", *_TIMED.values()], rows, "l" + "r" * len(_TIMED))
+    chart = page.chart(drawn, f"Medians of seconds, {where}", _TIMED.values())
+    return "\n\n".join(part for part in (chart, _taken(where, timed), table) if part)
+
+
+def _taken(where: str, timed: list[Record]) -> str:
+    """What a table of times shows, and when and on which processors they were taken."""
+    days = {f"{record.time.measured_at:%Y-%m-%d}" for record in timed}
+    said = (
+        f"Medians of seconds, {where}: a build from nothing, builds after a change, `docker run` to the first "
+        f"answer. Taken on {' and '.join(sorted(days))} (UTC), each step in a sitting of its own; what is empty "
+        "was not timed."
+    )
+    machines: dict[str, dict[str, None]] = {}  # steps by processor, each once and in order
+    for record in timed:
+        machines.setdefault(record.time.cpu or "one that is not recorded", {})[short(record.step)] = None
+    if len(machines) > 1:
+        on = "; ".join(f"{' and '.join(steps)} on {machine}" for machine, steps in machines.items())
+        said += f" Compare within a step, not across, because processors differ: {on}."
+    return said

@@ -1,0 +1,98 @@
+"""What pages say of steps as they are written: what variants teach, files and their differences, what `make` prints."""
+
+from __future__ import annotations
+
+import difflib
+import io
+from dataclasses import replace
+
+from rich.console import Console
+
+from measure.base import dockerfiles
+from measure.base.errors import Problem
+from measure.base.files import ROOT
+from measure.base.platforms import PLATFORMS
+from measure.steps.compose import find_step
+from measure.tell.page import Page, code, markdown_table, page_function
+from measure.tell.table import table
+
+#: What `uname -m` says on each platform.
+_MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
+
+
+@page_function
+def intro(page: Page) -> str:
+    """What the page says first: what you will learn, how long it takes, what you need."""
+    lines = ['!!! abstract "You will learn"', ""]
+    lines += [f"    - {item}" for item in page.meta["learn"]]
+    lines += ["", f"    {page.meta['minutes']} minutes. {page.meta.get('needs', '')}".rstrip()]
+    return "\n".join(lines)
+
+
+@page_function
+def variants(page: Page, step: str) -> str:
+    """What each variant of a step teaches, and the question that it answers."""
+    found = find_step(step)
+    rows = [[variant.name, variant.teaching.teaches, variant.teaching.question] for variant in found.variants]
+    return markdown_table(["variant", "what it shows", "question"], rows)
+
+
+@page_function
+def failure(page: Page, name: str, platform: str = PLATFORMS[0]) -> str:
+    """The line that a build which is meant to fail ended with, as it was recorded."""
+    record = page.records.get(name, platform)
+    if record.failure is None:
+        raise Problem(f"{name} did not fail on {platform}.", next="make steps")
+    title = f"{record.step}/{record.dockerfile} on {platform}, exit code {record.failure.exit_code}"
+    return f'``` text title="{title}"\n{record.failure.line}\n```'
+
+
+@page_function
+def diff(page: Page, before: str, after: str, context: int = 1) -> str:
+    """The difference between two files of the repository, as a block."""
+    texts = [(ROOT / name).read_text().splitlines() for name in (before, after)]
+    lines = list(difflib.unified_diff(*texts, before, after, lineterm="", n=context))
+    if not lines:
+        raise Problem(f"{before} and {after} do not differ.", next=f"diff {before} {after}")
+    return "\n".join(["``` diff", *(line for line in lines if not line.startswith("@@")), "```"])
+
+
+@page_function
+def lines(page: Page, name: str) -> str:
+    """How many lines a file of the repository has, those that are empty or a comment (#) left out."""
+    found = (line.strip() for line in (ROOT / name).read_text().splitlines())
+    return str(sum(bool(line) and not line.startswith("#") for line in found))
+
+
+@page_function
+def instruction(page: Page, dockerfile: str, words: str) -> str:
+    """The one instruction of a Dockerfile of the repository that begins with these words, as code."""
+    found = [line for line in dockerfiles.instructions(ROOT / dockerfile) if line.startswith(words)]
+    if len(found) != 1:
+        raise Problem(f"{len(found)} instructions of {dockerfile} begin with {words!r}.", next=f"less {dockerfile}")
+    return code(found[0])
+
+
+@page_function
+def stages(page: Page, dockerfile: str) -> str:
+    """How many stages a Dockerfile of the repository has."""
+    return str(len(dockerfiles.stages(ROOT / dockerfile)))
+
+
+@page_function
+def terminal(page: Page, step: str, *, quick: bool = False) -> str:
+    """The end of what `make step-N` prints, from the records; `…` stands for what differs from run to run.
+
+    `quick`: with QUICK=1.
+    """
+    found = replace(find_step(step), quick=quick)
+    text = io.StringIO()
+    Console(file=text, width=100).print(table(found, page.records.of_step(found.name), list(PLATFORMS)))
+    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    for platform in () if found.experiment else PLATFORMS:
+        answer = (
+            f"{{'libc': 'glibc …', 'machine': '{_MACHINES[platform]}', 'python': '3.14.…', 'step': '{found.name}', "
+        )
+        lines.append(f"{platform} answers: {answer}'variant': 'recommended'}}")
+    lines += ["Against the recorded numbers: …", f"Records: results/…/{found.name}/"]
+    return "\n".join(lines)
