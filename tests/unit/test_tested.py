@@ -8,13 +8,15 @@ from pathlib import PurePosixPath
 
 import pytest
 from jsonschema import Draft202012Validator
-from measure.tell.pages import Page, Records
 
+import measure.pages  # noqa: F401
 from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.base.platforms import PLATFORMS
 from measure.record import records, tested
 from measure.steps.compose import all_steps, find_step
+from measure.tell.page import Page
+from measure.tell.reading import Records
 from tests import __main__ as runner
 from tests.conftest import NATIVE, OTHER, eventually, python_m
 from tests.docs.test_browser import CASES, FOUR
@@ -134,12 +136,11 @@ def test_what_is_no_record_is_told_and_replaced_by_the_next_run(save):
     assert save(2).passed
 
 
-def test_the_page_says_when_it_last_passed_or_that_it_never_did(save, monkeypatch):
+def test_the_page_says_when_it_last_passed_or_that_it_never_did(save):
     page = Page(Records(), PurePosixPath("results/methodology.md"), {})
-    assert page._tests() == "No run of `make test-all` is recorded in `lab-amd64` yet."
+    assert page.functions()["tests"]() == "No run of `make test-all` is recorded in `lab-amd64` yet."
     save(5)
-    monkeypatch.setattr("measure.tell.pages.RESULTS", records.RESULTS)
-    shown = page._tests()
+    shown = page.functions()["tests"]()
     assert "last passed on 2026-01-05" in shown
     assert "| images | 12 s | 40 | 2 | 3 |" in shown
     assert "- 3 skipped in images: about the lab; run it with ENGINE=lab" in shown
