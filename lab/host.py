@@ -68,6 +68,7 @@ def prepare(lab: Lab) -> None:
     lab.run.mkdir(parents=True, exist_ok=True)
     mounted = (BINFMT_FOLDER / "register").exists()
     if not _journal(lab).exists():
+        _clear_up_after_a_lost_lab(lab.tree)
         before = {
             "boot": _boot(),
             "tree": str(lab.tree),
@@ -88,6 +89,15 @@ def prepare(lab: Lab) -> None:
         _tool(lab.tree, "ip", "link", "add", BRIDGE, "type", "bridge")
         _tool(lab.tree, "ip", "address", "add", f"{BRIDGE_ADDRESS}/24", "dev", BRIDGE)
     _tool(lab.tree, "ip", "link", "set", BRIDGE, "up")
+
+
+def _clear_up_after_a_lost_lab(tree: Path) -> None:
+    """Take away the rules and the bridges of a lab that was killed, and whose folder, with its journal, is gone."""
+    if any(BRIDGE in _tool(tree, save) for save in FIREWALL):
+        interfaces = _lab_interfaces()
+        _restore_firewall(tree, {"rules": dict.fromkeys(FIREWALL, ""), "tables": []}, interfaces)
+        for name in interfaces:
+            _tool(tree, "ip", "link", "delete", name)
 
 
 def _lab_interfaces() -> list[str]:

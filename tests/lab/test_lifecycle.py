@@ -141,6 +141,14 @@ def test_down_leaves_the_host_as_it_was_and_keeps_the_cache(lab, before, firewal
     assert lab.tree.exists()
 
 
+def test_what_a_lab_left_whose_folder_is_gone_is_cleared_up_by_the_next(lab, firewall_before):
+    rule = ["-t", "nat", "-A", "POSTROUTING", "-s", "10.231.0.0/24", "!", "-o", "pyimages0", "-j", "MASQUERADE"]
+    subprocess.run(["chroot", str(lab.tree), "iptables", *rule], check=True)
+    assert lab_command("up").returncode == 0
+    assert lab_command("down").returncode == 0
+    assert firewall(lab.tree) == firewall_before
+
+
 def test_rules_of_others_survive(lab):
     """A rule and a policy that were there before the lab, and a rule that came while it ran, are there after it."""
     iptables = ["chroot", str(lab.tree), "iptables"]
