@@ -38,9 +38,8 @@ def _parsed(text: str) -> list[tuple[str, str]]:
     directive = re.match(r"(?:#\s*syntax\s*=.*\n)?#\s*escape\s*=\s*(\S)", text, re.IGNORECASE)
     escape = directive[1] if directive else "\\"
     found: list[tuple[str, str]] = []
-    ends: list[
-        tuple[str, str]
-    ] = []  # of the here-documents that began: a minus sign where tabs do not count, and a word
+    #: Of the here-documents that began: a minus sign where tabs do not count, and the word that ends it.
+    ends: list[tuple[str, str]] = []
     instruction = ""
     for line in text.splitlines():
         if ends:

@@ -71,7 +71,7 @@ class Memory:
         self._paths: dict[tuple[str, str], Path | None] = {}
 
     def _holds(self, record: Record | None, variant: Variant) -> bool:
-        """Is a record of these files, as it is meant to be, and by today's way of measuring?"""
+        """Is a record of these files, and as it is meant to be?"""
         same = record is not None and record.inputs_sha256 == self.inputs[variant.name].sha256
         return same and as_intended(record, variant)
 
@@ -79,7 +79,7 @@ class Memory:
         """The record that is there, where a build takes minutes and would make the same; else None.
 
         Such are the builds that compose.yaml calls not quick, and those that it does not want emulated. What they are
-        made from are their inputs, the way of measuring, and base images whose recipe is not known, by their digests.
+        made from are their inputs, and base images whose recipe is not known, by their digests.
         """
         engine, teaching = self.engine, variant.teaching
         if teaching.quick and (teaching.emulate or natively(engine, platform)):
@@ -91,11 +91,8 @@ class Memory:
         if not self._holds(record, variant):
             return None
         pulled = (base for base in record.provenance.bases if engine.recipe(base.name) is None)
-        return (
-            record
-            if all(base.digest and base.digest == engine.digest(base.name, platform) for base in pulled)
-            else None
-        )
+        same = all(base.digest and base.digest == engine.digest(base.name, platform) for base in pulled)
+        return record if same else None
 
     def recall(self, variant: Variant, platform: str) -> Entry | None:
         """What is remembered of a build, where it still counts: it is not too old, and its image is in the layout.

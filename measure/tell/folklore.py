@@ -20,6 +20,7 @@ import inspect
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple, Self
@@ -235,10 +236,16 @@ def decide(claim: Claim, page: Page) -> Decided:
     return Decided(claim, verdict, words, [*links, *facts.files], list(dict.fromkeys([*measuring, *facts.commands])))
 
 
+@lru_cache(maxsize=1)
+def _decided(page: Page) -> list[Decided]:
+    """Every claim with its verdict: a page's table and its text are of the same."""
+    return [decide(claim, page) for claim in CLAIMS]
+
+
 @page_function
 def claims_table(page: Page) -> str:
     """How many claims came out how, and every claim with its verdict and a link to where it is told."""
-    decided = [decide(claim, page) for claim in CLAIMS]
+    decided = _decided(page)
     verdicts = [one.verdict for one in decided]
     counts = [f"{_badge(verdict)}&nbsp;{verdicts.count(verdict)}" for verdict in VERDICTS]
     rows = [[f"[{in_cell(one.claim.says)}](#{one.claim.id})", _badge(one.verdict)] for one in decided]
@@ -250,8 +257,8 @@ def claims_table(page: Page) -> str:
 def claims(page: Page) -> str:
     """Every claim, by theme: what is said, by whom, the verdict, why, and how to take its numbers again."""
     parts, theme = [], None
-    for claim in CLAIMS:
-        one = decide(claim, page)
+    for one in _decided(page):
+        claim = one.claim
         if claim.theme != theme:
             theme = claim.theme
             parts.append(f"## {theme}")

@@ -8,6 +8,7 @@ import pytest
 
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS
+from measure.build import images as builder
 from measure.build.images import BuildError
 from measure.record.records import load, record_path
 from measure.run.probe import ask, running, wait_for
@@ -16,6 +17,9 @@ from tests.conftest import HARDENED, NATIVE, eventually, marks
 
 MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 STEPS = [replace(step, native=NATIVE) for step in all_steps()]
+#: Packages that a variant is about: they ship, or are left out. Others may come with an update of what nobody pinned.
+WATCHED = {"flask", "gunicorn", "numpy", "pip", "poetry", "poetry-core", "psycopg2", "psycopg2-binary", "pytest"}
+WATCHED |= {"gcc", "g++", "libpq5", "libpq-dev"}
 #: What everybody sees fail, of all that is meant to.
 EXAMPLE = ("extra-compiling-deps", "broken", NATIVE)
 
@@ -55,6 +59,24 @@ def told_by_python(engine, name: str, platform: str) -> list[str]:
     version = re.search(r"release version (\d+\.\d+)", said("--version", entrypoint=LOADERS[platform]))
     script = "import os, platform; print(platform.python_version()); print(os.getuid())"
     return [*said("python", "-c", script).splitlines(), f"glibc {version[1]}"]
+
+
+@pytest.mark.parametrize(("step", "variant", "platform"), CASES)
+def test_it_ships_what_its_record_says_and_neither_tools_nor_tests_more(engine, image, step, variant, platform):
+    """What is built now, read anew: the record of the same inputs vouches for what pages say is in an image."""
+    if platform not in engine.platforms:
+        pytest.skip(f"this builder cannot build for {platform}")
+    image(step, variant, platform)
+    built = builder.build(engine, step, variant, platform, lambda _: None, remember=False).contents
+    recorded = load(record_path(LAB_ENVIRONMENT, step.name, variant.name, PLATFORMS[0])).contents
+    for found in (built, recorded):
+        found.python_packages = [one for one in found.python_packages if one.name.lower() in WATCHED]
+        found.os_packages = [one for one in found.os_packages if one.name in WATCHED]
+    for field in ("python_packages", "os_packages"):
+        names = ({one.name.lower() for one in getattr(found, field)} for found in (built, recorded))
+        assert next(names) == next(names), field
+    for field in ("has_compiler", "has_shell", "has_pip", "user"):
+        assert getattr(built, field) == getattr(recorded, field), field
 
 
 @pytest.mark.parametrize(("step", "variant", "platform"), CASES)

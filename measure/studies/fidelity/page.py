@@ -39,7 +39,8 @@ def _row(one: Comparison) -> list[str]:
         (one.lab.transfer_bytes, one.official.transfer_bytes),
         (one.lab.file_bytes, one.official.file_bytes),
     ):
-        row += [megabytes(theirs) if theirs else "not published", megabytes(ours), change(ours, theirs)]
+        sizes = (megabytes(size) if size else "not published" for size in (theirs, ours))
+        row += [*map(unbroken, sizes), change(ours, theirs)]
     if one.packages_official is None:
         return [*row, ""]
     same = "" if one.packages_missing or one.packages_extra else ", the same"
