@@ -94,5 +94,5 @@ def terminal(page: Page, step: str, *, quick: bool = False) -> str:
             f"{{'libc': 'glibc …', 'machine': '{_MACHINES[platform]}', 'python': '3.14.…', 'step': '{found.name}', "
         )
         lines.append(f"{platform} answers: {answer}'variant': 'recommended'}}")
-    lines += ["Against the recorded numbers: …", f"Records: results/…/{found.name}/"]
+    lines += ["Against the recorded numbers: …", "…", f"Records: results/…/{found.name}/"]
     return "\n".join(lines)
