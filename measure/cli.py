@@ -9,7 +9,6 @@ import signal
 import subprocess
 from dataclasses import replace
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -367,14 +366,13 @@ def fidelity() -> None:
 def bench(
     ladder: Annotated[bool, typer.Option("--ladder", help="Time `make all` in place of that; the bases stay")] = False,
     against: Annotated[str, typer.Option(help="A commit: time a new user's `make step-1` here and there")] = "",
-    keep: Annotated[Path | None, typer.Option(help="With --against: leave both clones and their caches here")] = None,
 ) -> None:
     """Time the lab from nothing, its start, and `make step-1`, and record it. Deletes the lab's cache first."""
     from measure.studies.bench import bench as benchmark
     from measure.studies.bench import first_number
 
     if against:
-        first_number.compare(against, keep)
+        first_number.compare(against)
     else:
         (benchmark.run_ladder if ladder else benchmark.run)()
 

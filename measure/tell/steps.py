@@ -67,7 +67,7 @@ def lines(page: Page, name: str) -> str:
 @page_function
 def instruction(page: Page, dockerfile: str, words: str) -> str:
     """The one instruction of a Dockerfile of the repository that begins with these words, as code."""
-    found = [line for line in dockerfiles.instructions(ROOT / dockerfile) if line.startswith(words)]
+    found = [line for line in dockerfiles.read(ROOT / dockerfile).instructions if line.startswith(words)]
     if len(found) != 1:
         raise Problem(f"{len(found)} instructions of {dockerfile} begin with {words!r}.", next=f"less {dockerfile}")
     return code(found[0])
@@ -76,7 +76,7 @@ def instruction(page: Page, dockerfile: str, words: str) -> str:
 @page_function
 def stages(page: Page, dockerfile: str) -> str:
     """How many stages a Dockerfile of the repository has."""
-    return str(len(dockerfiles.stages(ROOT / dockerfile)))
+    return str(len(dockerfiles.read(ROOT / dockerfile).stages))
 
 
 @page_function

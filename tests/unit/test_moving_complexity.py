@@ -10,7 +10,6 @@ import sys
 import pytest
 import yaml
 
-from measure.base.dockerfiles import stages
 from measure.base.files import ROOT, cache_folder
 from measure.steps.compose import find_step
 from measure.steps.inputs import git_files
@@ -180,7 +179,7 @@ def test_the_hook_fetches_nothing():
 
 
 def test_the_dockerfile_is_one_stage_and_what_it_is_compared_with_is_step_3s():
-    assert len(stages(STEP.recommended.dockerfile)) == 1
+    assert len(STEP.recommended.parsed.stages) == 1
     for variant in STEP.variants:
         exports = "poetry==" in variant.dockerfile.read_text()
         assert exports == (variant.name == "in-dockerfile")
