@@ -295,24 +295,29 @@ def load(path: Path) -> Record | None:
         return None
 
 
-def meant(name: str, environment: str) -> Record:
-    """The record that a person means: STEP/VARIANT[@PLATFORM], a file, or REVISION:FILE for one that git has.
+def meant(name: str, environment: str = LAB_ENVIRONMENT) -> Record:
+    """The record that a person means: STEP/VARIANT[@PLATFORM], or REVISION:FILE for one that git has.
 
-    Raises Problem when there is none.
+    Or a file, which may be named below results/ alone, and without `.json`. Raises Problem when there is none.
     """
-    path = Path(name)
-    if name.endswith(".json") and ":" in name and not path.exists():
+    files = [folder / f"{name}{end}" for end in ("", ".json") for folder in (Path(), ROOT, RESULTS)]
+    path = next((file.resolve() for file in files if file.is_file()), RESULTS / name.removeprefix("results/"))
+    if not path.exists() and ":" in name and name.endswith(".json"):
         text = subprocess.run(["git", "show", name], cwd=ROOT, capture_output=True, text=True)
         if text.returncode:
             raise Problem(f"git has no {name}.", why=text.stderr.strip(), next="git log -- results")
         return parse(text.stdout, name)
-    if not name.endswith(".json"):
-        words, _, platform = name.partition("@")
+    words, _, platform = name.partition("@")
+    if not path.exists() and words.count("/") < 2 and not name.endswith(".json"):
         step_name, _, variant = words.partition("/")
         step = find_step(step_name)
         path = record_path(environment, step.name, step.variant(variant or RECOMMENDED).name, platform or PLATFORMS[0])
     if (record := load(path)) is None:
-        raise Problem(f"There is no record {shown(path)}.", next="make steps  # then make step-N, which writes it")
+        there = ", ".join(sorted(one.name for one in path.parent.glob("*.json") if path.parent != RESULTS))
+        why = f"There: {there}." if there else f"The environments are: {', '.join(environments())}."
+        raise Problem(
+            f"There is no record {shown(path)}.", why=why, next="make steps  # then make step-N, which writes it"
+        )
     return record
 
 
