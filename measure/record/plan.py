@@ -26,6 +26,8 @@ PLANS = Path(__file__).parent / "timings"
 
 #: The kinds of builds, in the order of a turn. The cold one comes first: it leaves cache mounts with what it put there.
 BUILDS = ("cold", "edit", "lock", "compiled", "base", "answer", "fresh-edit", "fresh-lock")
+#: What only the lab can time, which makes an engine of its own for it and another base image in the engine's store.
+LABS_OWN = ("base", "fresh-edit", "fresh-lock")
 Kind = Literal[
     "cold", "edit", "lock", "compiled", "base", "answer", "fresh-edit", "fresh-lock", "start", "import", "memory"
 ]

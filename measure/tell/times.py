@@ -8,12 +8,10 @@ from measure.base.errors import Problem
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.units import duration, megabytes
 from measure.record import enough
+from measure.record.plan import LABS_OWN
 from measure.record.records import MEMORY, TIMES, Record, Samples
 from measure.steps.compose import find_step
 from measure.tell.page import Page, code, emphasised, markdown_table, page_function
-
-#: What only the lab can time, which makes an engine of its own for it and another base image in the engine's store.
-LABS_OWN = ("base", "fresh-edit", "fresh-lock")
 
 
 def median(page: Page, record: Record, found: Samples, shown: Callable[[float], str] = duration) -> str:
