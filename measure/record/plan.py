@@ -138,10 +138,7 @@ def plan_of(step: Step) -> Plan:
 
 
 def change(step: Step, folder: Path, kind: str) -> str:
-    """Change files in a copy of a step's folder as never before; returns what is new in them.
-
-    Raises Problem when a file does not have what the plan changes.
-    """
+    """Change a copy's files as never before; returns what is new. Raises Problem when the plan's text is not there."""
     plan, nonce = plan_of(step), uuid.uuid4().hex
     last = f"# {nonce}\n"
     changes = plan.compiled if kind == "compiled" else plan.dependency
@@ -166,10 +163,7 @@ def change(step: Step, folder: Path, kind: str) -> str:
 
 @contextmanager
 def changed(step: Step, kind: str) -> Iterator[tuple[Step, str]]:
-    """A copy of a step in which its code (`edit`) or a dependency (`lock`, `compiled`) is another than ever before.
-
-    Yields it, and what is new in it.
-    """
+    """Yields a copy of a step whose code or dependency is another than ever before, and what is new in it."""
     with clean_copy(step.folder) as folder:
         new = change(step, folder, kind)
         yield replace(step, folder=folder), new

@@ -285,10 +285,7 @@ def running(
 
 
 def wait_for(url: str, seconds: float, words: str = "") -> httpx.Response:
-    """Ask until the first answer, or the first with these words in it, at most `seconds`.
-
-    Raises tenacity.RetryError when there is none.
-    """
+    """Ask until an answer comes, with these words, at most `seconds`. Raises tenacity.RetryError when none does."""
     for attempt in Retrying(
         stop=stop_any(stop_after_delay(seconds), stop_when_event_set(ending)),
         wait=wait_fixed(0.02),
@@ -319,10 +316,7 @@ print(1024 * (anonymous + mapped))
 
 
 def resident_bytes(container: Container) -> int:
-    """Memory that the processes of a running container of a Python image keep, in bytes.
-
-    Health checks must be off: one that runs at this moment would count.
-    """
+    """Bytes of memory that a container's processes keep. Health checks must be off: one that runs would count."""
     return int(container.execute(["python", "-c", _RESIDENT]))
 
 
@@ -349,10 +343,7 @@ def _kept_bytecode(engine: Engine, image: str) -> dict[str, Any]:
 
 
 def ask(engine: Engine, image: str, variant: Variant, platform: str, seconds: float = 120) -> Answer:
-    """Start an image, ask / and /health, stop it.
-
-    Raises Problem, with the container's last output, when it does not answer within `seconds`.
-    """
+    """Start an image, ask / and /health, stop it. Raises Problem, with its last output, without answer in `seconds`."""
     options = {} if platform == engine.platform else _kept_bytecode(engine, image)
     with running(engine, image, variant, platform, **options) as (container, url):
         try:

@@ -44,10 +44,7 @@ Timed = tuple[float, dict[str, float]]
 
 
 def build(engine: Engine, step: Step, variant: Variant, **settings: str) -> Timed:
-    """Build a variant into the engine, as `docker compose build` does.
-
-    Raises Problem, with the builder's last lines, when it does not build.
-    """
+    """Build into the engine, as `docker compose build` does. Raises Problem, with its last lines, when that fails."""
     log: list[str] = []
     begun = time.monotonic()
     try:
@@ -134,10 +131,7 @@ def edit_to_answer(engine: Engine, step: Step, variant: Variant) -> Timed:
 
 
 def parts_of(lines: Iterable[str], begun: float) -> dict[str, float]:
-    """Seconds of each of `PARTS`, by when Compose prints its line; `begun` is a moment of the monotonic clock.
-
-    Raises Problem when Compose ends and has not printed them all.
-    """
+    """Seconds of each of `PARTS` since `begun` (monotonic), by Compose's lines. Raises Problem when one is missing."""
     parts: dict[str, float] = {}
     waiting, last = list(PARTS), begun
     for line in lines:

@@ -63,10 +63,7 @@ class Outcome:
 def provenance(
     engine: Engine, images: list[str], platform: str, command: str, labels: dict[str, str] | None = None
 ) -> Provenance:
-    """Where numbers come from that are measured now: from builds upon these base images, by this command.
-
-    `labels` are those of the image that was built.
-    """
+    """Where numbers come from, measured now upon these base images; `labels` are those of the image that was built."""
     bases = []
     for name in images:
         recipe = engine.recipe(name)
@@ -102,10 +99,7 @@ def _size(image: Image, context_bytes: int) -> Size:
 def weighed(
     engine: Engine, step: Step, variant: Variant, platform: str, progress: Callable[[str], None], **settings: Any
 ) -> Record:
-    """Build and weigh one variant on one platform: what there is to record of it, success or failure.
-
-    `settings` are those of `build`.
-    """
+    """What there is to record of a variant that is built, with `build`'s settings, and weighed: success or failure."""
     variant = step.now(variant)  # read once, for all that is recorded of it
     inputs = variant.inputs(engine.recipe)
     common = {

@@ -231,10 +231,7 @@ def _render_on_change(places: list[Path], environment: str, stop: threading.Even
 
 
 def readme(text: str) -> str:
-    """The README with its generated parts made anew. Raises Problem when a record that they show does not hold.
-
-    Its numbers are the lab's: it is one file for everybody.
-    """
+    """The README, its generated parts made anew from the lab's records. Raises Problem for one that does not hold."""
     records = Records()
 
     def fill(match: re.Match[str]) -> str:

@@ -81,10 +81,7 @@ def stages(page: Page, dockerfile: str) -> str:
 
 @page_function
 def terminal(page: Page, step: str, *, quick: bool = False) -> str:
-    """The end of what `make step-N` prints, from the records; `…` stands for what differs from run to run.
-
-    `quick`: with QUICK=1.
-    """
+    """The end of what `make step-N` prints (`quick`: with QUICK=1); `…` stands for what differs from run to run."""
     found = replace(find_step(step), quick=quick)
     text = io.StringIO()
     Console(file=text, width=100).print(table(found, page.records.of_step(found.name), list(PLATFORMS)))

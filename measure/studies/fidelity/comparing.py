@@ -46,10 +46,7 @@ def _get(name: str, reference: str) -> dict[str, Any]:
 
 
 def manifest(name: str, platform: str) -> dict[str, Any]:
-    """The image manifest for one platform. A base built for one platform alone has no index above it.
-
-    Raises Problem when the registry has none.
-    """
+    """The manifest for a platform; of one platform alone it has no index above. Raises Problem when there is none."""
     found = _get(name, name.split(":")[1])
     if "manifests" not in found:
         return found

@@ -202,10 +202,7 @@ def run_alone(engine: Engine, image: str, variant: Variant, config: dict[str, An
 def trace(
     engine: Engine, image: str, variant: Variant, config: dict[str, Any], asked: list[str]
 ) -> tuple[Run, list[Look]]:
-    """Run an image under strace, exercise it, stop it. Returns what it did and looked at.
-
-    Raises Problem when it does not answer, or does not end.
-    """
+    """Run under strace, exercise, stop; returns what was done and looked at. Raises Problem without answer or end."""
     start = [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
     health, loader = health_command(config), f"{TRACER}/loader"
     with tracer(engine) as volume, tempfile.TemporaryDirectory(prefix="measure-") as folder:
