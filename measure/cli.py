@@ -93,7 +93,6 @@ def record_all() -> None:
 @friendly
 def time_rebuilds(
     name: StepName,
-    once: Annotated[bool, typer.Option("--once", help="One sample of each, and nothing is recorded")] = False,
     variant: Annotated[str | None, typer.Option("--variant", help="Record this one alone")] = None,
 ) -> None:
     """Time what pages compare of a step's variants, in turns, until it is enough, and record it."""
@@ -103,10 +102,10 @@ def time_rebuilds(
     from measure.run.timing import time_step
 
     found = _here(name)
-    with progress.task(f"{found.timing_command}{' --once' if once else ''}", told=False):
+    with progress.task(found.timing_command, told=False):
         engine = choose()
         provide_bases(engine, [(one, native_platform()) for one in found.variants])
-        time_step(engine, found, once=once, only=variant)
+        time_step(engine, found, only=variant)
 
 
 @app.command()

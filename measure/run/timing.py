@@ -37,8 +37,6 @@ from measure.tell.table import out
 FADES = 300
 #: Changes under `docker compose watch`, which is compared with nothing.
 WATCHED = 5
-#: Of everything, to see whether a plan works.
-ONCE = Rule(least=1, most=1)
 
 
 def _records(engine: Engine, step: Step, variants: list[Variant]) -> dict[str, Record]:
@@ -202,7 +200,7 @@ def _sitting(engine: Engine, step: Step, only: str | None) -> Sitting:
     return Sitting(engine, step, plan, variants)
 
 
-def _take_builds(sitting: Sitting, rule: Rule) -> None:
+def _take_builds(sitting: Sitting) -> None:
     """Time the builds. Afterwards the engine's images are those of the folder again."""
     engine, step, plan = sitting.engine, sitting.step, sitting.plan
     for variant in sitting.variants:  # everything in the builder's cache, and in the registry's
@@ -216,12 +214,13 @@ def _take_builds(sitting: Sitting, rule: Rule) -> None:
         seconds, parts = builder.AGAIN(one, engine, step, variant)
         return {kind: seconds}, parts
 
-    sitting.take("builds", rule, {v.name: [[kind] for kind in plan.kinds(v.name)] for v in sitting.variants}, take)
+    kinds = {variant.name: [[kind] for kind in plan.kinds(variant.name)] for variant in sitting.variants}
+    sitting.take("builds", enough.BUILDS, kinds, take)
     for variant in sitting.variants:
         builder.AGAIN(sample.build, engine, step, variant)
 
 
-def _take_runs(sitting: Sitting, starts: Rule, memory: Rule, watched: int) -> None:
+def _take_runs(sitting: Sitting) -> None:
     """Time starts, weigh the memory of what runs, and time `docker compose watch`."""
     engine, step, plan = sitting.engine, sitting.step, sitting.plan
 
@@ -235,34 +234,30 @@ def _take_runs(sitting: Sitting, starts: Rule, memory: Rule, watched: int) -> No
         return sample.memory(engine, step, variant), {}
 
     names = [variant.name for variant in sitting.variants]
-    sitting.take("starts", starts, {name: [plan.starts(name)] for name in names if plan.starts(name)}, start)
+    sitting.take("starts", enough.STARTS, {name: [plan.starts(name)] for name in names if plan.starts(name)}, start)
     weighed = plan.time.get("memory", [])
-    sitting.take("memory", memory, {name: [["memory-loaded"]] for name in names if name in weighed}, weigh)
+    sitting.take("memory", enough.MEMORY, {name: [["memory-loaded"]] for name in names if name in weighed}, weigh)
     if plan.watch and RECOMMENDED in names:
-        sitting.watched = sample.watch(engine, step, watched)
+        sitting.watched = sample.watch(engine, step, WATCHED)
 
 
-def time_step(engine: Engine, step: Step, *, once: bool = False, only: str | None = None) -> None:
+def time_step(engine: Engine, step: Step, *, only: str | None = None) -> None:
     """Time the variants that the step's plan says, in turns, and put the samples into the records that are there.
 
-    `once` takes one sample of each and records nothing: to see whether a plan works. `only` is the one variant that is
-    recorded, in a sitting of its own with those that it is compared with. Raises Problem when a variant has no record
-    of what is in the folder, before or after, or when a build fails.
+    `only` is the one variant that is recorded, in a sitting of its own with those that it is compared with. Raises
+    Problem when a variant has no record of what is in the folder, before or after, or when a build fails.
     """
     sitting = _sitting(engine, step, only)
-    recorded = [] if once else [variant for variant in sitting.variants if only in (None, variant.name)]
+    recorded = [variant for variant in sitting.variants if only in (None, variant.name)]
     sitting.before, begun = _records(engine, step, recorded), _hashes(sitting)
-    builds, starts, memory = (ONCE, ONCE, ONCE) if once else (enough.BUILDS, enough.STARTS, enough.MEMORY)
-    if not once:
-        check_room(engine, room_needed(sitting.plan, sitting.before, builds.most))
-    load_before = os.getloadavg()[0] if once else quiet_load()
-    _take_builds(sitting, builds)
-    _take_runs(sitting, starts, memory, 1 if once else WATCHED)
+    check_room(engine, room_needed(sitting.plan, sitting.before, enough.BUILDS.most))
+    load_before = quiet_load()
+    _take_builds(sitting)
+    _take_runs(sitting)
     ended = datetime.now(UTC).replace(microsecond=0)
     times = {variant.name: sitting.times(variant.name, load_before, ended) for variant in sitting.variants}
     _print(step, times)
-    if not once:
-        _save(sitting, begun, {variant.name: times[variant.name] for variant in recorded})
+    _save(sitting, begun, {variant.name: times[variant.name] for variant in recorded})
 
 
 def _hashes(sitting: Sitting) -> dict[str, str]:

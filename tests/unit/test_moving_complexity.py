@@ -96,14 +96,6 @@ def test_a_lock_without_its_export_is_refused_and_the_hook_mends_it(project):
     assert project("git", "status", "--short").stdout == ""
 
 
-def test_a_list_that_was_changed_by_hand_is_refused_and_mended(project):
-    before = project.text("requirements.txt")
-    project.change("requirements.txt", FLASK, OTHER)
-    assert project.commit("requirements.txt").returncode == 1
-    assert project.text("requirements.txt") == before
-    assert project.commits() == 1
-
-
 def test_a_pyproject_without_its_lock_is_refused_in_poetrys_own_words(project):
     before = project.text("requirements.txt")
     project.change("pyproject.toml", '"flask (>=3.1,<4.0)",', '"flask (>=3.1,<4.0)",\n    "six",')

@@ -143,8 +143,9 @@ def test_a_sitting_that_would_fill_the_disk_does_not_begin(monkeypatch, tmp_path
     timing.check_room(engine, needed + 1)
 
 
-def test_what_the_plan_says_is_timed_in_turns_and_recorded_with_its_rule(stand):
+def test_what_the_plan_says_is_timed_in_turns_told_and_recorded_with_its_rule(stand, capsys):
     times = stand.sit("step-1")
+    assert "naive · cold, 1: 2.0 s" in capsys.readouterr().err
     assert {*times} == {"naive", "slim", "recommended", "solution"}
     turn = [f"{name} {kind}" for name in ("naive", "recommended", "slim") for kind in ("cold", "edit", "lock")]
     assert stand.built == ["naive", "recommended", "slim", "solution"] + 3 * turn + [
@@ -216,12 +217,6 @@ def test_without_the_labs_own_builder_what_only_that_can_time_is_left_out(stand,
     assert {*times["recommended"].compared} == {"lock", "answer", "start", "import", "memory-loaded"}
     told = capsys.readouterr().err
     assert "leaving out fresh machines" in told and "leaving out a changed base image" in told
-
-
-def test_once_takes_one_sample_of_each_which_is_told_and_records_nothing(stand, capsys):
-    assert stand.sit("step-1", once=True) == {}
-    assert "naive · cold, 1: 2.0 s" in capsys.readouterr().err
-    assert stand.built.count("naive cold") == stand.started.count("solution") == 1
 
 
 @pytest.mark.parametrize("name", ["slim.Dockerfile", "requirements.txt"])
