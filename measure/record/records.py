@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from measure.base.errors import Problem, say
 from measure.base.files import RESULTS, ROOT, cache_folder, shown, write_whole
-from measure.base.model import Strict, reasons
+from measure.base.model import Strict, read, reasons
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS, in_file
 from measure.record.enough import Compared, Rule
@@ -247,13 +247,7 @@ def environment_path(environment: str) -> Path:
 
 def load_environment(name: str) -> Environment | None:
     """The description of an environment, or None when it has none. Raises Problem when it is not a valid one."""
-    path = environment_path(name)
-    try:
-        return Environment.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValidationError as error:
-        raise Problem(f"{shown(path)} describes no environment.", why=reasons(error), next=AGAIN) from None
+    return read(Environment, environment_path(name), AGAIN)
 
 
 def named(bases: Literal["docker.io", "lab"]) -> str:

@@ -278,10 +278,15 @@ def running(
         if not published:  # it has no ports any more
             raise Problem(
                 f"{image} does not start: it ended at once.",
-                why="\n".join(str(container.logs()).splitlines()[-10:]),
+                why=last_lines(container),
                 next=f"docker run --rm -it --platform {platform} -p 8000:{variant.port} {image}",
             )
         yield container, f"http://127.0.0.1:{published[0]['HostPort']}"
+
+
+def last_lines(container: Container) -> str:
+    """The end of what a container printed: it is removed when a run ends, so it cannot be asked later."""
+    return "\n".join(str(container.logs()).splitlines()[-10:])
 
 
 def wait_for(url: str, seconds: float, words: str = "") -> httpx.Response:
@@ -352,10 +357,9 @@ def ask(engine: Engine, image: str, variant: Variant, platform: str, seconds: fl
             first.raise_for_status()
             health.raise_for_status()
         except (RetryError, httpx.HTTPError) as error:
-            logs = "\n".join(str(container.logs()).splitlines()[-10:])
             raise Problem(
                 f"{image} does not answer on {platform}.",
-                why=f"{error}\n{logs}",
+                why=f"{error}\n{last_lines(container)}",
                 next=f"docker run --rm -it --platform {platform} -p 8000:{variant.port} {image}",
             ) from None
     return Answer(first.json(), health.json())
