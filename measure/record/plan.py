@@ -23,6 +23,8 @@ from measure.steps.compose import RECOMMENDED, Step
 from measure.steps.copying import clean_copy
 
 PLANS = Path(__file__).parent / "timings"
+#: After a variant's name in a plan: built for the other platform than the machine's own, by the machine's processor.
+OTHER = "@other"
 
 #: The kinds of builds, in the order of a turn. The cold one comes first: it leaves cache mounts with what it put there.
 BUILDS = ("cold", "edit", "lock", "compiled", "base", "answer", "fresh-edit", "fresh-lock")
@@ -48,9 +50,14 @@ CHANGES = tomllib.loads((Path(__file__).parent / "changes.toml").read_text())
 
 
 def _named(value: object) -> list[object]:
-    """One change or a list of them; a word stands for the one of that name."""
+    """One change or a list of them; a word stands for the one of that name, `NAME in FILE` for it in another file."""
     changes = value if isinstance(value, list) else [value]
-    return [CHANGES.get(one, one) if isinstance(one, str) else one for one in changes]
+    return [_change(one) if isinstance(one, str) else one for one in changes]
+
+
+def _change(words: str) -> object:
+    name, _, file = words.partition(" in ")
+    return CHANGES.get(name, {}) | ({"file": file} if file else {})
 
 
 Changes = Annotated[list[Dependency], BeforeValidator(_named)]

@@ -103,7 +103,11 @@ class Samples(Strict):
 
 
 class Times(Strict):
-    """What takes how long, natively: each taken several times in one sitting, in turns. See measure/run/timing.py."""
+    """What takes how long: each taken several times in one sitting, in turns. See measure/run/timing.py."""
+
+    #: The builder's own platform, where the image is for another one: what such a build runs is emulated, and its times
+    #: compare with those of the same sitting alone. None for a native build.
+    builder: str | None = None
 
     #: With no layer of its own in the builder's cache, and cache mounts empty; base images and package index are there.
     cold_build_s: Samples | None = None
