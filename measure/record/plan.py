@@ -29,8 +29,9 @@ OTHER = "@other"
 #: The kinds of builds, in the order of a turn. The cold one comes first: it leaves cache mounts with what it put there.
 BUILDS = ("cold", "edit", "lock", "compiled", "base", "answer", "fresh-edit", "fresh-lock")
 Kind = Literal[
-    "cold", "edit", "lock", "compiled", "base", "answer", "fresh-edit", "fresh-lock", "start", "import", "memory"
-]
+    "cold", "edit", "lock", "compiled", "base", "answer", "fresh-edit", "fresh-lock", "start", "import", "probe",
+    "memory",
+]  # fmt: skip
 
 
 class Dependency(Strict):
@@ -109,11 +110,9 @@ class Plan(Strict):
         return [kind for kind in BUILDS if variant in self.time.get(kind, [])]
 
     def starts(self, variant: str) -> list[str]:
-        """What is timed when a variant is started: the start, an import, and what the application reports."""
-        if variant not in self.time.get("start", []):
-            return []
-        imports = ["import"] if variant in self.time.get("import", []) else []
-        return ["start", *imports, *(self.ask.seconds if self.ask else [])]
+        """What is timed of a variant that runs: the start, an import, a probe, and what the application reports."""
+        kinds = [kind for kind in ("start", "import", "probe") if variant in self.time.get(kind, [])]
+        return [*kinds, *(self.ask.seconds if self.ask and "start" in kinds else [])]
 
     def takes(self, variant: str, kind: str) -> bool:
         """Is a kind of time, as pages call it, taken of a variant in the step's own sitting?"""

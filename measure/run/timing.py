@@ -257,9 +257,12 @@ def _take_runs(sitting: Sitting, starts: Rule, memory: Rule, watched: int) -> No
     engine, step, plan = sitting.engine, sitting.step, sitting.plan
 
     def start(one: Timed, kind: str) -> Taken:
-        found = sample.start(engine, step, one.variant, plan.ask)
-        if "import" in plan.starts(one.name):
+        kinds = plan.starts(one.name)
+        found = sample.start(engine, step, one.variant, plan.ask) if "start" in kinds else {}
+        if "import" in kinds:
             found["import"] = sample.import_time(engine, step, one.variant, plan.imports)
+        if "probe" in kinds:
+            found["probe"] = sample.probe_cpu(engine, step, one.variant)
         return found, {}
 
     def weigh(one: Timed, kind: str) -> Taken:
