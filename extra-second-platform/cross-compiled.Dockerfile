@@ -42,8 +42,7 @@ USER 10001
 
 EXPOSE 8000
 HEALTHCHECK --interval=30s --timeout=3s --start-period=30s --start-interval=0.25s \
-    CMD ["python", "-Ic", "from _socket import socket; s = socket(); s.settimeout(2); \
-    s.connect_ex(('127.0.0.1', 8000)) and exit('no connection'); \
-    s.send(b'GET /health HTTP/1.0\\r\\n\\r\\n'); \
-    a = s.recv(13); b' 200 ' in a or exit(a)"]
+  CMD ["python", "-Ic", "from _socket import socket; s = socket(); s.settimeout(2); \
+  s.connect_ex(('127.0.0.1', 8000)) and exit('no connection'); \
+  s.send(b'GET /health HTTP/1.0\\r\\n\\r\\n'); a = s.recv(12); b'200' in a or exit(a)"]
 CMD ["gunicorn", "whichimage:app"]
