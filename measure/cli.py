@@ -19,16 +19,17 @@ from measure.base.files import RESULTS, ROOT, shown, write_whole
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS, native_platform
 from measure.base.switches import is_on
+from measure.studies import commands
+from measure.studies.commands import StepName, here
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from measure.steps.compose import Step
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 #: What has records of its own, beside those of the steps: each says what is wrong with them, and how many there are.
-STUDIES = [f"measure.studies.{name}.model" for name in ("recipes", "floor", "wheels", "fidelity")]
-StepName = Annotated[str, typer.Argument(help="A step's folder, or its beginning, like step-1")]
+STUDIES = [f"measure.studies.{name}.model" for name in ("recipes", "floor", "wheels", "fidelity", "sameness")]
+app.add_typer(commands.app)
 
 
 @app.command()
@@ -43,9 +44,9 @@ def step(name: StepName) -> None:
     from measure.run.forecast import NATIVE, Forecast
     from measure.run.step import measure_step, session
 
-    chosen = _here(name, quick=is_on("QUICK"))
+    chosen = here(name, quick=is_on("QUICK"))
     names = [variant.name for variant in chosen.variants]  # a wrong compose file is told before an engine is brought up
-    if left_out := [variant.name for variant in _here(name).variants if variant.name not in names]:
+    if left_out := [variant.name for variant in here(name).variants if variant.name not in names]:
         say(f"leaving out {', '.join(left_out)}, which take many minutes to build (QUICK=1)")
     with progress.task(chosen.command, told=False, kept=False) as task:
         forecast = Forecast(chosen, task)
@@ -53,13 +54,6 @@ def step(name: StepName) -> None:
         with session(engine):
             measure_step(engine, chosen, native_rows=lambda: forecast.keep(NATIVE))
         forecast.keep()
-
-
-def _here(name: str, *, quick: bool = False) -> Step:
-    """A step as this machine measures it. Raises Problem when there is none of this name."""
-    from measure.steps.compose import find_step
-
-    return replace(find_step(name), quick=quick, native=native_platform())
 
 
 def _whole_ladder(command: str) -> None:
@@ -99,53 +93,13 @@ def time_rebuilds(
     from measure.base import progress
     from measure.build.choosing import choose
     from measure.run.step import provide_bases
-    from measure.run.timing import time_step
+    from measure.run.timing import time_step, timed_images
 
-    found = _here(name)
+    found = here(name)
     with progress.task(found.timing_command, told=False):
         engine = choose()
-        provide_bases(engine, [(one, native_platform()) for one in found.variants])
+        provide_bases(engine, timed_images(engine, found))
         time_step(engine, found, only=variant)
-
-
-@app.command()
-@friendly
-def wheels(
-    names: Annotated[list[str] | None, typer.Argument(help="Packages; by default all of wheels.toml")] = None,
-) -> None:
-    """Ask the package index which wheels packages have for Python 3.14, and record it. Needs no engine."""
-    from measure.studies.wheels.asking import measure_wheels
-
-    measure_wheels(names or [])
-
-
-@app.command()
-@friendly
-def recipes(
-    names: Annotated[list[str] | None, typer.Argument(help="Packages; by default those not proved yet")] = None,
-) -> None:
-    """Prove which apt packages a package needs to be built from source and to run, and record it."""
-    from measure.base import progress
-    from measure.build.choosing import choose
-    from measure.studies.recipes.proving import measure_recipes
-
-    with progress.task("make recipes", told=False, kept=False):
-        measure_recipes(choose(), names or [])
-
-
-@app.command()
-@friendly
-def floor(name: StepName) -> None:
-    """Find out which files an image looks at while it runs, prove that it needs no more, and record how large they are.
-
-    Of a step's recommended image, and of the one without a distribution where it has one.
-    """
-    from measure.base import progress
-    from measure.build.choosing import choose
-    from measure.studies.floor.finding import measure_floors
-
-    with progress.task(f"make floor-{name}", told=False):
-        measure_floors(choose(), _here(name))
 
 
 @app.command()
@@ -156,7 +110,7 @@ def run(name: StepName) -> None:
     from measure.base.dockerfiles import external_images
     from measure.build.choosing import choose
 
-    found = _here(name)
+    found = here(name)
     recommended = found.recommended
     with progress.task(f"make run-{name}", told=False, kept=False):
         engine = choose()

@@ -23,14 +23,17 @@ from measure.steps.compose import RECOMMENDED, Step
 from measure.steps.copying import clean_copy
 
 PLANS = Path(__file__).parent / "timings"
+#: After a variant's name in a plan: built for the other platform than the machine's own, by the machine's processor.
+OTHER = "@other"
 
 #: The kinds of builds, in the order of a turn. The cold one comes first: it leaves cache mounts with what it put there.
 BUILDS = ("cold", "edit", "lock", "compiled", "base", "answer", "fresh-edit", "fresh-lock")
 #: What only the lab can time, which makes an engine of its own for it and another base image in the engine's store.
 LABS_OWN = ("base", "fresh-edit", "fresh-lock")
 Kind = Literal[
-    "cold", "edit", "lock", "compiled", "base", "answer", "fresh-edit", "fresh-lock", "start", "import", "memory"
-]
+    "cold", "edit", "lock", "compiled", "base", "answer", "fresh-edit", "fresh-lock", "start", "import", "probe",
+    "memory",
+]  # fmt: skip
 
 
 class Dependency(Strict):
@@ -50,9 +53,14 @@ CHANGES = tomllib.loads((Path(__file__).parent / "changes.toml").read_text())
 
 
 def _named(value: object) -> list[object]:
-    """One change or a list of them; a word stands for the one of that name."""
+    """One change or a list of them; a word stands for the one of that name, `NAME in FILE` for it in another file."""
     changes = value if isinstance(value, list) else [value]
-    return [CHANGES.get(one, one) if isinstance(one, str) else one for one in changes]
+    return [_change(one) if isinstance(one, str) else one for one in changes]
+
+
+def _change(words: str) -> object:
+    name, _, file = words.partition(" in ")
+    return CHANGES.get(name, {}) | ({"file": file} if file else {})
 
 
 Changes = Annotated[list[Dependency], BeforeValidator(_named)]
@@ -104,11 +112,9 @@ class Plan(Strict):
         return [kind for kind in BUILDS if variant in self.time.get(kind, [])]
 
     def starts(self, variant: str) -> list[str]:
-        """What is timed when a variant is started: the start, an import, and what the application reports."""
-        if variant not in self.time.get("start", []):
-            return []
-        imports = ["import"] if variant in self.time.get("import", []) else []
-        return ["start", *imports, *(self.ask.seconds if self.ask else [])]
+        """What is timed of a variant that runs: the start, an import, a probe, and what the application reports."""
+        kinds = [kind for kind in ("start", "import", "probe") if variant in self.time.get(kind, [])]
+        return [*kinds, *(self.ask.seconds if self.ask and "start" in kinds else [])]
 
     def takes(self, variant: str, kind: str) -> bool:
         """Is a kind of time, as pages call it, taken of a variant in the step's own sitting?"""

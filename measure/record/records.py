@@ -103,7 +103,11 @@ class Samples(Strict):
 
 
 class Times(Strict):
-    """What takes how long, natively: each taken several times in one sitting, in turns. See measure/run/timing.py."""
+    """What takes how long: each taken several times in one sitting, in turns. See measure/run/timing.py."""
+
+    #: The builder's own platform, where the image is for another one: what such a build runs is emulated, and its times
+    #: compare with those of the same sitting alone. None for a native build.
+    builder: str | None = None
 
     #: With no layer of its own in the builder's cache, and cache mounts empty; base images and package index are there.
     cold_build_s: Samples | None = None
@@ -129,6 +133,8 @@ class Times(Strict):
     start_to_first_response_s: Samples | None = None
     #: What importing the application takes, in a process of its own, in a new container.
     import_s: Samples | None = None
+    #: What one run of the image's health check takes of a processor, with all that the engine does in its container.
+    probe_cpu_s: Samples | None = None
     #: Where the time goes: the steps of each kind of build, and of `edit_to_answer_s`, by the words that name them.
     #: Those of a build may run at the same time.
     steps_s: dict[str, dict[str, Samples]] | None = None
@@ -174,6 +180,7 @@ TIMES = {
     "watch": "watch_to_answer_s",
     "start": "start_to_first_response_s",
     "import": "import_s",
+    "probe": "probe_cpu_s",
 }
 #: Those that are amounts of memory.
 MEMORY = {"memory-idle": "resident_idle_bytes", "memory-loaded": "resident_loaded_bytes"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import re
 from dataclasses import replace
 
 from rich.console import Console
@@ -62,6 +63,12 @@ def lines(page: Page, name: str) -> str:
     """How many lines a file of the repository has, those that are empty or a comment (#) left out."""
     found = (line.strip() for line in (ROOT / name).read_text().splitlines())
     return str(sum(bool(line) and not line.startswith("#") for line in found))
+
+
+@page_function
+def requirements(page: Page, name: str) -> str:
+    """How many packages a list of requirements pins."""
+    return str(len(re.findall(r"^[\w.\[\]-]+==", (ROOT / name).read_text(), re.MULTILINE)))
 
 
 @page_function

@@ -80,11 +80,11 @@ class Stand:
         docker = SimpleNamespace(system=SimpleNamespace(info=lambda: info))
         self.engine = SimpleNamespace(
             environment="lab-amd64", fresh=None, chosen=False, driver="docker", cache_registry="", docker=docker,
-            platform="linux/amd64", recipe=recipe_of,
+            platform="linux/amd64", platforms=["linux/amd64", "linux/arm64"], recipe=recipe_of,
         )  # fmt: skip
 
     def _save(self, taken):
-        self.saved = {path.name.split(".")[0]: times for path, (_, times) in taken.items()}
+        self.saved = {path.stem.removesuffix(".linux-amd64"): times for path, (_, times) in taken.items()}
 
     def _value(self, variant, kind):
         number = self._taken[variant, kind] = self._taken.get((variant, kind), -1) + 1
@@ -95,10 +95,10 @@ class Stand:
         self.built.append(f"{variant.name}")
         return 1.0, {}
 
-    def _build_after(self, _engine, _step, variant, kind):
+    def _build_after(self, _engine, _step, variant, kind, platform="linux/amd64"):
         self.built.append(f"{variant.name} {kind}")
         self.meanwhile()
-        return self._value(variant.name, kind), {"exporting": 0.5}
+        return self._value(variant.name + platform.removeprefix("linux/amd64"), kind), {"exporting": 0.5}
 
     def _edit_to_answer(self, engine, step, variant):
         return self._build_after(engine, step, variant, "answer")
@@ -244,3 +244,21 @@ def test_a_build_that_fails_is_told_with_the_builders_own_words(monkeypatch):
         sample.build(SimpleNamespace(platform="linux/amd64"), step, step.recommended)
     assert "no such luck" in problem.value.why
     assert problem.value.next == "make step-2, then make time-step-2"
+
+
+def test_a_build_for_the_other_platform_is_timed_as_one_and_marked_in_its_own_record(stand):
+    """Nothing of it runs: a start under emulation would say nothing."""
+    stand.seconds = lambda variant, kind: 60.0 if variant.startswith("emulated") else 12.0
+    taken = stand.sit("extra-second-platform")
+    emulated, same = taken["emulated.linux-arm64"], taken["recommended"]
+    assert (emulated.builder, same.builder) == ("linux/amd64", None)
+    assert emulated.compared["cold"][0].against == "recommended@other"
+    assert emulated.compared["cold"][0].found == "differs"
+    assert emulated.start_to_first_response_s is None
+    assert "emulated" not in taken
+
+
+def test_what_the_builder_cannot_build_is_left_out_and_told(stand, capsys):
+    stand.engine.platforms = ["linux/amd64"]
+    assert set(stand.sit("extra-second-platform")) == {"native", "recommended"}
+    assert "leaving out" in capsys.readouterr().err
