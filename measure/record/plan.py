@@ -31,9 +31,8 @@ BUILDS = ("cold", "edit", "lock", "compiled", "base", "answer", "fresh-edit", "f
 #: What only the lab can time, which makes an engine of its own for it and another base image in the engine's store.
 LABS_OWN = ("base", "fresh-edit", "fresh-lock")
 Kind = Literal[
-    "cold", "edit", "lock", "compiled", "base", "answer", "fresh-edit", "fresh-lock", "start", "import", "probe",
-    "memory",
-]  # fmt: skip
+    "cold", "edit", "lock", "compiled", "base", "answer", "fresh-edit", "fresh-lock", "start", "import", "memory"
+]
 
 
 class Dependency(Strict):
@@ -112,9 +111,11 @@ class Plan(Strict):
         return [kind for kind in BUILDS if variant in self.time.get(kind, [])]
 
     def starts(self, variant: str) -> list[str]:
-        """What is timed of a variant that runs: the start, an import, a probe, and what the application reports."""
-        kinds = [kind for kind in ("start", "import", "probe") if variant in self.time.get(kind, [])]
-        return [*kinds, *(self.ask.seconds if self.ask and "start" in kinds else [])]
+        """What is timed when a variant is started: the start, an import, and what the application reports."""
+        if variant not in self.time.get("start", []):
+            return []
+        imports = ["import"] if variant in self.time.get("import", []) else []
+        return ["start", *imports, *(self.ask.seconds if self.ask else [])]
 
     def takes(self, variant: str, kind: str) -> bool:
         """Is a kind of time, as pages call it, taken of a variant in the step's own sitting?"""

@@ -133,8 +133,6 @@ class Times(Strict):
     start_to_first_response_s: Samples | None = None
     #: What importing the application takes, in a process of its own, in a new container.
     import_s: Samples | None = None
-    #: What one run of the image's health check takes of a processor, with all that the engine does in its container.
-    probe_cpu_s: Samples | None = None
     #: Where the time goes: the steps of each kind of build, and of `edit_to_answer_s`, by the words that name them.
     #: Those of a build may run at the same time.
     steps_s: dict[str, dict[str, Samples]] | None = None
@@ -180,7 +178,6 @@ TIMES = {
     "watch": "watch_to_answer_s",
     "start": "start_to_first_response_s",
     "import": "import_s",
-    "probe": "probe_cpu_s",
 }
 #: Those that are amounts of memory.
 MEMORY = {"memory-idle": "resident_idle_bytes", "memory-loaded": "resident_loaded_bytes"}

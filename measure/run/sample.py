@@ -197,40 +197,6 @@ def start(engine: Engine, step: Step, variant: Variant, question: Question | Non
         return found | ({name: answer[name] for name in question.seconds} if question else {})
 
 
-#: Says how many microseconds of a processor the container's control group has used, of version 2 or 1.
-USED = """import glob, re
-for path in glob.glob("/sys/fs/cgroup/cpu.stat") + glob.glob("/sys/fs/cgroup/cpu*acct/cpuacct.usage"):
-    text = open(path).read()
-    print(int(re.search(r"usage_usec (\\d+)", text)[1]) if "usage_usec" in text else int(text) // 1000)
-    break
-"""
-#: Probes in a sample.
-PROBES = 10
-
-
-def probe_cpu(engine: Engine, step: Step, variant: Variant) -> float:
-    """Seconds of a processor that one run of a variant's health check takes, while its container serves nobody else.
-
-    Raises Problem when the check fails, or when the image has none.
-    """
-    platform = engine.platform
-    image = builder.tag(step, variant, platform)
-    check = engine.docker.image.inspect(image).config.healthcheck
-    if not check or check.test[0] != "CMD":
-        raise Problem(f"{image} has no health check in exec form.", next=f"see {variant.dockerfile.name}")
-    # Its own check does nothing meanwhile.
-    with probe.running(engine, image, variant, platform, health_cmd="true") as (container, url):
-        probe.wait_for(url, 60)
-
-        def used() -> float:
-            return int(engine.docker.execute(container, ["python", "-c", USED])) / 1e6
-
-        before, reading = used(), used()
-        for _ in range(PROBES):
-            engine.docker.execute(container, check.test[1:])
-        return (used() - reading - (reading - before)) / PROBES
-
-
 def memory(engine: Engine, step: Step, variant: Variant) -> dict[str, float]:
     """Start a variant's image, and ask it a thousand times; returns bytes: `memory-idle` and `memory-loaded`."""
     platform = engine.platform

@@ -256,12 +256,9 @@ def _take_runs(sitting: Sitting) -> None:
     engine, step, plan = sitting.engine, sitting.step, sitting.plan
 
     def start(one: Timed, kind: str) -> Taken:
-        kinds = plan.starts(one.name)
-        found = sample.start(engine, step, one.variant, plan.ask) if "start" in kinds else {}
-        if "import" in kinds:
+        found = sample.start(engine, step, one.variant, plan.ask)
+        if "import" in plan.starts(one.name):
             found["import"] = sample.import_time(engine, step, one.variant, plan.imports)
-        if "probe" in kinds:
-            found["probe"] = sample.probe_cpu(engine, step, one.variant)
         return found, {}
 
     def weigh(one: Timed, kind: str) -> Taken:
