@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from measure.base.errors import Problem
+from measure.build.engine import driver
 from measure.run.step import provide_bases
 from measure.steps.compose import find_step
 from tests.conftest import NATIVE, eventually, run
@@ -169,6 +171,12 @@ def test_a_secret_that_is_not_required_is_silently_empty(build):
     assert "token <>" in build(f"FROM python:3.14-slim\n{line}\n", "--no-cache")
 
 
+def test_a_builder_that_is_not_there_is_told(lab):
+    with pytest.raises(Problem) as problem:
+        driver(lab.docker, "nothing")
+    seen("no-builder", problem.value.what)
+
+
 def test_a_second_engine_of_the_same_driver_is_refused(lab, docker):
     seen("second-docker-driver", docker("buildx", "create", "--driver", "docker").stderr)
 
@@ -200,7 +208,7 @@ with open("/var/cache/apt/archives/lock", "w") as lock:
 IN_FULL = {
     "assert-h": "echo '#include <assert.h>' | gcc -nostdinc -isystem /opt -x c -c -o /dev/null -",
     "python-h": "echo '#include <Python.h>' | gcc -x c -c -o /dev/null -",
-    "libpq": "cd /tmp; echo > x.c; gcc -shared -o libpq.so.5 x.c"
+    "libpq": "rm /usr/lib/*/libpq.so.5*; cd /tmp; echo > x.c; gcc -shared -o libpq.so.5 x.c"
     " && gcc -shared -o x.so x.c -Wl,--no-as-needed -L. -l:libpq.so.5 && rm libpq.so.5; python -c 'import x'",
 }
 
@@ -327,15 +335,17 @@ def test_watch_says_that_the_user_may_not(composed, docker, lab, tmp_path):
     command = [lab.docker.client_config.client_call[0], "compose", "--project-name", project, "watch", "--no-up"]
     with log.open("w") as file:
         watching = subprocess.Popen(command, cwd=tmp_path, stdout=file, stderr=file, stdin=subprocess.DEVNULL)
+
+    def told() -> str:
+        return log.read_text().replace('\\"', '"')
+
     try:
-        eventually(lambda: "Watch enabled" in log.read_text(), told=log.read_text)
+        eventually(lambda: "Watch enabled" in told(), told=told)
         time.sleep(1)  # it says so before it looks
         (tmp_path / "src/one.py").write_text("2")
-        eventually(lambda: MESSAGES["getent"].is_in(log.read_text()), told=log.read_text)
+        eventually(lambda: MESSAGES["getent"].is_in(told()), told=told)
         (tmp_path / "src/one.py").rename(tmp_path / "src/two.py")
-        eventually(lambda: MESSAGES["watch-remove"].is_in(log.read_text()), told=log.read_text)
-        seen("getent", log.read_text())
-        seen("watch-remove", log.read_text())
+        eventually(lambda: MESSAGES["watch-remove"].is_in(told()), told=told)
     finally:
         watching.kill()
         watching.wait()
