@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
+from measure import cli_studies
 from measure.base.errors import Problem, friendly, say
 from measure.base.files import RESULTS, ROOT, shown, write_whole
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS, native_platform
 from measure.base.switches import is_on
-from measure.studies import commands
-from measure.studies.commands import StepName, here
+from measure.cli_studies import StepName, here
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 #: What has records of its own, beside those of the steps: each says what is wrong with them, and how many there are.
 STUDIES = [f"measure.studies.{name}.model" for name in ("recipes", "floor", "wheels", "fidelity", "sameness")]
-app.add_typer(commands.app)
+app.add_typer(cli_studies.app)
 
 
 @app.command()

@@ -99,17 +99,20 @@ def compared(page: Page, name: str, kind: str) -> str:
 def timings(page: Page, step: str, *columns: str, only: tuple[str, ...] = ()) -> str:
     """What was timed of a step's variants, or of `only` some; a column is `KIND: words for the head`.
 
-    A cell is empty where the plan does not take that kind of one of `only`.
+    A cell is empty where the plan takes that kind of others alone.
     """
     kinds = dict(column.split(": ") for column in columns)
     planned = plan_of(find_step(step))
     rows = []
-    for timed in only or [variant.name for variant in find_step(step).variants]:
+    names = [variant.name + mark for variant in find_step(step).variants for mark in ("", OTHER)]
+    names = [name for name in names if (name in only if only else not name.endswith(OTHER))]
+    taken = {kind: {name for name in names if planned.takes(name, kind)} for kind in kinds}
+    for timed in names:
         name, variant = f"{step}/{timed}", timed.removesuffix(OTHER)
         if page.timed_record(name).outcome == "failed":
             rows.append([variant, "fails", *[""] * (len(kinds) - 1)])
             continue
-        shown = [kind if not only or planned.takes(timed, kind) else "" for kind in kinds]
+        shown = [kind if timed in taken[kind] or not taken[kind] else "" for kind in kinds]
         cells = [kind and (memory if kind in MEMORY else seconds)(page, name, kind) for kind in shown]
         where = f", for {page.timed_record(name).platform}" if timed.endswith(OTHER) else ""
         rows.append([emphasised(variant) + where, *cells])

@@ -44,7 +44,9 @@ def test_the_steps_of_a_build_are_read_from_what_the_builder_prints():
 
 def test_times_are_not_put_into_the_record_of_something_else(monkeypatch):
     """The records are of the lab's recipes; with another recipe they are of another image."""
-    engine = SimpleNamespace(environment="lab-amd64", platform="linux/amd64", recipe=lambda name: "0" * 64)
+    engine = SimpleNamespace(
+        environment="lab-amd64", platform="linux/amd64", platforms=["linux/amd64"], recipe=lambda name: "0" * 64
+    )
     monkeypatch.setattr(sample, "build", lambda *_: pytest.fail("nothing may be built"))
     with pytest.raises(Problem, match="no record of what is in the folder now"):
         timing.time_step(engine, find_step("step-2"))

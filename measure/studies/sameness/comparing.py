@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import tarfile
 import tempfile
 from pathlib import Path
@@ -24,6 +25,8 @@ from measure.tell.table import out
 
 #: What the engine itself puts into each container.
 ENGINES = {".dockerenv", "dev", "proc", "sys", "etc/hostname", "etc/hosts", "etc/resolv.conf", "etc/mtab"}
+#: Where apt keeps what it fetched, a file's name begins with the name of a host.
+HOST = re.compile(r"(?<=^var/lib/apt/lists/)[^/_]+(?=_)")
 #: Of a path: its kind, its mode, its owner and group, and the hash of its bytes or the target of its link.
 Entry = tuple[bytes, int, tuple[int, int], str]
 PARTS = ("kind", "mode", "owner", "bytes")
@@ -38,7 +41,12 @@ def entries(engine: Engine, image: str, platform: str) -> dict[str, Entry]:
         client.container.export(container, archive)
         with tarfile.open(archive) as files:
             return {
-                member.name: (member.type, member.mode, (member.uid, member.gid), _content(files, member))
+                HOST.sub("…", member.name): (
+                    member.type,
+                    member.mode,
+                    (member.uid, member.gid),
+                    _content(files, member),
+                )
                 for member in files
                 if member.name not in ENGINES and member.name.partition("/")[0] not in ENGINES
             }

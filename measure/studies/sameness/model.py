@@ -15,7 +15,7 @@ from measure.base.files import shown
 from measure.base.model import Strict, read
 from measure.base.names import LAB_ENVIRONMENT
 from measure.record import records
-from measure.record.check import Finding, recipes
+from measure.record.check import Finding, demand, recipes
 from measure.record.records import Provenance
 from measure.steps.compose import find_step
 from measure.steps.inputs import inputs_of
@@ -98,6 +98,12 @@ def record_path(environment: str) -> Path:
 def load(environment: str) -> Sameness:
     """The record; an empty one when there is none. Raises Problem when it is not valid."""
     return read(Sameness, record_path(environment), COMMAND) or Sameness()
+
+
+def complete(environment: str) -> Sameness:
+    """The record. Raises Problem when it does not hold."""
+    demand(record_path(environment), findings(environment))
+    return load(environment)
 
 
 def count(environment: str) -> int:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from measure.record.check import demand
-from measure.studies.sameness.model import findings, listed, load, record_path
+from measure.studies.sameness.model import complete, listed, record_path
 from measure.tell.page import Page, markdown_table, page_function
 
 
@@ -12,9 +11,8 @@ def sameness(page: Page) -> str:
     """The pairs of images that were compared file by file: how many paths, and each difference with its reason."""
     environment = page.records.environment
     path = record_path(environment)
-    demand(path, findings(environment))
     rows = []
-    for one in load(environment).compared:
+    for one in complete(environment).compared:
         pair = next(p for p in listed().pair if (p.variant, p.against) == (one.variant, one.against))
         reasons: dict[str, list[str]] = {}
         for difference in one.differences:
