@@ -13,7 +13,8 @@ from measure.run.probe import named_container, running, wait_for
 from measure.run.step import provide_bases
 from measure.steps.compose import Step, find_step
 from measure.studies.sameness import comparing, model
-from tests.conftest import NATIVE, marks
+from tests.conftest import NATIVE, changed, marks
+from tests.unit.test_messages import seen
 
 STEP = find_step("extra-second-platform")
 OTHER = next(platform for platform in PLATFORMS if platform != NATIVE)
@@ -78,6 +79,7 @@ def test_a_list_that_asks_for_the_processor_ends_the_build_with_its_line(engine,
     with pytest.raises(BuildError) as failure:
         builder.load_into_engine(engine, copy, copy.recommended, NATIVE)
     assert failure.value.line_with('psycopg2-binary==2.9.13 ; platform_machine == "aarch64"')
+    seen("asks-for-the-processor", "\n".join(failure.value.tail))
 
 
 def test_a_package_without_a_wheel_ends_the_build_with_its_name_and_the_platforms(engine, other_list):
@@ -86,7 +88,15 @@ def test_a_package_without_a_wheel_ends_the_build_with_its_name_and_the_platform
     with pytest.raises(BuildError) as failure:
         builder.load_into_engine(engine, copy, copy.recommended, OTHER)
     assert failure.value.line_with("No matching distribution found for psycopg2==2.9.13")
-    assert failure.value.line_with(f"No wheel for {OTHER}? Do as cross-compiled.Dockerfile")
+    assert failure.value.line_with(f"No wheel for {OTHER}?")
+    seen("no-wheel-for-the-platform", failure.value.line_with("No wheel for"))
+
+
+def test_uv_says_that_it_does_not_know_a_platform(engine, folder):
+    copy = Step(STEP.name, folder)
+    with changed(folder / "uv.Dockerfile", "manylinux_2_40", "manylinux_2_99"), pytest.raises(BuildError) as failure:
+        builder.load_into_engine(engine, copy, copy.variant("uv"), NATIVE)
+    seen("uv-knows-no-such-platform", failure.value.line_with("invalid value"))
 
 
 @pytest.mark.arm64

@@ -16,7 +16,10 @@ from tests.docs.test_site import typed
 
 MESSAGES = {one.id: one for group in groups() for one in group.message}
 #: Where they are provoked.
-TESTS = [ROOT / "tests/unit/test_messages_of_tools.py", ROOT / "tests/images/test_messages.py"]
+TESTS = [
+    ROOT / "tests" / name
+    for name in ("unit/test_messages_of_tools.py", "images/test_messages.py", "images/test_extra_second_platform.py")
+]
 
 
 def seen(name: str, output: str) -> None:
