@@ -62,7 +62,7 @@ show-%: .venv/.run FORCE ## what is recorded of a step, or of one variant: make 
 	@$(RUN) measure show $*$(if $(VARIANT),/$(VARIANT))
 
 .PHONY: diff
-diff: .venv/.run ## what grew between two records: make diff A=step-1/slim B=step-1/recommended
+diff: .venv/.run ## what grew between two records: make diff A=step-1/recommended B=step-1/full
 	@$(RUN) measure diff $(A) $(B)
 
 .PHONY: schema

@@ -4,6 +4,7 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 RUN python -m venv --without-pip /opt/venv
 COPY requirements.txt /requirements.txt
+ARG SOURCE_DATE_EPOCH
 # --no-compile: sources alone. Python compiles at each start what it imports.
 RUN pip --python /opt/venv install --no-cache-dir --no-compile --require-hashes \
     --no-deps -r /requirements.txt
