@@ -28,7 +28,7 @@ def clean_copy(folder: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="measure-") as temporary:
         copy = Path(temporary) / folder.name
         names = git_files(folder)
-        for name in sorted({parent for name in names for parent in (name, *name.parents)}):
+        for name in sorted({one for path in names for one in (path, *path.parents)}):
             if name in names:
                 shutil.copy(folder / name, copy / name, follow_symlinks=False)
             else:

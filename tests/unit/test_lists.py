@@ -1,4 +1,4 @@
-"""The lists of packages that steps commit are exports of their locks: a build that has no Poetry installs what was locked.
+"""The lists of packages that steps commit are exports of their locks: builds without Poetry install what was locked.
 
 Needs no Poetry: names, versions and hashes are compared.
 """
