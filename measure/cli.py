@@ -322,10 +322,10 @@ def serve(port: Annotated[int, typer.Option(envvar="PORT")] = 8000, environment:
 @app.command()
 @friendly
 def readme() -> None:
-    """Make the results table in README.md anew from the records."""
-    path = ROOT / "README.md"
-    write_whole(path, _site().readme(path.read_text()))
-    say("README.md is up to date")
+    """Make the tables in README.md and in the steps' README.md anew, from the records and the compose files."""
+    for path in _site().readmes():
+        write_whole(path, _site().readme(path.read_text(), shown(path)))
+        say(f"{shown(path)} is up to date")
 
 
 @app.command()

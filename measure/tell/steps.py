@@ -6,14 +6,15 @@ import difflib
 import io
 from dataclasses import replace
 
+import yaml
 from rich.console import Console
 
 from measure.base import dockerfiles
 from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.base.platforms import PLATFORMS
-from measure.steps.compose import find_step
-from measure.tell.page import Page, code, markdown_table, page_function
+from measure.steps.compose import RECOMMENDED, find_step
+from measure.tell.page import Page, code, markdown_table, page_function, short
 from measure.tell.table import table
 
 #: What `uname -m` says on each platform.
@@ -35,6 +36,27 @@ def variants(page: Page, step: str) -> str:
     found = find_step(step)
     rows = [[variant.name, variant.teaching.teaches, variant.teaching.question] for variant in found.variants]
     return markdown_table(["variant", "what it shows", "question"], rows)
+
+
+@page_function
+def ways(page: Page, step: str) -> str:
+    """The Dockerfiles of a step, what each shows, and the port on which `docker compose up SERVICE` serves it."""
+    rows = [
+        [
+            f"`{variant.dockerfile.name}`",
+            f"{variant.teaching.title}{'; **copy this one**' * (variant.name == RECOMMENDED)}",
+            str(variant.published),
+        ]
+        for variant in find_step(step).variants
+    ]
+    return markdown_table(["file", "what it shows", "port"], rows)
+
+
+@page_function
+def minutes(page: Page, step: str) -> str:
+    """How long a step takes, as its page says."""
+    front_matter = (ROOT / f"docs/steps/{short(find_step(step).name)}.md").read_text().split("---\n")[1]
+    return f"It takes about {yaml.safe_load(front_matter)['minutes']} minutes."
 
 
 @page_function
