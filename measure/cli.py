@@ -16,7 +16,7 @@ import typer
 from rich.markup import escape
 
 from measure.base.errors import Problem, friendly, say
-from measure.base.files import RESULTS, ROOT, shown, write_whole
+from measure.base.files import RESULTS, shown, write_whole
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS, native_platform
 from measure.base.switches import is_on
