@@ -1,5 +1,6 @@
 """Lines that each Dockerfile and each compose file has, and how long lines may be."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -52,6 +53,13 @@ def test_the_health_check_is_the_same_in_all_images():
     assert len(checks) == 1
     every = [any(line in checks for line in instructions(step.recommended.dockerfile)) for step in all_steps()]
     assert all(every), "each one to copy has it"
+
+
+def test_the_health_check_whose_cost_is_measured_is_that_of_the_images():
+    (check,) = [line for line in instructions(ROOT / "step-3-multistage/Dockerfile") if line.startswith("HEALTHCHECK")]
+    (command,) = [line for line in instructions(ROOT / "folklore/curl/python.Dockerfile") if line.startswith("CMD")]
+    words, measured = json.loads(check.partition(" CMD ")[2]), json.loads(command.removeprefix("CMD "))
+    assert measured == ["python", "/app.py", *words]
 
 
 def test_each_service_of_gunicorn_has_the_time_to_finish():
