@@ -70,7 +70,7 @@ show-%: .venv/.run FORCE ## what is recorded of a step, or of one variant: make 
 	@$(RUN) measure show $*$(if $(VARIANT),/$(VARIANT))
 
 .PHONY: diff
-diff: .venv/.run ## what grew between two records: make diff A=step-1/slim B=step-1/recommended
+diff: .venv/.run ## what grew between two records: make diff A=step-1/recommended B=step-1/full
 	@$(RUN) measure diff $(A) $(B)
 
 .PHONY: schema
@@ -86,7 +86,7 @@ serve: .venv/.docs ## the site on http://localhost:8000, reloaded when a page or
 	@$(RUN) measure serve
 
 .PHONY: readme
-readme: .venv/.docs ## make the results table in README.md anew from the records
+readme: .venv/.docs ## make the tables in README.md and the steps' README.md anew
 	@$(RUN) measure readme
 
 .PHONY: engine

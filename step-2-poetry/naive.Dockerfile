@@ -1,4 +1,4 @@
-FROM python:3.14
+FROM python:3.14-slim
 
 RUN pip install poetry
 
@@ -8,4 +8,5 @@ RUN poetry install
 
 EXPOSE 8000
 
-CMD ["poetry", "run", "gunicorn", "--bind", "0.0.0.0:8000", "--access-logfile", "-", "whichimage:app"]
+CMD ["poetry", "run", "gunicorn", "--bind=0.0.0.0:8000", "--access-logfile=-", \
+    "whichimage:app"]

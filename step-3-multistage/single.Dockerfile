@@ -6,14 +6,13 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 RUN pip install --no-cache-dir poetry==2.5.1
 
-ENV POETRY_VIRTUALENVS_IN_PROJECT=1 \
-    PATH=/app/.venv/bin:$PATH
+ENV POETRY_VIRTUALENVS_IN_PROJECT=1 PATH=/app/.venv/bin:$PATH PYTHONUNBUFFERED=1
 WORKDIR /app
-COPY pyproject.toml poetry.lock ./
+COPY --chmod=644 pyproject.toml poetry.lock ./
 RUN poetry install --only main --no-root --no-cache
 
-COPY gunicorn.conf.py ./
-COPY src/whichimage whichimage
+COPY --chmod=644 gunicorn.conf.py ./
+COPY --chmod=755 src/whichimage whichimage
 
 EXPOSE 8000
 CMD ["gunicorn", "whichimage:app"]

@@ -1,24 +1,19 @@
-# Poetry turns the lock into a list with hashes, and stays behind in this stage. The list is the same for each platform, so
-# it is made on the builder's own, whichever the image is for.
-FROM --platform=$BUILDPLATFORM python:3.14-slim AS lock
-RUN pip install --no-cache-dir poetry==2.5.1 poetry-plugin-export==1.10.1
-WORKDIR /app
-COPY pyproject.toml poetry.lock ./
-RUN poetry export --only main --output requirements.txt
-
 FROM python:3.14-slim AS builder
-COPY --from=lock /app/requirements.txt /requirements.txt
+COPY requirements.txt /requirements.txt
 # Packages without a wheel are built here, where compilers could be.
-RUN pip wheel --no-cache-dir --require-hashes --no-deps --wheel-dir /wheels -r /requirements.txt
+RUN pip wheel --no-cache-dir --require-hashes --no-deps --wheel-dir /wheels \
+    -r /requirements.txt
 
 FROM python:3.14-slim
+ARG SOURCE_DATE_EPOCH
 # The wheels are there while this line runs, and in no layer.
 RUN --mount=type=bind,from=builder,source=/wheels,target=/wheels \
     pip install --no-cache-dir --no-index --no-deps /wheels/*.whl
+ENV PYTHONUNBUFFERED=1
 
 WORKDIR /app
-COPY gunicorn.conf.py ./
-COPY src/whichimage whichimage
+COPY --chmod=644 gunicorn.conf.py ./
+COPY --chmod=755 src/whichimage whichimage
 
 EXPOSE 8000
 CMD ["gunicorn", "whichimage:app"]

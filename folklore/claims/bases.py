@@ -16,18 +16,18 @@ claim = claims_of("Base images")
     url="https://github.com/RavuAlHemio/prometheus_aci_exporter/pull/3",
 )
 def slim_saves_80_percent(facts: Facts, say: Say) -> Told:
-    if facts.size("step-1/slim", "unpacked") <= 0.2 * facts.size("step-1", "unpacked"):
+    if facts.size("step-1", "unpacked") <= 0.2 * facts.size("step-1/full", "unpacked"):
         return holds(
             "One word more in the `FROM` line, and the same application is "
-            f"{say.change('step-1', 'step-1/slim', 'unpacked')} unpacked and {say.change('step-1', 'step-1/slim')} in "
+            f"{say.change('step-1/full', 'step-1', 'unpacked')} unpacked and {say.change('step-1/full', 'step-1')} in "
             "transfer. No other line of a Dockerfile does as much."
         )
-    if facts.size("step-1/slim") <= 0.2 * facts.size("step-1"):
+    if facts.size("step-1") <= 0.2 * facts.size("step-1/full"):
         return depends(
-            f"It depends on what you call size: {say.change('step-1', 'step-1/slim')} in transfer, "
-            f"{say.change('step-1', 'step-1/slim', 'unpacked')} unpacked."
+            f"It depends on what you call size: {say.change('step-1/full', 'step-1')} in transfer, "
+            f"{say.change('step-1/full', 'step-1', 'unpacked')} unpacked."
         )
-    return no_longer(f"The same application on slim is {say.change('step-1', 'step-1/slim', 'unpacked')} unpacked.")
+    return no_longer(f"The same application on slim is {say.change('step-1/full', 'step-1', 'unpacked')} unpacked.")
 
 
 @claim(
@@ -138,7 +138,7 @@ def alpine_fewer_packages(facts: Facts, say: Say) -> Told:
 def distroless_smaller_than_alpine(facts: Facts, say: Say) -> Told:
     if facts.size("step-4/distroless", "unpacked") < 0.95 * (
         facts.size("step-4/alpine-multistage", "unpacked")
-        - (facts.layer("step-4", "COPY /opt/venv") - facts.layer("step-4/distroless", "COPY /opt/venv"))
+        - (facts.folder("step-4", "/opt/venv") - facts.folder("step-4/distroless", "/opt/venv"))
         - (facts.folder("step-4/alpine-multistage", "/usr/local") - facts.folder("step-4/distroless", "/usr/local"))
     ):
         return holds(
@@ -154,8 +154,8 @@ def distroless_smaller_than_alpine(facts: Facts, say: Say) -> Told:
             f"{say.change('step-4/alpine-multistage', 'step-4/distroless')} in transfer and "
             f"{say.change('step-4/alpine-multistage', 'step-4/distroless', 'unpacked')} unpacked. But most of that "
             "could be left out of Alpine's as well: of NumPy, its tests and headers "
-            f"({say.layer('step-4/distroless', 'COPY /opt/venv')} of environment unpacked, whole "
-            f"{say.layer('step-4', 'COPY /opt/venv')}); of Python, pip and what only builds need "
+            f"({say.folder('step-4/distroless', '/opt/venv')} of environment unpacked, whole "
+            f"{say.folder('step-4', '/opt/venv')}); of Python, pip and what only builds need "
             f"({say.folder('step-4/distroless', '/usr/local')} in place of "
             f"{say.folder('step-4/alpine-multistage', '/usr/local')}). Less than a twentieth of the image is left "
             "that is the distribution's."

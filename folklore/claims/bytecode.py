@@ -14,14 +14,14 @@ claim = claims_of("Bytecode")
     url="https://aleksac.me/blog/dont-use-pythondontwritebytecode-in-your-dockerfiles",
 )
 def dontwritebytecode_saves_nothing(facts: Facts, say: Say) -> Told:
-    if facts.size("step-1/slim", "unpacked") - facts.size("step-1/solution", "unpacked") < 1e6:
+    if facts.size("step-1", "unpacked") - facts.size("step-1/solution", "unpacked") < 1e6:
         return holds(
             "With the variable set while pip runs, the image differs by "
-            f"{say.saved('step-1/slim', 'step-1/solution', 'unpacked')} unpacked."
+            f"{say.saved('step-1', 'step-1/solution', 'unpacked')} unpacked."
         )
     return no_longer(
-        f"Set while pip runs, it saves {say.saved('step-1/slim', 'step-1/solution', 'unpacked')} unpacked and "
-        f"{say.saved('step-1/slim', 'step-1/solution')} in transfer. True, pip compiles your packages all the same. "
+        f"Set while pip runs, it saves {say.saved('step-1', 'step-1/solution', 'unpacked')} unpacked and "
+        f"{say.saved('step-1', 'step-1/solution')} in transfer. True, pip compiles your packages all the same. "
         "But the official images come without bytecode of the standard library and of pip, and without the variable "
         "a single `pip install` writes it. It has a price: [the start](#bytecode-starts-faster)."
     )

@@ -65,17 +65,17 @@ def multi_stage_is_larger(facts: Facts, say: Say) -> Told:
     url="https://oneuptime.com/blog/post/2025-01-06-python-docker-multi-stage/view",
 )
 def from_1_gb_to_100_mb(facts: Facts, say: Say) -> Told:
-    if facts.size("step-1", "unpacked") > 1e9 and facts.size("step-3", "unpacked") < 100e6:
-        return holds(f"From {say.size('step-1', 'unpacked')} unpacked to {say.size('step-3', 'unpacked')}.")
-    if facts.size("step-1", "unpacked") > 1e9 and facts.size("step-3") < 100e6:
+    if facts.size("step-1/full", "unpacked") > 1e9 and facts.size("step-3", "unpacked") < 100e6:
+        return holds(f"From {say.size('step-1/full', 'unpacked')} unpacked to {say.size('step-3', 'unpacked')}.")
+    if facts.size("step-1/full", "unpacked") > 1e9 and facts.size("step-3") < 100e6:
         return depends(
-            f"It depends on whether you count the same thing twice. {say.size('step-1', 'unpacked')} is what step 1's "
-            f"image on the full base takes on your disk. The one to take home takes {say.size('step-3', 'unpacked')} "
-            f"there, and {say.size('step-3')} only in transfer, where the first one was {say.size('step-1')}. And "
-            "most of that is not the stages: `-slim` alone, in one stage, brings it to "
-            f"{say.size('step-1/slim', 'unpacked')}."
+            "It depends on whether you count the same thing twice. "
+            f"{say.size('step-1/full', 'unpacked')} is what step 1's image on the full base takes on your disk. "
+            f"The one to take home takes {say.size('step-3', 'unpacked')} there, and {say.size('step-3')} only in "
+            f"transfer, where the first one was {say.size('step-1/full')}. And most of that is not the stages: "
+            f"`-slim` alone, in one stage, brings it to {say.size('step-1', 'unpacked')}."
         )
-    return no_longer(f"From {say.size('step-1', 'unpacked')} unpacked to {say.size('step-3', 'unpacked')}.")
+    return no_longer(f"From {say.size('step-1/full', 'unpacked')} unpacked to {say.size('step-3', 'unpacked')}.")
 
 
 @claim(

@@ -1,7 +1,7 @@
 FROM python:3.14-slim
 COPY requirements.txt /requirements.txt
 RUN pip install --no-cache-dir -r /requirements.txt
-RUN useradd --system --no-create-home --uid 10001 app
+RUN useradd --no-create-home --uid 10001 app
 RUN mkdir /srv/one
 RUN mkdir /srv/two
 RUN mkdir /srv/three

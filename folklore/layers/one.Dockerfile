@@ -1,7 +1,7 @@
 FROM python:3.14-slim
 COPY requirements.txt /requirements.txt
 RUN pip install --no-cache-dir -r /requirements.txt \
-    && useradd --system --no-create-home --uid 10001 app \
+    && useradd --no-create-home --uid 10001 app \
     && mkdir /srv/one \
     && mkdir /srv/two \
     && mkdir /srv/three \

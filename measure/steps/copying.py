@@ -6,7 +6,6 @@ import contextlib
 import hashlib
 import os
 import shutil
-import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,23 +20,25 @@ COPY_TIME = 1_767_225_600
 def clean_copy(folder: Path) -> Iterator[Path]:
     """A copy of a step's folder with the files that git would give, and nothing that tests or editors left there.
 
-    Files have the modes that git keeps (executable or not, or a symbolic link) and one modification time to the second,
-    so that two copies give the same layers whatever a user's umask is. The nanoseconds come from the content: the
-    builder sends a file again only when its size or time is another than in the folder of that name before, so that
-    without them it would miss a change that keeps the size.
+    Files and folders keep the modes that they have in the checkout, as in a reader's build. All have one modification
+    time to the second, so that two copies give the same layers. The nanoseconds come from the content: the builder
+    sends a file again only when its size or time is another than in the folder of that name before, so that without
+    them it would miss a change that keeps the size.
     """
     with tempfile.TemporaryDirectory(prefix="measure-") as temporary:
         copy = Path(temporary) / folder.name
-        copy.mkdir()
-        for name in git_files(folder):
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(folder / name, copy / name, follow_symlinks=False)
+        names = git_files(folder)
+        for name in sorted({one for path in names for one in (path, *path.parents)}):
+            if name in names:
+                shutil.copy(folder / name, copy / name, follow_symlinks=False)
+            else:
+                (copy / name).mkdir()
+                shutil.copymode(folder / name, copy / name)
         for path in (copy, *copy.rglob("*")):
             if path.is_symlink():
                 content = str(path.readlink()).encode()
             else:
                 content = b"" if path.is_dir() else path.read_bytes()
-                path.chmod(0o755 if path.is_dir() or path.stat().st_mode & stat.S_IXUSR else 0o644)
             nanoseconds = COPY_TIME * 10**9 + int(hashlib.sha256(content).hexdigest(), 16) % 10**9
             os.utime(path, ns=(nanoseconds, nanoseconds), follow_symlinks=False)
         yield copy

@@ -4,8 +4,8 @@ Each claim is a function in folklore/claims/, with what is said, by whom and whe
 
     @claim(says="…", who="…", when="2019-07-26", url="https://…")
     def slim_saves_80_percent(facts: Facts, say: Say) -> Told:
-        if facts.size("step-1/slim", "unpacked") <= 0.2 * facts.size("step-1", "unpacked"):
-            return holds(f"One word more, and the image is {say.change('step-1', 'step-1/slim')} in transfer.")
+        if facts.size("step-1", "unpacked") <= 0.2 * facts.size("step-1/full", "unpacked"):
+            return holds(f"One word more, and the image is {say.change('step-1/full', 'step-1')} in transfer.")
         return no_longer("…")
 
 It is called whenever the site is built, so a verdict is never older than its records. A record that is missing or stale

@@ -230,12 +230,17 @@ def _render_on_change(places: list[Path], environment: str, stop: threading.Even
             problem.show()
 
 
-def readme(text: str) -> str:
-    """The README, its generated parts made anew from the lab's records. Raises Problem for one that does not hold."""
+def readme(text: str, name: str = "README.md") -> str:
+    """A README with its generated parts made anew from the lab's records. Raises Problem for one that does not hold."""
     records = Records()
 
     def fill(match: re.Match[str]) -> str:
-        made = _fill(Readme(records), "README.md", f"{{{{ {match['what']} }}}}")
+        made = _fill(Readme(records), name, f"{{{{ {match['what']} }}}}")
         return f"{match[1]}\n{made}\n{match[3]}"
 
     return _GENERATED.sub(fill, text)
+
+
+def readmes() -> list[Path]:
+    """The files that `readme` makes parts of: the repository's own and each step's."""
+    return [ROOT / "README.md", *(step.folder / "README.md" for step in all_steps())]

@@ -163,6 +163,15 @@ def test_no_step_has_a_symbolic_link():
     assert "120000 " not in run("git", "ls-files", "--stage").stdout
 
 
+def test_a_clean_copy_keeps_the_modes_of_the_checkout(folder):
+    """A measured build is a reader's: what his umask does to an image, it does to the one that is measured."""
+    modes = {"app.py": 0o600, "README.md": 0o664, "src": 0o700, "src/one.py": 0o755, ".": 0o750}
+    for name, mode in modes.items():
+        (folder / name).chmod(mode)
+    with clean_copy(folder) as copy:
+        assert {name: (copy / name).stat().st_mode & 0o777 for name in modes} == modes
+
+
 def test_a_change_that_keeps_the_size_changes_the_time_that_the_builder_looks_at(folder):
     times = []
     for text in ("one", "two", "one"):

@@ -1,0 +1,95 @@
+"""The same image from every checkout: what a user's umask does to files of a working copy does not get into it."""
+
+import json
+import os
+import shutil
+import tarfile
+from pathlib import Path
+
+import httpx
+import pytest
+
+from measure.run.probe import running, wait_for
+from measure.run.step import provide_bases
+from measure.steps.compose import Step, all_steps, find_step
+from measure.steps.inputs import git_files
+from tests.conftest import HARDENED, NATIVE
+
+#: A reader's own, Debian's for users with a group of their own, that of hardened hosts, and the strictest.
+UMASKS = ("022", "002", "027", "077")
+Entry = tuple[str, int, int, int, str, int]
+
+
+def checkout(step: Step, umask: str, folder: Path) -> Step:
+    """A step's folder as a new clone has it under this umask."""
+    copy = folder / f"umask-{umask}" / step.folder.name
+    old = os.umask(int(umask, 8))
+    try:
+        for name in git_files(step.folder):
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(step.folder / name, copy / name)
+    finally:
+        os.umask(old)
+    return Step(step.name, copy)
+
+
+def copied(layout: Path) -> dict[str, list[Entry]]:
+    """What each COPY of an image's last stage brought, by its instruction: all that a layer has, but for times.
+
+    Name, kind, mode, user, content's link or size: from the context alone, since other stages have their own times.
+    """
+    (index,) = json.loads((layout / "index.json").read_text())["manifests"]
+
+    def blob(digest: str) -> Path:
+        return layout / "blobs" / digest.replace(":", "/")
+
+    manifest = json.loads(blob(index["digest"]).read_text())
+    history = json.loads(blob(manifest["config"]["digest"]).read_text())["history"]
+    made_by = [one["created_by"] for one in history if not one.get("empty_layer")]
+    found = {}
+    for words, layer in zip(made_by, manifest["layers"], strict=True):
+        if words.startswith("COPY") and "/opt/venv" not in words:
+            with tarfile.open(blob(layer["digest"])) as tar:
+                found[words] = [
+                    (one.name, one.mode, one.uid, one.gid, one.linkname, one.size) for one in tar.getmembers()
+                ]
+    return found
+
+
+def exported(docker, step: Step, folder: Path) -> Path:
+    """The recommended image of a step, built from its folder, as an OCI layout."""
+    target = folder / "layout"
+    command = ("buildx", "build", "--quiet", "--output", f"type=oci,tar=false,dest={target}", str(step.folder))
+    built = docker(*command)
+    assert built.returncode == 0, built.stderr
+    return target
+
+
+@pytest.mark.parametrize("step", all_steps(), ids=lambda step: step.name)
+def test_what_is_copied_is_the_same_whatever_the_umask(engine, docker, tmp_path, step):
+    provide_bases(engine, [(step.recommended, NATIVE)])
+    found = {}
+    for umask in UMASKS:
+        other = checkout(step, umask, tmp_path)
+        found[umask] = copied(exported(docker, other, other.folder.parent))
+    assert all(words and len(entries) for words, entries in found["022"].items())
+    assert len(found["022"]) >= 2
+    for umask in UMASKS[1:]:
+        assert found[umask] == found["022"], umask
+
+
+@pytest.mark.parametrize("name", ["step-1", "step-3"])
+def test_an_image_from_a_checkout_that_only_its_owner_can_read_serves(engine, docker, tmp_path, name):
+    """It built without a word before, and ended with PermissionError: /app/gunicorn.conf.py."""
+    step = find_step(name)
+    provide_bases(engine, [(step.recommended, NATIVE)])
+    strict = checkout(step, "077", tmp_path)
+    tag = f"{step.name}:strict"
+    built = docker("build", "--quiet", "--tag", tag, str(strict.folder))
+    assert built.returncode == 0, built.stderr
+    try:
+        with running(engine, tag, step.recommended, NATIVE, **HARDENED) as (_, url):
+            assert wait_for(url, 120).json()["step"] == step.name
+            assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
+    finally:
+        docker("image", "rm", "--force", tag)
