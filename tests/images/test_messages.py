@@ -19,6 +19,8 @@ from measure.steps.compose import all_steps, find_step
 from tests.conftest import NATIVE, eventually, run
 from tests.unit.test_messages import MESSAGES, seen
 
+pytestmark = pytest.mark.study
+
 NAME = "messages-of-tools"
 SLIM = find_step("step-3").variant("recommended")
 FULL = next(one for step in all_steps() for one in step.variants if one.external_images == ["python:3.14"])
