@@ -74,6 +74,7 @@ def _ended(engine, name: str) -> str:
     return "" if container.state.running else container.logs()
 
 
+@pytest.mark.study
 def test_a_list_that_asks_for_the_processor_ends_the_build_with_its_line(engine, other_list):
     copy = other_list("requirements-markers.txt")
     with pytest.raises(BuildError) as failure:
@@ -82,6 +83,7 @@ def test_a_list_that_asks_for_the_processor_ends_the_build_with_its_line(engine,
     seen("asks-for-the-processor", "\n".join(failure.value.tail))
 
 
+@pytest.mark.study
 def test_a_package_without_a_wheel_ends_the_build_with_its_name_and_the_platforms(engine, other_list):
     copy = other_list("requirements-source.txt")
     provide_bases(engine, [(copy.recommended, OTHER)])
@@ -92,6 +94,7 @@ def test_a_package_without_a_wheel_ends_the_build_with_its_name_and_the_platform
     seen("no-wheel-for-the-platform", failure.value.line_with("No wheel for"))
 
 
+@pytest.mark.study
 def test_uv_says_that_it_does_not_know_a_platform(engine, folder):
     copy = Step(STEP.name, folder)
     with changed(folder / "uv.Dockerfile", "manylinux_2_40", "manylinux_2_99"), pytest.raises(BuildError) as failure:

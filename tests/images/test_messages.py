@@ -15,12 +15,15 @@ import pytest
 from measure.base.errors import Problem
 from measure.build.engine import driver
 from measure.run.step import provide_bases
-from measure.steps.compose import find_step
+from measure.steps.compose import all_steps, find_step
 from tests.conftest import NATIVE, eventually, run
 from tests.unit.test_messages import MESSAGES, seen
 
+pytestmark = pytest.mark.study
+
 NAME = "messages-of-tools"
-FULL, SLIM = find_step("step-2").variant("recommended"), find_step("step-3").variant("recommended")
+SLIM = find_step("step-3").variant("recommended")
+FULL = next(one for step in all_steps() for one in step.variants if one.external_images == ["python:3.14"])
 ALPINE = find_step("step-4").variant("alpine")
 #: What fails when it is started, each for a reason of its own.
 BROKEN = r"""
