@@ -11,6 +11,9 @@ from measure.base.dockerfiles import Dockerfile, instructions
 from measure.base.files import ROOT
 from measure.steps.compose import all_steps
 
+#: `--8<-- "FILE:FIRST:LAST"`, the last one where it is not the file's.
+PART = re.compile(r'--8<-- "([^":]+):(\d+)(?::(\d+))?"')
+
 
 def from_context(dockerfile: Dockerfile, target: str | None) -> list[str]:
     """The COPY instructions that bring files of the context into the image that is built, through its own stages."""
@@ -85,3 +88,13 @@ def test_no_line_is_cut_off_on_a_page():
         if len(line) > 88
     ]
     assert long == []
+
+
+def test_a_part_of_a_file_that_a_page_shows_begins_and_ends_where_a_part_does():
+    """Pages name such parts by their lines, and files change."""
+    parts = [part for page in (ROOT / "docs").rglob("*.md") for part in PART.findall(page.read_text())]
+    assert parts
+    for name, first, last in parts:
+        lines = ["", *(ROOT / name).read_text().splitlines(), ""]
+        assert (lines[int(first) - 1], lines[int(last or -2) + 1]) == ("", ""), f"{name}:{first}:{last}"
+        assert lines[int(first)] and lines[int(last or -2)]
