@@ -46,6 +46,10 @@ wheels: .venv/.run ## ask which wheels packages have today, and record it: make 
 recipes: .venv/.run ## prove which apt packages building from source takes: make recipes, or NAME=psycopg2 for that one
 	@$(RUN) measure recipes $(NAME)
 
+.PHONY: builders
+builders: .venv/.run ## try Dockerfiles with podman, and with Docker without buildx: make builders, or STEP=step-3 for that one
+	@$(RUN) measure builders $(STEP)
+
 .PHONY: steps
 steps: .venv/.run ## the steps, and what each variant teaches
 	@$(RUN) measure steps

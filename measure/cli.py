@@ -20,6 +20,7 @@ from measure.base.files import RESULTS, ROOT, shown, write_whole
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS, native_platform
 from measure.base.switches import is_on
+from measure.studies.builders import command
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 #: What has records of its own, beside those of the steps: each says what is wrong with them, and how many there are.
-STUDIES = [f"measure.studies.{name}.model" for name in ("recipes", "floor", "wheels", "fidelity")]
+STUDIES = [f"measure.studies.{name}.model" for name in ("recipes", "floor", "wheels", "fidelity", "builders")]
+app.add_typer(command.app)
 StepName = Annotated[str, typer.Argument(help="A step's folder, or its beginning, like step-1")]
 
 
@@ -384,7 +386,8 @@ def bench(
 def clean() -> None:
     """Remove what `make step-N` left: containers, images, the builder it made, exported layers. Records stay."""
     from measure.run.cleaning import clean_caches, clean_engine
-    from measure.studies.floor.watching import made
+    from measure.studies.builders import trying
+    from measure.studies.floor import watching
 
     clean_caches()
-    clean_engine(made)
+    clean_engine(lambda docker: [*watching.made(docker), *trying.made(docker)])
