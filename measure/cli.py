@@ -20,7 +20,6 @@ from measure.base.files import RESULTS, ROOT, shown, write_whole
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS, native_platform
 from measure.base.switches import is_on
-from measure.studies.builders import command
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -30,7 +29,6 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 #: What has records of its own, beside those of the steps: each says what is wrong with them, and how many there are.
 STUDIES = [f"measure.studies.{name}.model" for name in ("recipes", "floor", "wheels", "fidelity", "builders")]
-app.add_typer(command.app)
 StepName = Annotated[str, typer.Argument(help="A step's folder, or its beginning, like step-1")]
 
 
@@ -173,6 +171,15 @@ def run(name: StepName) -> None:
     code = up.wait()
     subprocess.run([*compose, "down"])
     raise typer.Exit(0 if code == 130 else code)
+
+
+@app.command()
+@friendly
+def builders(name: Annotated[str | None, typer.Argument(help="A step; else what changed")] = None) -> None:
+    """Try Dockerfiles with podman, whose images are started, and with Docker without buildx, and record it."""
+    from measure.studies.builders.trying import measure_builders
+
+    measure_builders(name)
 
 
 @app.command()
@@ -386,8 +393,8 @@ def bench(
 def clean() -> None:
     """Remove what `make step-N` left: containers, images, the builder it made, exported layers. Records stay."""
     from measure.run.cleaning import clean_caches, clean_engine
-    from measure.studies.builders import trying
-    from measure.studies.floor import watching
+    from measure.studies.builders.trying import made as by_builders
+    from measure.studies.floor.watching import made
 
     clean_caches()
-    clean_engine(lambda docker: [*watching.made(docker), *trying.made(docker)])
+    clean_engine(lambda docker: made(docker) + by_builders(docker))

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 
 import pytest
@@ -110,13 +110,13 @@ def test_the_page_puts_the_same_into_one_row_and_shows_what_the_builders_say(two
     assert "| podman | `a \\| b` | step-3/purge |" in fresh["builder_errors"]()
 
 
-def test_only_images_without_a_name_are_removed_the_last_one_first(monkeypatch):
-    asked = []
+def test_only_images_without_a_name_are_removed_the_last_one_first(two, monkeypatch):
+    asked, log = [], [" ---> aaaaaaaaaaaa", "Step 2/2 : RUN a", " ---> bbbbbbbbbbbb", " ---> cccccccccccc", "no buildx"]
 
-    def docker(self, *words):
+    def docker(self, *words, **environment):
         asked.append(words)
-        return (0, ["1"]) if words[-1] == "base" else (0, ["0"])
+        return (1, log) if words[0] == "build" else (0, ["1" if words[-1] == "aaaaaaaaaaaa" else "0"])
 
     monkeypatch.setattr(Builders, "docker", docker)
-    Builders(None, "x", ["base", "one", "base", "two"]).clear()
-    assert [words[-1] for words in asked if words[1] == "rm"] == ["two", "one"]
+    assert Builders(None, "x").by_classic(two[0][1], Path("/x")).failure.line == "no buildx"
+    assert [words[-1] for words in asked if words[1] == "rm"][1:] == ["cccccccccccc", "bbbbbbbbbbbb"]

@@ -14,7 +14,7 @@ import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from measure.base.errors import Problem, say
 from measure.base.files import cache_folder, check_disk, shown
 from measure.build import images as builder
 from measure.build import lab_engine
+from measure.build.choosing import choose
 from measure.build.engine import Engine, describe
 from measure.build.images import scrub
 from measure.record.records import Failure, save_environment
@@ -94,8 +95,6 @@ class Builders:
 
     engine: Engine
     container: str
-    #: Images that the first one made, of each instruction.
-    made: list[str] = field(default_factory=list)
 
     def docker(self, *words: str, **environment: str) -> tuple[int, list[str]]:
         """Run a docker command; returns its exit code, and all that it printed. Raises Problem when it never ends."""
@@ -130,8 +129,11 @@ class Builders:
         """Build a variant with Docker without buildx. Raises Problem as `failed` does."""
         tag = f"{model.IMAGE}:{uuid.uuid4().hex}"
         code, log = self.docker("build", "--force-rm", *_options(variant, str(context), tag), DOCKER_BUILDKIT="0")
-        self.made.extend(re.findall(r"^ ---> ([0-9a-f]{12})$", "\n".join(log), re.MULTILINE))
         self.docker("image", "rm", tag)
+        # What it made of single instructions has no name, as base images have.
+        for image in reversed(dict.fromkeys(re.findall(r"^ ---> ([0-9a-f]{12})$", "\n".join(log), re.MULTILINE))):
+            if self.docker("image", "inspect", "--format={{len .RepoTags}}", image) == (0, ["0"]):
+                self.docker("image", "rm", image)
         return failed(code, log, variant) if code else Attempt()
 
     def by_podman(self, variant: Variant, context: Path, form: str) -> Attempt:
@@ -140,6 +142,7 @@ class Builders:
         self.copy(context, "/context")
         code, log = self.podman("build", f"--format={form}", *_options(variant, "/context", "tried"))
         if code:
+            self.podman("image", "prune", "--force")
             return failed(code, log, variant)
         with probe.dependencies(self.engine, variant) as (networks, secrets):
             try:
@@ -147,6 +150,7 @@ class Builders:
             finally:
                 self.podman("rm", "--force", "--time=0", "tried")
                 self.podman("image", "rm", "--force", "tried")
+                self.podman("image", "prune", "--force")  # bases have names, and stay
 
     def _surroundings(self, networks: list[str], secrets: list[tuple[str, ...]]) -> list[str]:
         """Options for `podman run`: a way to what the engine started for the variant, if anything, and its secrets."""
@@ -200,12 +204,6 @@ class Builders:
             measured_at=datetime.now(UTC).replace(microsecond=0),
         )
 
-    def clear(self) -> None:
-        """Remove what the engine's builder made of single instructions: nothing with a name, as base images have."""
-        for image in reversed(dict.fromkeys(self.made)):
-            if self.docker("image", "inspect", "--format={{len .RepoTags}}", image) == (0, ["0"]):
-                self.docker("image", "rm", image)
-
 
 @contextmanager
 def other_builders(engine: Engine) -> Iterator[Builders]:
@@ -222,11 +220,7 @@ def other_builders(engine: Engine) -> Iterator[Builders]:
     try:
         with probe.named_container(engine) as known_as:
             engine.docker.run(image, detach=True, privileged=True, networks=["host"], pull="never", **known_as)
-            found = Builders(engine, known_as["name"])
-            try:
-                yield found
-            finally:
-                found.clear()
+            yield Builders(engine, known_as["name"])
     finally:
         engine.docker.image.remove(image, force=True)
 
@@ -236,22 +230,23 @@ def made(docker: DockerClient) -> list[str]:
     return [tag for image in docker.image.list(model.IMAGE) for tag in image.repo_tags]
 
 
-def measure_builders(engine: Engine, name: str | None) -> None:
+def measure_builders(name: str | None) -> None:
     """Try every Dockerfile of a step, or all whose record does not hold; record and say what came of each."""
-    chosen, there = list(model.listed(engine.platform)), model.load(engine.environment).by_key
-    if name:
-        chosen = [one for one in chosen if one[0].name == find_step(name).name]
-    else:
-        chosen = [one for one in chosen if model.why_stale(there, *one, engine.recipe)]
-        say(f"{len(chosen)} Dockerfiles to try; the records of the others hold")
-    probe.remove_orphans(engine)
-    provide_bases(engine, [(variant, engine.platform) for _, variant in chosen])
-    save_environment(describe(engine))
-    with other_builders(engine) as builders:
-        for step, variant in chosen:
-            check_disk(cache_folder())
-            tried = builders.attempt(step, variant)
-            model.save(engine.environment, tried)
-            words = {"without buildx": tried.classic, "podman": tried.podman, "--format docker": tried.podman_docker}
-            say(f"{variant.service}: {'; '.join(f'{name} {one.words}' for name, one in words.items() if one)}")
+    with progress.task("make builders", told=False, kept=False):
+        engine = choose()
+        chosen, there = list(model.listed(engine.platform)), model.load(engine.environment).by_key
+        if name:
+            chosen = [one for one in chosen if one[0].name == find_step(name).name]
+        else:
+            chosen = [one for one in chosen if model.why_stale(there, *one, engine.recipe)]
+            say(f"{len(chosen)} Dockerfiles to try; the records of the others hold")
+        probe.remove_orphans(engine)
+        provide_bases(engine, [(variant, engine.platform) for _, variant in chosen])
+        save_environment(describe(engine))
+        with other_builders(engine) as builders:
+            for step, variant in chosen:
+                check_disk(cache_folder())
+                model.save(engine.environment, tried := builders.attempt(step, variant))
+                by = {"without buildx": tried.classic, "podman": tried.podman, "--format docker": tried.podman_docker}
+                say(f"{variant.service}: {'; '.join(f'{name} {one.words}' for name, one in by.items() if one)}")
     out.print(f"Record: {shown(model.record_path(engine.environment))}")
