@@ -82,7 +82,7 @@ serve: .venv/.docs ## the site on http://localhost:8000, reloaded when a page or
 	@$(RUN) measure serve
 
 .PHONY: readme
-readme: .venv/.docs ## make the results table in README.md anew from the records
+readme: .venv/.docs ## make the tables in README.md and the steps' README.md anew
 	@$(RUN) measure readme
 
 .PHONY: engine

@@ -16,7 +16,7 @@ import typer
 from rich.markup import escape
 
 from measure.base.errors import Problem, friendly, say
-from measure.base.files import RESULTS, ROOT, shown, write_whole
+from measure.base.files import RESULTS, shown, write_whole
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS, native_platform
 from measure.base.switches import is_on
@@ -331,10 +331,10 @@ def serve(port: Annotated[int, typer.Option(envvar="PORT")] = 8000, environment:
 @app.command()
 @friendly
 def readme() -> None:
-    """Make the results table in README.md anew from the records."""
-    path = ROOT / "README.md"
-    write_whole(path, _site().readme(path.read_text()))
-    say("README.md is up to date")
+    """Make the tables in README.md and in the steps' README.md anew, from the records and the compose files."""
+    for path in _site().readmes():
+        write_whole(path, _site().readme(path.read_text(), shown(path)))
+        say(f"{shown(path)} is up to date")
 
 
 @app.command()

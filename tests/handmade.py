@@ -114,8 +114,8 @@ def record(**changes) -> Record:
         measured_at=datetime(2099, 1, 1, tzinfo=UTC),  # later than any change in the way of measuring
     )
     usual = {
-        "environment": "lab-amd64", "step": "step-1-kiss", "variant": "slim", "platform": "linux/arm64",
-        "dockerfile": "slim.Dockerfile", "inputs": inputs(), "outcome": "built", "size": size(),
+        "environment": "lab-amd64", "step": "step-1-kiss", "variant": "full", "platform": "linux/arm64",
+        "dockerfile": "full.Dockerfile", "inputs": inputs(), "outcome": "built", "size": size(),
         "contents": contents(), "provenance": provenance,
     }  # fmt: skip
     usual |= changes

@@ -70,10 +70,10 @@ def from_1_gb_to_100_mb(facts: Facts, say: Say) -> Told:
     if facts.size("step-1/full", "unpacked") > 1e9 and facts.size("step-3") < 100e6:
         return depends(
             "It depends on whether you count the same thing twice. "
-            f"{say.size('step-1/full', 'unpacked')} is what step 1's image on the full base takes on your disk. The one "
-            f"to take home takes {say.size('step-3', 'unpacked')} there, and {say.size('step-3')} only in transfer, "
-            f"where the first one was {say.size('step-1/full')}. And most of that is not the stages: `-slim` alone, in "
-            f"one stage, brings it to {say.size('step-1', 'unpacked')}."
+            f"{say.size('step-1/full', 'unpacked')} is what step 1's image on the full base takes on your disk. "
+            f"The one to take home takes {say.size('step-3', 'unpacked')} there, and {say.size('step-3')} only in "
+            f"transfer, where the first one was {say.size('step-1/full')}. And most of that is not the stages: "
+            f"`-slim` alone, in one stage, brings it to {say.size('step-1', 'unpacked')}."
         )
     return no_longer(f"From {say.size('step-1/full', 'unpacked')} unpacked to {say.size('step-3', 'unpacked')}.")
 

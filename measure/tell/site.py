@@ -230,15 +230,20 @@ def _render_on_change(places: list[Path], environment: str, stop: threading.Even
             problem.show()
 
 
-def readme(text: str) -> str:
-    """The README with its generated parts made anew. Raises Problem when a record that they show does not hold.
+def readme(text: str, name: str = "README.md") -> str:
+    """A README with its generated parts made anew. Raises Problem when a record that they show does not hold.
 
     Its numbers are the lab's: it is one file for everybody.
     """
     records = Records()
 
     def fill(match: re.Match[str]) -> str:
-        made = _fill(Readme(records), "README.md", f"{{{{ {match['what']} }}}}")
+        made = _fill(Readme(records), name, f"{{{{ {match['what']} }}}}")
         return f"{match[1]}\n{made}\n{match[3]}"
 
     return _GENERATED.sub(fill, text)
+
+
+def readmes() -> list[Path]:
+    """The files that `readme` makes parts of: the repository's own and each step's."""
+    return [ROOT / "README.md", *(step.folder / "README.md" for step in all_steps())]

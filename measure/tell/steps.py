@@ -6,14 +6,15 @@ import difflib
 import io
 from dataclasses import replace
 
+import yaml
 from rich.console import Console
 
 from measure.base import dockerfiles
 from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.base.platforms import PLATFORMS
-from measure.steps.compose import find_step
-from measure.tell.page import Page, code, markdown_table, page_function
+from measure.steps.compose import RECOMMENDED, find_step
+from measure.tell.page import Page, code, markdown_table, page_function, short
 from measure.tell.table import table
 
 #: What `uname -m` says on each platform.
@@ -38,6 +39,27 @@ def variants(page: Page, step: str) -> str:
 
 
 @page_function
+def ways(page: Page, step: str) -> str:
+    """The Dockerfiles of a step, what each shows, and the port on which `docker compose up SERVICE` serves it."""
+    rows = [
+        [
+            f"`{variant.dockerfile.name}`",
+            f"{variant.teaching.title}{'; **copy this one**' * (variant.name == RECOMMENDED)}",
+            str(variant.published),
+        ]
+        for variant in find_step(step).variants
+    ]
+    return markdown_table(["file", "what it shows", "port"], rows)
+
+
+@page_function
+def minutes(page: Page, step: str) -> str:
+    """How long a step takes, as its page says."""
+    front_matter = (ROOT / f"docs/steps/{short(find_step(step).name)}.md").read_text().split("---\n")[1]
+    return f"It takes about {yaml.safe_load(front_matter)['minutes']} minutes."
+
+
+@page_function
 def failure(page: Page, name: str, platform: str = PLATFORMS[0]) -> str:
     """The line that a build which is meant to fail ended with, as it was recorded."""
     record = page.records.get(name, platform)
@@ -49,12 +71,12 @@ def failure(page: Page, name: str, platform: str = PLATFORMS[0]) -> str:
 
 @page_function
 def diff(page: Page, before: str, after: str, context: int = 1) -> str:
-    """The difference between two files of the repository, as a block."""
+    """The difference between two files of the repository, as a block, without comments that only the first has."""
     texts = [(ROOT / name).read_text().splitlines() for name in (before, after)]
     lines = list(difflib.unified_diff(*texts, before, after, lineterm="", n=context))
     if not lines:
         raise Problem(f"{before} and {after} do not differ.", next=f"diff {before} {after}")
-    return "\n".join(["``` diff", *(line for line in lines if not line.startswith("@@")), "```"])
+    return "\n".join(["``` diff", *(line for line in lines if not line.startswith(("@@", "-#"))), "```"])
 
 
 @page_function

@@ -84,14 +84,14 @@ def test_what_leads_nowhere_fails_and_the_old_site_stays(clone, wrong):
 
 
 def test_a_stale_record_stops_it_and_the_message_says_what_mends_it(clone):
-    with changed(clone / "step-1-kiss/slim.Dockerfile", "EXPOSE 8000", "EXPOSE 8080"):
+    with changed(clone / "step-1-kiss/full.Dockerfile", "EXPOSE 8000", "EXPOSE 8080"):
         result = docs(clone)
     assert result.returncode == 1
     for page in ("index.md", "steps/step-1.md", "results/index.md"):
         told = rf"docs/{page}: The record results/lab-amd64/step-1-kiss/\w+\.linux-a\w+64\.json is stale"
         assert re.search(told, result.stderr), page
     for platform in ("amd64", "arm64"):
-        record = f"results/lab-amd64/step-1-kiss/slim.linux-{platform}.json"
+        record = f"results/lab-amd64/step-1-kiss/full.linux-{platform}.json"
         assert f"stale    {record}: the Dockerfile changed" in result.stderr
     assert "Next: make step-1" in result.stderr
     assert docs(clone).returncode == 0
@@ -125,7 +125,7 @@ def test_a_changed_recipe_makes_the_fidelity_table_stale(clone):
         ("{{ nothing() }}", "'nothing' is undefined"),
         ("{{ size(", "line 3"),
         ('{{ size("step-1", "nothing") }}', "nothing"),
-        ('{{ layer("step-1/slim", "no such words") }}', "0 layers"),
+        ('{{ layer("step-1", "no such words") }}', "0 layers"),
     ],
 )
 def test_a_wrong_expression_names_page_and_line(expression, message):

@@ -9,6 +9,7 @@ from measure.base.names import LAB_ENVIRONMENT
 from measure.record.records import load, record_path
 from measure.run.probe import running, wait_for
 from measure.steps.compose import all_steps
+from measure.steps.copying import clean_copy
 from tests.conftest import HARDENED, marks
 
 CASES = [
@@ -38,8 +39,8 @@ for folder, _, names in os.walk("/"):
         path = os.path.join(folder, name)
         if os.access(path, os.X_OK) and ".so" not in name and not os.path.islink(path):
             with open(path, "rb") as file:
-                words = file.readline().decode(errors="replace").split()
-            if not (words and words[0].startswith("#!")) or os.path.exists(words[0][2:]):
+                begin, *_ = file.readline().split() or [b""]
+            if begin.startswith(b"\x7fELF") or begin.startswith(b"#!") and os.path.exists(begin[2:]):
                 print(path)
 """
 
@@ -64,9 +65,25 @@ def test_what_can_be_executed_is_python_and_what_pip_made_for_it(said):
     programs = said(PROGRAMS).split()
     assert "/usr/local/bin/python3.14" in programs
     python = ("/opt/venv/bin/", "/usr/local/bin/python3.14")
-    of_the_engine = "/.dockerenv"  # an empty file that the engine puts into each container
-    others = [path for path in programs if not path.startswith(python) and path != of_the_engine]
-    assert others == []
+    assert [path for path in programs if not path.startswith(python)] == []
+
+
+def test_images_with_other_packages_share_the_layer_of_python(docker, engine, image, step, variant, platform):
+    """A machine that has one of them fetches the packages of the next one, and no Python again."""
+
+    def layers(name: str) -> list[str]:
+        return json.loads(docker("inspect", "--format", "{{json .RootFS.Layers}}", name).stdout)
+
+    with clean_copy(step.folder) as folder:
+        listed = folder / "requirements.txt"
+        listed.write_text(re.sub(r"^blinker==(.|\n    )*\n", "", listed.read_text()))
+        file = folder / variant.dockerfile.name
+        built = docker("build", "--quiet", "--platform", platform, "--file", str(file), str(folder))
+    assert built.returncode == 0, built.stderr
+    ours, other = layers(image(step, variant, platform)), layers(built.stdout.strip())
+    assert ours[0] == other[0]
+    assert ours[1] != other[1]
+    assert len(ours) == 5, "Python, packages, a folder, the configuration and the code"
 
 
 def test_every_compiled_module_finds_its_libraries_and_pip_is_no_module_either(said):

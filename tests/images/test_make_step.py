@@ -23,7 +23,7 @@ from tests.conftest import NATIVE, OTHER, changed, eventually, fresh_clone, left
 
 VARIANTS = [variant.name for variant in find_step("step-1").variants]
 MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
-SLIM = f"step-1-kiss/slim.{NATIVE.replace('/', '-')}.json"
+FULL = f"step-1-kiss/full.{NATIVE.replace('/', '-')}.json"
 SECONDS = 3000  # with nothing cached, the lab builds its base images first
 
 
@@ -77,7 +77,7 @@ def test_it_writes_a_record_for_each_variant_and_platform(clone, first_run, engi
             assert {base.origin for base in record.provenance.bases} == {"lab"}
             assert all(re.fullmatch("[0-9a-f]{64}", base.recipe_sha256) for base in record.provenance.bases)
     for platform in engine.platforms:
-        slim, full = (found[name, platform].size for name in ("slim", "recommended"))
+        slim, full = (found[name, platform].size for name in ("recommended", "full"))
         assert slim.transfer_bytes < full.transfer_bytes / 5
         assert slim.unpacked_tar_bytes < full.unpacked_tar_bytes / 5
 
@@ -92,10 +92,10 @@ def test_sizes_agree_with_the_manifest_as_the_registry_shows_it(clone, first_run
     lab = Lab.from_environment()
     tag = f"{lab.registry}/test/slim:native"
     step = find_step("step-1", clone)
-    weighed = builder.build(engine, step, step.variant("slim"), NATIVE, lambda _: None, remember=False)
+    weighed = builder.build(engine, step, step.recommended, NATIVE, lambda _: None, remember=False)
     with clean_copy(step.folder) as copy, contextlib.chdir(copy):
         engine.docker.buildx.bake(
-            ["step-1-kiss-slim"],
+            ["step-1-kiss"],
             files=["compose.yaml"],
             set={"*.platform": NATIVE, "*.tags": tag, "*.output": "type=registry"},
             variables={"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
@@ -127,7 +127,7 @@ def test_what_was_recorded_holds_and_what_is_changed_does_not(clone, first_run, 
         assert checked.stdout.count("files in the build context changed") == len(VARIANTS) * len(engine.platforms)
         result = make(clone, "step-1", PLATFORMS=NATIVE)
     assert result.returncode == 0, result.stderr
-    told = [line for line in result.stdout.splitlines() if line.startswith(f"  slim · {NATIVE}:")]
+    told = [line for line in result.stdout.splitlines() if line.startswith(f"  full · {NATIVE}:")]
     assert len(told) == 1, result.stdout
     assert "six - → 1.17.0" in told[0]
     for path, content in before.items():
@@ -135,12 +135,12 @@ def test_what_was_recorded_holds_and_what_is_changed_does_not(clone, first_run, 
 
 
 def test_a_record_file_that_is_no_record_is_named_and_rebuilt(clone, first_run, engine):
-    path = clone / "results" / engine.environment / SLIM
+    path = clone / "results" / engine.environment / FULL
     good = json.loads(path.read_text())
     path.write_text('{"schema_version": 2, "step": ')
     result = make(clone, "step-1", PLATFORMS=NATIVE)
     assert result.returncode == 0, result.stderr
-    assert f"{Path(SLIM).name} is not a valid record" in result.stderr
+    assert f"{Path(FULL).name} is not a valid record" in result.stderr
     assert json.loads(path.read_text())["size"] == good["size"]
     assert f"{NATIVE} answers" in result.stdout
     assert OTHER.split("/")[1] not in result.stdout, "PLATFORMS narrows it"
@@ -156,7 +156,9 @@ def test_kill_9_at_any_moment_loses_no_record_and_the_next_run_goes_on(clone, fi
     """The Dockerfile changes each time, so that there is something to build, to export and to write."""
     environment = {**os.environ, "PLATFORMS": NATIVE}
     for number, seconds in enumerate((1.5, 2.5, 3.5, 5.0)):
-        with changed(clone / "step-1-kiss/slim.Dockerfile", "COPY . .", f"ENV KILLED={number}\nCOPY . ."):
+        with changed(
+            clone / "step-1-kiss/full.Dockerfile", "COPY --chmod=755 . .", f"ENV KILLED={number}\nCOPY --chmod=755 . ."
+        ):
             child = subprocess.Popen(
                 ["make", "step-1"], cwd=clone, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL, start_new_session=True, env=environment,
@@ -206,7 +208,7 @@ def test_a_full_disk_keeps_the_old_records_and_says_so(clone, first_run, engine,
     if os.geteuid():
         pytest.skip("mounts a file system, which needs root")
     run("cp", "-r", clone / "results", tmp_path / "saved").check_returncode()
-    with changed(clone / "step-1-kiss/slim.Dockerfile", "COPY . .", "ENV FULL=1\nCOPY . ."):
+    with changed(clone / "step-1-kiss/full.Dockerfile", "COPY --chmod=755 . .", "ENV FULL=1\nCOPY --chmod=755 . ."):
         result = run(
             "unshare", "--mount", "--propagation", "private", "bash", "-c", FULL_DISK, "-", tmp_path / "saved",
             cwd=clone, env={**os.environ, "PLATFORMS": NATIVE},
@@ -218,29 +220,29 @@ def test_a_full_disk_keeps_the_old_records_and_says_so(clone, first_run, engine,
 
 
 def test_a_dockerfile_that_fails_is_shown_and_the_others_still_build(clone, first_run, engine):
-    dockerfile = clone / "step-1-kiss/slim.Dockerfile"
-    before = {path: path.read_bytes() for path in (clone / "results").rglob("slim.*.json")}
+    dockerfile = clone / "step-1-kiss/full.Dockerfile"
+    before = {path: path.read_bytes() for path in (clone / "results").rglob("full.*.json")}
     with changed(dockerfile, "RUN pip install", "RUN echo nothing like it >&2; exit 7; pip install"):
         result = make(clone, "step-1", PLATFORMS=NATIVE)
     assert result.returncode != 0
-    assert f"slim does not build on {NATIVE}" in result.stderr
+    assert f"full does not build on {NATIVE}" in result.stderr
     assert "nothing like it" in result.stderr
     assert "exit code: 7" in result.stderr
     assert re.search(r"│ recommended +│ +\d+\.\d MB", result.stdout)
-    assert re.search(r"│ slim +│ +- .+│ failed +│", result.stdout)
-    assert f"Not as it should be: slim on {NATIVE}" in result.stderr
+    assert re.search(r"│ full +│ +- .+│ failed +│", result.stdout)
+    assert f"Not as it should be: full on {NATIVE}" in result.stderr
     # A mishap does not replace a result.
-    assert {path: path.read_bytes() for path in (clone / "results").rglob("slim.*.json")} == before
+    assert {path: path.read_bytes() for path in (clone / "results").rglob("full.*.json")} == before
 
 
 def test_a_failure_that_is_meant_is_recorded_as_one(clone, first_run, engine):
     folder = clone / "step-1-kiss"
     lesson = "question: How much of the image is the base image?\n"
-    failing = changed(folder / "slim.Dockerfile", "RUN pip", "RUN echo Error: pg_config is missing; exit 1; pip")
+    failing = changed(folder / "full.Dockerfile", "RUN pip", "RUN echo Error: pg_config is missing; exit 1; pip")
     meant = changed(folder / "compose.yaml", lesson, f"{lesson}      fails_with: pg_config is missing\n")
     with failing, meant:
         result = make(clone, "step-1", PLATFORMS=NATIVE)
-        record = records(clone, engine)["slim", NATIVE]
+        record = records(clone, engine)["full", NATIVE]
     assert result.returncode == 0, result.stderr
     assert (record.outcome, record.size) == ("failed", None)
     assert record.failure.exit_code != 0
@@ -251,7 +253,7 @@ def test_a_failure_that_is_meant_is_recorded_as_one(clone, first_run, engine):
 def test_a_base_that_the_lab_has_not_fails_at_once(clone, first_run, engine):
     if engine.kind != "lab":
         pytest.skip("an engine with Docker Hub has every base; run it with ENGINE=lab")
-    with changed(clone / "step-1-kiss/slim.Dockerfile", "FROM python:3.14-slim", "FROM python:2.7"):
+    with changed(clone / "step-1-kiss/full.Dockerfile", "FROM python:3.14", "FROM python:2.7"):
         result = make(clone, "step-1")
     assert result.returncode != 0
     assert "cannot provide python:2.7" in result.stderr

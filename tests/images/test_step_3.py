@@ -17,11 +17,19 @@ from tests.conftest import HARDENED, NATIVE, changed, eventually, everything_in
 STEP = find_step("step-3")
 
 
+#: Where the hashes come from, and the part of it about one package.
+TAMPERED_WITH = {
+    "export": ("poetry.lock", r'name = "flask"\n.*?\n\]\n'),
+    "recommended": ("requirements.txt", r"flask==.*?\n(?=\w)"),
+}
+
+
 @pytest.mark.study
-@pytest.mark.parametrize("name", ["export", "recommended"])
+@pytest.mark.parametrize("name", TAMPERED_WITH)
 def test_pip_refuses_a_package_that_is_not_the_one_that_was_locked(engine, folder, name):
-    lock = folder / "poetry.lock"
-    block = re.search(r'name = "flask"\n.*?\n\]\n', lock.read_text(), re.DOTALL)[0]
+    file, pattern = TAMPERED_WITH[name]
+    lock = folder / file
+    block = re.search(pattern, lock.read_text(), re.DOTALL)[0]
     tampered = re.sub(r"sha256:(\w{4})", "sha256:0000", block)
     copy = Step(STEP.name, folder)
     with changed(lock, block, tampered), pytest.raises(BuildError) as failure:
@@ -50,7 +58,7 @@ SLOW_APP = """import os, time
 from whichimage import app
 @app.get("/slow/<int:number>")
 def slow(number):
-    print("waiting:", number, flush=True)
+    print(f"waiting: {number}\\n", end="")
     while not os.path.exists("/tmp/now"):
         time.sleep(0.05)
     return {"waited": number}
@@ -102,7 +110,8 @@ def test_the_allow_list_keeps_out_what_nobody_named(engine, folder):
     # Not through clean_copy, which would leave out what git ignores: the folder as it is.
     copy = Step(STEP.name, folder)
     listed = {path for path, _ in builder.context_listing(engine, copy, copy.recommended)}
-    assert listed == {"gunicorn.conf.py", "poetry.lock", "pyproject.toml", "src/whichimage/__init__.py"}
+    named = {"gunicorn.conf.py", "poetry.lock", "pyproject.toml", "requirements.txt", "src/whichimage/__init__.py"}
+    assert listed == named
     name = builder.load_into_engine(engine, copy, copy.recommended, NATIVE)
     found = engine.docker.run(
         name, ["find", "/", "-xdev", "-name", "dump.sql", "-o", "-name", ".env"], remove=True, user="0"
@@ -156,7 +165,7 @@ SECRET = "hunter2-9f1c"
     ("lines", "options", "there"),
     [
         ('ARG TOKEN\nRUN test -n "$TOKEN"\n', ("--build-arg", f"TOKEN={SECRET}"), True),
-        (f"RUN --mount=type=secret,id=token grep -q {SECRET[:7]} /run/secrets/token\n",
+        (f"RUN --mount=type=secret,id=token,required=true grep -q {SECRET[:7]} /run/secrets/token\n",
          ("--secret", "id=token,src=token"), False),
     ],
     ids=["argument", "mount"],
@@ -173,3 +182,14 @@ def test_a_secret_in_an_argument_is_there_for_everybody_and_one_that_is_mounted_
         assert (SECRET.encode() in everything_in(docker, "step-3-secret")) == there
     finally:
         docker("image", "rm", "--force", "step-3-secret")
+
+
+@pytest.mark.study
+def test_a_secret_that_nobody_handed_in_is_empty_without_a_word_unless_it_is_required(engine, docker, tmp_path):
+    engine.provide(["python:3.14-slim"], [NATIVE])
+    for option, code in (("", 0), (",required=true", 1)):
+        mount = f"--mount=type=secret,id=token{option}"
+        (tmp_path / "Dockerfile").write_text(f"FROM python:3.14-slim\nRUN {mount} ! test -s /run/secrets/token\n")
+        built = docker("build", "--quiet", ".", cwd=tmp_path)
+        assert built.returncode == code, built.stderr
+    assert "secret token: not found" in built.stderr

@@ -47,10 +47,10 @@ def verified(tmp_path):
 
 @pytest.mark.timeout(3000)  # with nothing cached, the lab builds its base images first
 def test_a_record_of_today_holds_though_nothing_is_cached_and_an_altered_one_does_not(recorded, verified):
-    record = recorded("step-1", "slim")
+    record = recorded("step-1", "full")
     result = verified(record)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert f"step-1-kiss/slim on {NATIVE}, recorded on " in result.stdout
+    assert f"step-1-kiss/full on {NATIVE}, recorded on " in result.stdout
     assert "It holds: the same" in result.stdout
     assert "to the byte." not in result.stdout.split("It holds: ")[1], "it came out of the builder's cache"
 

@@ -36,8 +36,8 @@ def rewrite(path, **changes):
     path.write_text(json.dumps(json.loads(path.read_text()) | changes))
 
 
-def slim(platform: str = "linux/arm64"):
-    return record_path("lab-amd64", "step-1-kiss", "slim", platform)
+def recommended(platform: str = "linux/arm64"):
+    return record_path("lab-amd64", "step-1-kiss", "recommended", platform)
 
 
 @pytest.mark.parametrize(
@@ -53,40 +53,40 @@ def slim(platform: str = "linux/arm64"):
     ],
 )
 def test_a_record_that_does_not_hold_says_why(results, what, state, why):
-    old = records.load(slim())
+    old = records.load(recommended())
     match what:
         case "gone":
-            slim().unlink()
+            recommended().unlink()
         case "recipe":
             inputs = old.inputs.model_copy(update={"recipes_sha256": {"python:3.14-slim": "0" * 64}})
-            rewrite(slim(), inputs=inputs.model_dump(), inputs_sha256="0" * 64)
+            rewrite(recommended(), inputs=inputs.model_dump(), inputs_sha256="0" * 64)
         case "hash":
-            rewrite(slim(), inputs_sha256="0" * 64)
+            rewrite(recommended(), inputs_sha256="0" * 64)
         case "place":
-            shutil.copy(slim("linux/amd64"), slim())
+            shutil.copy(recommended("linux/amd64"), recommended())
         case "failure":
             failure = {"outcome": "failed", "size": None, "failure": Failure(exit_code=1, line="no")}
-            slim().write_text(as_json(old.model_copy(update=failure)))
+            recommended().write_text(as_json(old.model_copy(update=failure)))
         case "form":
-            rewrite(slim(), schema_version=1)
+            rewrite(recommended(), schema_version=1)
     shown = found()
-    assert [(one, name) for one, name, _ in shown] == ([(state, "slim.linux-arm64.json")] if state else [])
+    assert [(one, name) for one, name, _ in shown] == ([(state, "recommended.linux-arm64.json")] if state else [])
     assert not state or shown[0][2].startswith(why)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 2}', "\x00\x00"])
 def test_a_file_that_is_no_record_is_named(results, text):
-    slim().write_text(text)
+    recommended().write_text(text)
     ((state, name, _),) = found()
-    assert (state, name) == ("invalid", "slim.linux-arm64.json")
+    assert (state, name) == ("invalid", "recommended.linux-arm64.json")
 
 
 def test_records_of_variants_and_steps_that_are_no_more(results):
-    for name in ("step-1-kiss/old.linux-amd64.json", "step-0-gone/slim.linux-amd64.json"):
+    for name in ("step-1-kiss/old.linux-amd64.json", "step-0-gone/recommended.linux-amd64.json"):
         (results / "lab-amd64" / name).parent.mkdir(exist_ok=True)
         (results / "lab-amd64" / name).write_text("{}")
     states = [(state, name) for state, name, _ in found()]
-    assert states == [("orphaned", "slim.linux-amd64.json"), ("orphaned", "old.linux-amd64.json")]
+    assert states == [("orphaned", "recommended.linux-amd64.json"), ("orphaned", "old.linux-amd64.json")]
 
 
 def test_someone_elses_environment_misses_only_what_they_measured_in_part(results):
@@ -127,12 +127,12 @@ def test_the_command_lists_what_does_not_hold_and_fails(clone):
     (step / ".venv/lib/stray.py").write_text("stray")
     assert checked(clone).stdout == before
 
-    text = (step / "slim.Dockerfile").read_text()
-    (step / "slim.Dockerfile").write_text(text.replace("WORKDIR /app", "WORKDIR /srv"))
+    text = (step / "Dockerfile").read_text()
+    (step / "Dockerfile").write_text(text.replace("WORKDIR /app", "WORKDIR /srv"))
     after = checked(clone)
     assert after.returncode == 1
     for platform in ("amd64", "arm64"):
-        line = f"stale    results/lab-amd64/step-1-kiss/slim.linux-{platform}.json: the Dockerfile changed"
+        line = f"stale    results/lab-amd64/step-1-kiss/recommended.linux-{platform}.json: the Dockerfile changed"
         assert line in after.stdout.splitlines()
     assert "recommended" not in after.stdout
     assert "Next: make step-1" in after.stderr
@@ -142,6 +142,6 @@ def test_the_recipe_of_a_base_makes_stale_what_stands_on_it(clone):
     recipe = clone / "lab/bases/python-3.14-slim.Dockerfile"
     recipe.write_text(recipe.read_text() + "RUN true\n")
     lines = checked(clone).stdout.splitlines()
-    assert [line for line in lines if "slim.linux-amd64.json: the recipe of python:3.14-slim changed" in line]
+    assert [line for line in lines if "recommended.linux-amd64.json: the recipe of python:3.14-slim changed" in line]
     assert [line for line in lines if "recipes.json: psycopg2: the recipe of python:3.14-slim changed" in line]
     assert not any("step-1-kiss/recommended" in line for line in lines)

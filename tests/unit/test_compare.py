@@ -91,28 +91,28 @@ def test_since_recorded_tells_what_is_the_same_and_what_changed():
     lines = since_recorded([(FULL, again(FULL)), (FULL, close), (SLIM, grown), (None, SLIM)])
     assert lines == [
         "Against the recorded numbers: 1 the same to the byte, 1 the same within 0.1%, 1 changed, 1 new:",
-        "  slim · linux/arm64: transfer +4.0 MB (+10.0 %); Flask 3.1 → 3.0; gcc - → 14; numpy 2.3 → -",
+        "  full · linux/arm64: transfer +4.0 MB (+10.0 %); Flask 3.1 → 3.0; gcc - → 14; numpy 2.3 → -",
     ]
     assert since_recorded([(FULL, again(FULL))]) == ["Against the recorded numbers: 1 the same to the byte."]
     failed = record(outcome="failed", size=None, contents=None, failure=Failure(exit_code=1, line="no"))
-    assert since_recorded([(FULL, failed)])[1] == "  slim · linux/arm64: built before, failed now"
+    assert since_recorded([(FULL, failed)])[1] == "  full · linux/arm64: built before, failed now"
 
 
 def test_the_commands_show_and_diff_read_the_repositorys_records(tmp_path):
     shown = python_m("measure", "show", "step-1")
     assert shown.returncode == 0, shown.stderr
-    for word in ("naive", "recommended", "slim", "wasted", "Records: results/lab-amd64/step-1-kiss/"):
+    for word in ("naive", "recommended", "full", "wasted", "Records: results/lab-amd64/step-1-kiss/"):
         assert word in shown.stdout
-    one = python_m("measure", "show", "step-1/slim")
+    one = python_m("measure", "show", "step-1/full")
     assert "base" in one.stdout
     assert "flask 3" in one.stdout.lower()
-    difference = python_m("measure", "diff", "step-1/slim", "step-1/recommended")
+    difference = python_m("measure", "diff", "step-1/full", "step-1/recommended")
     assert difference.returncode == 0, difference.stderr
     for word in ("transfer", "OS packages", "gcc", "/usr/lib"):
         assert word in difference.stdout
     path = tmp_path / "other.json"
     path.write_text(as_json(FULL))
-    assert python_m("measure", "diff", str(path), "step-1/slim@linux/arm64").returncode == 0
+    assert python_m("measure", "diff", str(path), "step-1/full@linux/arm64").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,8 @@ def test_the_commands_show_and_diff_read_the_repositorys_records(tmp_path):
         (("show", "step-99"), "no step called step-99"),
         (("show", "step-1/nothing"), "no variant called nothing"),
         (("show", "step-1", "--environment", "nowhere"), "Nothing of step-1-kiss is recorded in nowhere"),
-        (("diff", "step-1/slim", "nowhere.json"), "There is no record"),
-        (("diff", "step-1/slim", "HEAD:nowhere.json"), "git has no HEAD:nowhere.json"),
+        (("diff", "step-1/full", "nowhere.json"), "There is no record"),
+        (("diff", "step-1/full", "HEAD:nowhere.json"), "git has no HEAD:nowhere.json"),
     ],
 )
 def test_what_cannot_be_shown_is_told(arguments, message):

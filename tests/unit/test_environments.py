@@ -91,7 +91,7 @@ def test_the_table_of_environments(elsewhere):
 
 def test_records_of_the_labs_bases_under_another_name_hold_by_the_labs_recipes(results):
     save_environment(described("lab-of-mine", "lab"))
-    write("lab-of-mine", "slim", "linux/amd64", size(1))
+    write("lab-of-mine", "full", "linux/amd64", size(1))
     assert {finding.state for finding in check("lab-of-mine", [STEP])} == {"missing"}
     assert "lab-of-mine" in environments()
 

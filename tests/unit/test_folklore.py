@@ -84,7 +84,7 @@ def test_a_verdict_names_its_records_and_the_commands_that_take_them_again(decid
 
 # A verdict follows the records
 
-SLIM = "lab-amd64/step-1-kiss/slim.linux-amd64.json"
+SLIM = "lab-amd64/step-1-kiss/recommended.linux-amd64.json"
 NAIVE = "lab-amd64/step-2-poetry/naive.linux-amd64.json"
 
 
@@ -130,7 +130,7 @@ def stale(record) -> None:
 @pytest.mark.parametrize(
     ("path", "change", "identifier", "told", "command"),
     [
-        (SLIM, None, "slim-saves-80-percent", "slim.linux-amd64.json is missing: not measured yet", "make step-1"),
+        (SLIM, None, "slim-saves-80-percent", "recommended.linux-amd64.json is missing", "make step-1"),
         (SLIM, stale, "slim-saves-80-percent", "is stale: the Dockerfile changed", "make step-1"),
         (NAIVE, lambda record: record.pop("time"), "order-matters", "has no times of edit", "make time-step-2"),
         (

@@ -130,7 +130,7 @@ def test_what_is_meant_to_fail_and_what_is_kept_is_counted_as_that(engine, done,
 
     def measure(engine, step, done, **options):
         def as_kept(outcome):
-            outcome.kept = outcome.variant.name == "slim"
+            outcome.kept = outcome.variant.name == "full"
             done(outcome)
 
         built(engine, step, as_kept, **options)
@@ -148,7 +148,7 @@ def test_what_is_meant_to_fail_and_what_is_kept_is_counted_as_that(engine, done,
 
 def test_record_times_what_has_a_plan_and_says_what_has_none(engine, done, capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(ladder.plan, "PLANS", tmp_path)
-    (tmp_path / "step-1-kiss.toml").write_text("[time]\nstart = ['slim']\n")
+    (tmp_path / "step-1-kiss.toml").write_text("[time]\nstart = ['full']\n")
     run(engine, "record", "step-1-kiss", "step-3-multistage")
     assert done == [SESSION, ("images", "step-1-kiss"), ("times", "step-1-kiss"), ("images", "step-3-multistage")]
     shown = capsys.readouterr().out
@@ -198,7 +198,7 @@ def test_a_step_that_fails_is_not_timed_and_does_not_stop_the_others(engine, don
 
 
 def test_builds_that_fail_are_counted_one_by_one_and_the_others_are_recorded(engine, done, capsys):
-    done.wrong = {"step-1-kiss/slim": True, ("images", "step-1-kiss"): Problem("Not as it should be: slim.")}
+    done.wrong = {"step-1-kiss/full": True, ("images", "step-1-kiss"): Problem("Not as it should be: full.")}
     with pytest.raises(Problem, match="1 of 1 failed"):
         run(engine, "all", "step-1-kiss")
     good = str(2 * VARIANTS["step-1-kiss"] - 2)
@@ -237,7 +237,7 @@ def test_what_changed_meanwhile_is_timed_again(engine, done, monkeypatch, what):
     done.ago = timedelta(hours=25 if what == "day" else 0)
     run(engine, "record", NAMES[0])
     done.clear()
-    path = record_path("lab-amd64", NAMES[0], "slim", "linux/amd64")
+    path = record_path("lab-amd64", NAMES[0], "full", "linux/amd64")
     match what:
         case "inputs":
             other = engine.recipe

@@ -1,5 +1,6 @@
 """Lines that each Dockerfile and each compose file has, and how long lines may be."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -9,6 +10,9 @@ import pytest
 from measure.base.dockerfiles import Dockerfile, instructions
 from measure.base.files import ROOT
 from measure.steps.compose import all_steps
+
+#: `--8<-- "FILE:FIRST:LAST"`, the last one where it is not the file's.
+PART = re.compile(r'--8<-- "([^":]+):(\d+)(?::(\d+))?"')
 
 
 def from_context(dockerfile: Dockerfile, target: str | None) -> list[str]:
@@ -54,6 +58,13 @@ def test_the_health_check_is_the_same_in_all_images():
     assert all(every), "each one to copy has it"
 
 
+def test_the_health_check_whose_cost_is_measured_is_that_of_the_images():
+    (check,) = [line for line in instructions(ROOT / "step-3-multistage/Dockerfile") if line.startswith("HEALTHCHECK")]
+    (command,) = [line for line in instructions(ROOT / "folklore/curl/python.Dockerfile") if line.startswith("CMD")]
+    words, measured = json.loads(check.partition(" CMD ")[2]), json.loads(command.removeprefix("CMD "))
+    assert measured == ["python", "/app.py", *words]
+
+
 def test_each_service_of_gunicorn_has_the_time_to_finish():
     """More than gunicorn takes itself: its graceful_timeout is 30 seconds."""
     for step in all_steps():
@@ -77,3 +88,13 @@ def test_no_line_is_cut_off_on_a_page():
         if len(line) > 88
     ]
     assert long == []
+
+
+def test_a_part_of_a_file_that_a_page_shows_begins_and_ends_where_a_part_does():
+    """Pages name such parts by their lines, and files change."""
+    parts = [part for page in (ROOT / "docs").rglob("*.md") for part in PART.findall(page.read_text())]
+    assert parts
+    for name, first, last in parts:
+        lines = ["", *(ROOT / name).read_text().splitlines(), ""]
+        assert (lines[int(first) - 1], lines[int(last or -2) + 1]) == ("", ""), f"{name}:{first}:{last}"
+        assert lines[int(first)] and lines[int(last or -2)]

@@ -46,7 +46,7 @@ def test_writing_a_record_takes_next_to_no_time():
 
 def test_the_same_facts_leave_the_file_alone_and_others_replace_it(record, tmp_path):
     assert save(record) is None
-    assert record.path == tmp_path / "lab-amd64/step-1-kiss/slim.linux-arm64.json"
+    assert record.path == tmp_path / "lab-amd64/step-1-kiss/full.linux-arm64.json"
     assert load(record.path) == record
     before = record.path.read_bytes()
     assert save(later(record)) == record

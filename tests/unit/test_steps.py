@@ -68,7 +68,7 @@ def test_a_step_is_found_by_the_beginning_of_its_name_and_an_experiment_is_on_no
     assert [found.name for found in experiments()] == [one.name for one in all_measured() if one not in all_steps()]
     found = find_step("folklore-curl")
     assert (found.command, found.folder.name) == ("make folklore-curl", "curl")
-    assert [variant.name for variant in found.variants] == ["curl", "python"]
+    assert [variant.name for variant in found.variants] == ["curl", "urllib", "python"]
 
 
 @pytest.mark.parametrize("found", experiments(), ids=lambda found: found.name)

@@ -26,11 +26,11 @@ def shown(*records: Record) -> str:
 
 
 def test_sizes_are_decimal_megabytes_and_the_change_is_against_the_first_variant():
-    text = shown(record("naive", 400_000_000), record("recommended", 300_000_000), record("slim", 50_000_000))
-    naive, recommended, slim = (line for line in text.splitlines() if "MB" in line)
+    text = shown(record("naive", 400_000_000), record("full", 300_000_000), record("recommended", 50_000_000))
+    naive, full, slim = (line for line in text.splitlines() if "MB" in line)
     assert "│ naive       │ 400.0 MB │" in naive
     assert "%" not in naive
-    assert "-25.0 %" in recommended
+    assert "-25.0 %" in full
     assert "-87.5 %" in slim
     assert "150.0 MB" in slim
 
@@ -58,6 +58,6 @@ def test_the_layers_fit_80_columns_and_long_instructions_are_cut():
 
 
 def test_a_failed_and_a_missing_build_are_told():
-    lines = shown(record("naive", 400_000_000), record("slim", None)).splitlines()
+    lines = shown(record("naive", 400_000_000), record("recommended", None)).splitlines()
     told = [line.split("│")[2].strip() + ": " + line.split("│")[-2].strip() for line in lines if line.startswith("│")]
-    assert told[:3] == ["naive: ok", "recommended: none", "slim: failed"]
+    assert told[:3] == ["naive: ok", "full: none", "recommended: failed"]

@@ -64,7 +64,7 @@ class Stand:
     """Stands in for engine and clock: says what a sample takes, and keeps what was built and recorded."""
 
     def __init__(self, monkeypatch) -> None:
-        self.seconds = lambda variant, kind: {"recommended": 1.0, "slim": 1.5}.get(variant, 2.0)
+        self.seconds = lambda variant, kind: {"full": 1.0, "recommended": 1.5}.get(variant, 2.0)
         self.built: list[str] = []
         self.started: list[str] = []
         self.saved: dict = {}
@@ -145,37 +145,37 @@ def test_a_sitting_that_would_fill_the_disk_does_not_begin(monkeypatch, tmp_path
 
 def test_what_the_plan_says_is_timed_in_turns_and_recorded_with_its_rule(stand):
     times = stand.sit("step-1")
-    assert {*times} == {"naive", "slim", "recommended", "solution"}
-    turn = [f"{name} {kind}" for name in ("naive", "recommended", "slim") for kind in ("cold", "edit", "lock")]
-    assert stand.built == ["naive", "recommended", "slim", "solution"] + 3 * turn + [
-        "naive", "recommended", "slim", "solution",
+    assert {*times} == {"naive", "full", "recommended", "solution"}
+    turn = [f"{name} {kind}" for name in ("naive", "full", "recommended") for kind in ("cold", "edit", "lock")]
+    assert stand.built == ["naive", "full", "recommended", "solution"] + 3 * turn + [
+        "naive", "full", "recommended", "solution",
     ]  # fmt: skip
     naive = times["naive"]
     assert [len(one.samples) for one in (naive.cold_build_s, naive.rebuild_after_edit_s)] == [3, 3]
     assert naive.steps_s["cold"]["exporting"].samples == [0.5] * 3
     assert naive.rules == {"builds": enough.BUILDS, "starts": enough.STARTS}
     (found,) = naive.compared["lock"]
-    assert (found.against, found.found) == ("recommended", "differs")
-    assert found.median == times["recommended"].rebuild_after_lock_s.median
+    assert (found.against, found.found) == ("full", "differs")
+    assert found.median == times["full"].rebuild_after_lock_s.median
     assert found.low < 2 < found.high
     assert times["recommended"].compared is None
     assert times["solution"].cold_build_s is None
-    assert times["solution"].compared["start"][0].against == "slim"
+    assert times["solution"].compared["start"][0].against == "recommended"
     assert times["solution"].rules.keys() == {"starts"}
 
 
 def test_what_cannot_be_told_apart_takes_all_turns_and_nothing_else_does(stand):
     noise = iter([1, 1.6, 0.7, 1.3, 0.6] * 9)
     stand.seconds = lambda variant, kind: (
-        4 * next(noise) if (variant, kind) == ("slim", "lock") else {"naive": 8.0}.get(variant, 4.0)
+        4 * next(noise) if (variant, kind) == ("full", "lock") else {"naive": 8.0}.get(variant, 4.0)
     )
     times = stand.sit("step-1")
     counts = {
         name: [len(getattr(times[name], f"rebuild_after_{kind}_s").samples) for kind in ("edit", "lock")]
-        for name in ("naive", "recommended", "slim")
+        for name in ("naive", "full", "recommended")
     }
-    assert counts == {"naive": [3, 3], "recommended": [3, 5], "slim": [3, 5]}
-    assert times["slim"].compared["lock"][0].found == "open"
+    assert counts == {"naive": [3, 5], "full": [3, 5], "recommended": [3, 5]}
+    assert times["full"].compared["lock"][0].found == "open"
 
 
 def test_a_build_of_minutes_is_timed_twice_where_that_is_clear(stand):
@@ -224,7 +224,7 @@ def test_once_takes_one_sample_of_each_which_is_told_and_records_nothing(stand, 
     assert stand.built.count("naive cold") == stand.started.count("solution") == 1
 
 
-@pytest.mark.parametrize("name", ["slim.Dockerfile", "requirements.txt"])
+@pytest.mark.parametrize("name", ["full.Dockerfile", "requirements.txt"])
 def test_what_was_timed_is_not_recorded_where_a_file_changed_meanwhile(stand, capsys, name):
     with clean_copy(find_step("step-1").folder) as folder:
 
@@ -233,7 +233,7 @@ def test_what_was_timed_is_not_recorded_where_a_file_changed_meanwhile(stand, ca
             stand.meanwhile = lambda: None
 
         stand.meanwhile = edit
-        with pytest.raises(Problem, match=r"No times were recorded: .*slim.* changed while it was timed"):
+        with pytest.raises(Problem, match=r"No times were recorded: .*full.* changed while it was timed"):
             stand.sit(Step("step-1-kiss", folder))
     assert stand.saved == {}
     assert "step-1-kiss: medians" in capsys.readouterr().out

@@ -17,7 +17,7 @@ from tests import handmade
 from tests.conftest import python_m
 
 STEP = find_step("step-1")
-NOW = load(record_path("lab-amd64", STEP.name, "slim", "linux/amd64"))
+NOW = load(record_path("lab-amd64", STEP.name, "recommended", "linux/amd64"))
 INSTALLS = next(i for i, layer in enumerate(NOW.size.layers) if "pip install" in layer.created_by)
 MB = 1_000_000
 
@@ -207,16 +207,20 @@ def test_another_environment_is_told(tmp_path, monkeypatch):
 @pytest.mark.parametrize("end", ["", ".json"])
 @pytest.mark.parametrize("begin", ["results/", ""])
 def test_a_record_is_found_by_its_path_below_results(begin, end):
-    name = f"{begin}lab-amd64/step-1-kiss/slim.linux-amd64{end}"
-    assert verify.find(name) == record_path("lab-amd64", "step-1-kiss", "slim", "linux/amd64")
+    name = f"{begin}lab-amd64/step-1-kiss/recommended.linux-amd64{end}"
+    assert verify.find(name) == record_path("lab-amd64", "step-1-kiss", "recommended", "linux/amd64")
 
 
 @pytest.mark.parametrize(
     ("name", "message", "why"),
     [
         ("", "Which record?", "RECORD is the path"),
-        ("lab-amd64/step-1-kiss/no.linux-amd64", "There is no record", "slim.linux-amd64.json"),
-        ("results/nowhere/step-1-kiss/slim.linux-amd64.json", "There is no record", "The environments are: lab-amd64"),
+        ("lab-amd64/step-1-kiss/no.linux-amd64", "There is no record", "recommended.linux-amd64.json"),
+        (
+            "results/nowhere/step-1-kiss/recommended.linux-amd64.json",
+            "There is no record",
+            "The environments are: lab-amd64",
+        ),
         ("results/lab-amd64/environment.json", "not a valid record", "step: Field required"),
     ],
 )
