@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 #: What has records of its own, beside those of the steps: each says what is wrong with them, and how many there are.
-STUDIES = [f"measure.studies.{name}.model" for name in ("recipes", "floor", "wheels", "fidelity", "sameness")]
+STUDIES = [
+    f"measure.studies.{name}.model" for name in ("recipes", "floor", "wheels", "fidelity", "sameness", "builders")
+]
 app.add_typer(cli_studies.app)
 
 
@@ -335,7 +337,8 @@ def bench(
 def clean() -> None:
     """Remove what `make step-N` left: containers, images, the builder it made, exported layers. Records stay."""
     from measure.run.cleaning import clean_caches, clean_engine
+    from measure.studies.builders.trying import made as by_builders
     from measure.studies.floor.watching import made
 
     clean_caches()
-    clean_engine(made)
+    clean_engine(lambda docker: made(docker) + by_builders(docker))

@@ -61,6 +61,15 @@ def recipes(
 
 @app.command()
 @friendly
+def builders(name: Annotated[str | None, typer.Argument(help="A step; else what changed")] = None) -> None:
+    """Try Dockerfiles with podman, whose images are started, and with Docker without buildx, and record it."""
+    from measure.studies.builders.trying import measure_builders
+
+    measure_builders(name)
+
+
+@app.command()
+@friendly
 def sameness() -> None:
     """Compare images that were built without emulation with those that were emulated, file by file, and record it."""
     from measure.base import progress

@@ -6,6 +6,7 @@ The site itself knows its own functions; those of the studies, and the claims, s
 
 import folklore.claims
 import measure.studies.bench.page
+import measure.studies.builders.page
 import measure.studies.fidelity.page
 import measure.studies.floor.page
 import measure.studies.recipes.page

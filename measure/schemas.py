@@ -6,6 +6,7 @@ import json
 
 from measure.record.records import Environment, Record
 from measure.record.tested import TestRun
+from measure.studies.builders.model import Builders
 from measure.studies.floor.model import FloorTable
 from measure.studies.recipes.model import RecipeTable
 from measure.studies.sameness.model import Sameness
@@ -19,6 +20,7 @@ def schemas() -> dict[str, str]:
         "environment.schema.json": Environment,
         "wheels.schema.json": WheelTable,
         "recipes.schema.json": RecipeTable,
+        "builders.schema.json": Builders,
         "floor.schema.json": FloorTable,
         "sameness.schema.json": Sameness,
         "tests.schema.json": TestRun,
