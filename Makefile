@@ -42,9 +42,17 @@ run-%: .venv/.run FORCE ## docker compose up for a step, in the foreground: make
 wheels: .venv/.run ## ask which wheels packages have today, and record it: make wheels, or PACKAGES='lxml pillow'
 	@$(RUN) measure wheels $(PACKAGES)
 
+.PHONY: second-platform
+second-platform: .venv/.run ## what of your list of requirements depends on the processor, or has no wheel for one: LIST=requirements.txt
+	@$(RUN) measure second-platform "$(or $(LIST),requirements.txt)"
+
 .PHONY: recipes
 recipes: .venv/.run ## prove which apt packages building from source takes: make recipes, or NAME=psycopg2 for that one
 	@$(RUN) measure recipes $(NAME)
+
+.PHONY: sameness
+sameness: .venv/.run ## compare images built without emulation with emulated ones, file by file, and record it
+	@$(RUN) measure sameness
 
 .PHONY: steps
 steps: .venv/.run ## the steps, and what each variant teaches

@@ -6,7 +6,6 @@ import os
 import platform
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -77,24 +76,16 @@ def locked(lab: Lab, seconds: float = 1800) -> Iterator[None]:
     except Timeout:
         say("another process is busy with the lab; waiting for it")
         with progress.task("waiting for the lab", told=False, kept=False):
-            _wait_for(lock, time.monotonic() + seconds)
+            try:
+                lock.acquire(timeout=seconds, poll_interval=0.2, cancel_check=progress.ending.is_set)
+            except Timeout:
+                progress.pause(0)  # it was the run that ended
+                why = f"Its lock {lock.lock_file} is held."
+                raise Problem("The lab is still busy.", why=why, next="make lab-status") from None
     try:
         yield
     finally:
         lock.release()
-
-
-def _wait_for(lock: FileLock, until: float) -> None:
-    """Take the lock once it is free. Raises Problem when it is not by then; ends with the run."""
-    while not lock.is_locked:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            if time.monotonic() > until:
-                raise Problem(
-                    "The lab is still busy.", why=f"Its lock {lock.lock_file} is held.", next="make lab-status"
-                ) from None
-            progress.pause(0.2)
 
 
 def healthy(lab: Lab) -> bool:

@@ -110,10 +110,7 @@ def equals() -> list[dict[str, str]]:
 
 
 def recipe_of(name: str) -> str | None:
-    """Hash of the recipe that the lab builds this image by, or of the first one that was shown to make the same image.
-
-    None for an image that it cannot build.
-    """
+    """The recipe's hash, or that of the first one shown to make the same image; None for what the lab cannot build."""
     if name not in available():
         return None
     sha256 = recipe_sha256(name)

@@ -153,10 +153,7 @@ def wait_for(lab: Lab, name: str, seconds: float = 30) -> bool:
 
 
 def start(lab: Lab) -> None:
-    """Start the three services and wait until they answer.
-
-    Raises Problem, with the log's last lines, when one does not within 30 seconds.
-    """
+    """Start the three services, and wait. Raises Problem, with the log's last lines, if one is silent for 30 s."""
     for folder in ("registry", "index/pages", "index/files", "engine"):
         (lab.home / folder).mkdir(parents=True, exist_ok=True)
     configs = lab.home / "config"

@@ -17,10 +17,7 @@ from measure.base.errors import Problem, say
 
 @contextmanager
 def beside(lab: Lab, platforms: Iterable[str]) -> Iterator[None]:
-    """Make the root file systems for these platforms at the side, and wait for them in the end.
-
-    One that cannot be had is no fault yet: whoever needs it is told.
-    """
+    """Make these platforms' root file systems at the side, and wait in the end; who needs one that failed is told."""
 
     def make() -> None:
         for platform in platforms:

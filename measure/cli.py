@@ -9,27 +9,27 @@ import signal
 import subprocess
 from dataclasses import replace
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
 
+from measure import cli_studies
 from measure.base.errors import Problem, friendly, say
 from measure.base.files import RESULTS, shown, write_whole
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS, native_platform
 from measure.base.switches import is_on
+from measure.cli_studies import StepName, here
 
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from measure.steps.compose import Step
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 #: What has records of its own, beside those of the steps: each says what is wrong with them, and how many there are.
-STUDIES = [f"measure.studies.{name}.model" for name in ("recipes", "floor", "wheels", "fidelity")]
-StepName = Annotated[str, typer.Argument(help="A step's folder, or its beginning, like step-1")]
+STUDIES = [f"measure.studies.{name}.model" for name in ("recipes", "floor", "wheels", "fidelity", "sameness")]
+app.add_typer(cli_studies.app)
 
 
 @app.command()
@@ -44,9 +44,9 @@ def step(name: StepName) -> None:
     from measure.run.forecast import NATIVE, Forecast
     from measure.run.step import measure_step, session
 
-    chosen = _here(name, quick=is_on("QUICK"))
+    chosen = here(name, quick=is_on("QUICK"))
     names = [variant.name for variant in chosen.variants]  # a wrong compose file is told before an engine is brought up
-    if left_out := [variant.name for variant in _here(name).variants if variant.name not in names]:
+    if left_out := [variant.name for variant in here(name).variants if variant.name not in names]:
         say(f"leaving out {', '.join(left_out)}, which take many minutes to build (QUICK=1)")
     with progress.task(chosen.command, told=False, kept=False) as task:
         forecast = Forecast(chosen, task)
@@ -54,13 +54,6 @@ def step(name: StepName) -> None:
         with session(engine):
             measure_step(engine, chosen, native_rows=lambda: forecast.keep(NATIVE))
         forecast.keep()
-
-
-def _here(name: str, *, quick: bool = False) -> Step:
-    """A step as this machine measures it. Raises Problem when there is none of this name."""
-    from measure.steps.compose import find_step
-
-    return replace(find_step(name), quick=quick, native=native_platform())
 
 
 def _whole_ladder(command: str) -> None:
@@ -94,60 +87,19 @@ def record_all() -> None:
 @friendly
 def time_rebuilds(
     name: StepName,
-    once: Annotated[bool, typer.Option("--once", help="One sample of each, and nothing is recorded")] = False,
     variant: Annotated[str | None, typer.Option("--variant", help="Record this one alone")] = None,
 ) -> None:
     """Time what pages compare of a step's variants, in turns, until it is enough, and record it."""
     from measure.base import progress
     from measure.build.choosing import choose
     from measure.run.step import provide_bases
-    from measure.run.timing import time_step
+    from measure.run.timing import time_step, timed_images
 
-    found = _here(name)
-    with progress.task(f"{found.timing_command}{' --once' if once else ''}", told=False):
+    found = here(name)
+    with progress.task(found.timing_command, told=False):
         engine = choose()
-        provide_bases(engine, [(one, native_platform()) for one in found.variants])
-        time_step(engine, found, once=once, only=variant)
-
-
-@app.command()
-@friendly
-def wheels(
-    names: Annotated[list[str] | None, typer.Argument(help="Packages; by default all of wheels.toml")] = None,
-) -> None:
-    """Ask the package index which wheels packages have for Python 3.14, and record it. Needs no engine."""
-    from measure.studies.wheels.asking import measure_wheels
-
-    measure_wheels(names or [])
-
-
-@app.command()
-@friendly
-def recipes(
-    names: Annotated[list[str] | None, typer.Argument(help="Packages; by default those not proved yet")] = None,
-) -> None:
-    """Prove which apt packages a package needs to be built from source and to run, and record it."""
-    from measure.base import progress
-    from measure.build.choosing import choose
-    from measure.studies.recipes.proving import measure_recipes
-
-    with progress.task("make recipes", told=False, kept=False):
-        measure_recipes(choose(), names or [])
-
-
-@app.command()
-@friendly
-def floor(name: StepName) -> None:
-    """Find out which files an image looks at while it runs, prove that it needs no more, and record how large they are.
-
-    Of a step's recommended image, and of the one without a distribution where it has one.
-    """
-    from measure.base import progress
-    from measure.build.choosing import choose
-    from measure.studies.floor.finding import measure_floors
-
-    with progress.task(f"make floor-{name}", told=False):
-        measure_floors(choose(), _here(name))
+        provide_bases(engine, timed_images(engine, found))
+        time_step(engine, found, only=variant)
 
 
 @app.command()
@@ -158,7 +110,7 @@ def run(name: StepName) -> None:
     from measure.base.dockerfiles import external_images
     from measure.build.choosing import choose
 
-    found = _here(name)
+    found = here(name)
     recommended = found.recommended
     with progress.task(f"make run-{name}", told=False, kept=False):
         engine = choose()
@@ -236,7 +188,7 @@ def verify(
 @app.command()
 @friendly
 def show(
-    name: Annotated[str, typer.Argument(help="A step, like step-1, or one variant of it, like step-1/slim")],
+    name: Annotated[str, typer.Argument(help="A step, like step-1, or one variant of it, like step-1/full")],
     environment: Environment = LAB_ENVIRONMENT,
     platform: Platform = PLATFORMS[0],
 ) -> None:
@@ -277,7 +229,7 @@ def show(
 @app.command()
 @friendly
 def diff(
-    before: Annotated[str, typer.Argument(help="step-1/slim, step-1/slim@linux/arm64, a file, or REVISION:file")],
+    before: Annotated[str, typer.Argument(help="step-1/full, step-1/full@linux/arm64, a file, or REVISION:file")],
     after: Annotated[str, typer.Argument(help="the same for the other record")],
     environment: Environment = LAB_ENVIRONMENT,
 ) -> None:
@@ -367,14 +319,13 @@ def fidelity() -> None:
 def bench(
     ladder: Annotated[bool, typer.Option("--ladder", help="Time `make all` in place of that; the bases stay")] = False,
     against: Annotated[str, typer.Option(help="A commit: time a new user's `make step-1` here and there")] = "",
-    keep: Annotated[Path | None, typer.Option(help="With --against: leave both clones and their caches here")] = None,
 ) -> None:
     """Time the lab from nothing, its start, and `make step-1`, and record it. Deletes the lab's cache first."""
     from measure.studies.bench import bench as benchmark
     from measure.studies.bench import first_number
 
     if against:
-        first_number.compare(against, keep)
+        first_number.compare(against)
     else:
         (benchmark.run_ladder if ladder else benchmark.run)()
 

@@ -8,6 +8,7 @@ from measure.record.records import Environment, Record
 from measure.record.tested import TestRun
 from measure.studies.floor.model import FloorTable
 from measure.studies.recipes.model import RecipeTable
+from measure.studies.sameness.model import Sameness
 from measure.studies.wheels.model import WheelTable
 
 
@@ -19,6 +20,7 @@ def schemas() -> dict[str, str]:
         "wheels.schema.json": WheelTable,
         "recipes.schema.json": RecipeTable,
         "floor.schema.json": FloorTable,
+        "sameness.schema.json": Sameness,
         "tests.schema.json": TestRun,
     }
     return {name: json.dumps(model.model_json_schema(), indent=2) + "\n" for name, model in models.items()}

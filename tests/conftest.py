@@ -89,10 +89,7 @@ def eventually(asked: Callable[[], Found], seconds: float = 120, told: Callable[
 
 
 def left_of_runs(engine: Engine) -> list[str]:
-    """What runs have started in the engine and not removed: containers, networks and volumes with their label.
-
-    Whatever else there is belongs to someone else.
-    """
+    """What carries the label of runs, containers, networks and volumes; whatever else there is is someone else's."""
     mine, docker = [("label", probe.LABEL)], engine.docker
     found = [*docker.container.list(all=True, filters=mine), *docker.network.list(filters=mine)]
     return [one.name for one in [*found, *docker.volume.list(filters=mine)]]

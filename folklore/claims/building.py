@@ -117,3 +117,25 @@ def cache_mounts_make_it_fast(facts: Facts, say: Say) -> Told:
         f"{say.seconds('extra-need-for-speed/cache-mounts', 'lock')} in place of "
         f"{say.seconds('extra-need-for-speed/plain', 'lock')}."
     )
+
+
+@claim(
+    says="docker suggest to use QEMU … but it is unreasonable slow (4mins vs 23 mins)",
+    who="fekad, in pull request 254 of FAIRmat-NFDI/nomad-distro-template",
+    when="2026-06-16",
+    url="https://github.com/FAIRmat-NFDI/nomad-distro-template/pull/254",
+)
+def emulation_is_slow(facts: Facts, say: Say) -> Told:
+    if facts.ratio("extra-second-platform/emulated@other", "extra-second-platform/recommended@other", "cold") > 2:
+        return holds(
+            "QEMU is: for arm64, a build that installs two compiled packages takes "
+            f"{say.seconds('extra-second-platform/emulated@other', 'cold')} on amd64. The second platform is not. "
+            "With the same packages fetched by the builder's own processor, it takes "
+            f"{say.seconds('extra-second-platform/recommended@other', 'cold')}, against "
+            f"{say.seconds('extra-second-platform/recommended', 'cold')} natively. "
+            "[How](../steps/extra-second-platform.md)."
+        )
+    return no_longer(
+        f"{say.seconds('extra-second-platform/emulated@other', 'cold')} emulated, and "
+        f"{say.seconds('extra-second-platform/recommended@other', 'cold')} without."
+    )

@@ -167,16 +167,6 @@ def read(path: Path, args: Mapping[str, str] | None = None) -> Dockerfile:
     return Dockerfile(str(path), path.read_bytes().decode(), args or {})
 
 
-def instructions(dockerfile: Path) -> list[str]:
-    """See `Dockerfile.instructions`."""
-    return read(dockerfile).instructions
-
-
-def stages(dockerfile: Path) -> list[Stage]:
-    """See `Dockerfile.stages`."""
-    return read(dockerfile).stages
-
-
 def external_images(dockerfile: Path) -> list[str]:
     """See `Dockerfile.external_images`."""
     return read(dockerfile).external_images

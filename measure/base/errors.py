@@ -19,10 +19,7 @@ console = Console(stderr=True, highlight=False)
 
 
 class Problem(Exception):  # noqa: N818 - it is shown to a person, who has a problem, not an "error"
-    """Something the user can understand and mend.
-
-    `what` went wrong, `why` it did (the evidence, may have several lines), and the `next` command to type.
-    """
+    """Something to understand and mend: `what` went wrong, `why` (the evidence, in lines), and the `next` command."""
 
     #: What a command that it ends exits with.
     exit_code = 1

@@ -21,10 +21,7 @@ M = TypeVar("M", bound=BaseModel)
 
 
 def read(model: type[M], path: Path, next: str = "") -> M | None:
-    """What a JSON file says, None when there is no file.
-
-    Raises Problem, with `next` as what to type (by default to have the committed file back), when it is not valid.
-    """
+    """What a JSON file says; None without a file. Raises Problem, `next` (or git checkout) as advice, if not valid."""
     try:
         return model.model_validate_json(path.read_bytes())
     except FileNotFoundError:

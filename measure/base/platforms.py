@@ -46,6 +46,11 @@ def native_platform() -> str:
     return normal(machine.machine())
 
 
+def other_than(platform: str) -> str:
+    """The one of the project's platforms that a machine of this platform does not have."""
+    return next(one for one in PLATFORMS if one != platform)
+
+
 def asked_for() -> list[str]:
     """The platforms in PLATFORMS, or else those that the project is about."""
     asked = os.environ.get("PLATFORMS", "").split(",")

@@ -47,10 +47,7 @@ def _builder(docker: DockerClient, info: dict, *, create: bool) -> tuple[str | N
 
 
 def host_engine(platforms: Collection[str], *, create_builder: bool) -> Engine | None:
-    """The engine that the docker client on PATH reaches; None where there is none.
-
-    Raises Problem when buildx or Compose is missing.
-    """
+    """The engine that docker on PATH reaches, or None. Raises Problem when buildx or Compose is missing."""
     binary = shutil.which("docker")
     version = server_version(binary) if binary else None
     if not (binary and version):

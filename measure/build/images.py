@@ -333,10 +333,7 @@ def load_into_engine(
 
 @contextlib.contextmanager
 def changed_base(engine: Engine, name: str) -> Iterator[str]:
-    """Another version of a base image, in the engine's own store: one file more, that no base had before.
-
-    Yields its name there.
-    """
+    """Yields the name of another version of a base image in the engine's store: one file more, that none had before."""
     changed = f"measure-base:{uuid.uuid4().hex}"
     with _small_build({"Dockerfile": f"FROM {name}\nRUN echo {changed} > /etc/measure-base\n"}) as file:
         _bake(engine, file, "small", engine.platform, lambda _: None, output="type=docker", tags=changed)

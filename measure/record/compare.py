@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
@@ -24,6 +25,8 @@ SIZES = {"transfer_bytes": "transfer", "unpacked_tar_bytes": "unpacked"}
 CONTEXT, FILES = "build context", "files, in all layers"
 #: What an image has or has not, and how that is called.
 FACTS = {"user": "user", "has_compiler": "compiler", "has_shell": "shell", "has_pip": "pip"}
+#: The distribution's, and Python's.
+PACKAGES = ("os_packages", "python_packages")
 
 #: Bytes by name; None where a thing is there and its size is unknown.
 Sums = dict[str, int | None]
@@ -98,20 +101,20 @@ def compare(before: Record, after: Record) -> Difference:
         Row("bytecode", before.contents.pyc_bytes, after.contents.pyc_bytes),
         Row(CONTEXT, before.size.context_bytes, after.size.context_bytes),
     ]
-    packages, python, versions = [], [], {}
+    packages: dict[str, list[Sums]] = {kind: [] for kind in PACKAGES}
+    versions: defaultdict[str, list[str]] = defaultdict(list)
     for record in (before, after):
-        packages.append({package.name: package.bytes for package in record.contents.os_packages})
-        python.append({f"{p.name} ({p.location})": p.bytes for p in record.contents.python_packages})
-        for package in record.contents.os_packages:
-            versions.setdefault(package.name, []).append(package.version)
-        for package in record.contents.python_packages:
-            versions.setdefault(f"{package.name} ({package.location})", []).append(package.version)
+        for kind, found in packages.items():
+            found.append({})
+            for package in getattr(record.contents, kind):
+                name = package.name if kind == "os_packages" else f"{package.name} ({package.location})"
+                found[-1][name] = package.bytes
+                versions[name].append(package.version)
     notes = {name: " → ".join(dict.fromkeys(found)) for name, found in versions.items()}
     return Difference(
         sizes=sizes,
         layers=rows_of(_layers(before), _layers(after)),
-        os_packages=rows_of(*packages, notes),
-        python_packages=rows_of(*python, notes),
+        **{kind: rows_of(*found, notes) for kind, found in packages.items()},
         directories=rows_of(before.contents.directories, after.contents.directories),
     )
 
@@ -128,41 +131,28 @@ class Change:
         return f"{self.name} {self.before} → {self.after}"
 
 
-def package_changes(before: Contents, after: Contents) -> list[Change]:
-    """The packages that were added or removed, or have another version: those of the distribution, and Python's.
-
-    A name that is installed in several places has all of its versions. Sorted by name.
-    """
-    found = []
-    for kind in ("os_packages", "python_packages"):
-        old, new = _versions(before, kind), _versions(after, kind)
-        found += [Change(name, old.get(name, "-"), new.get(name, "-")) for name in {*old, *new}]
-    return sorted((one for one in found if one.before != one.after), key=lambda one: one.name)
-
-
-def _versions(contents: Contents, kind: str) -> dict[str, str]:
-    versions: dict[str, list[str]] = {}
-    for package in getattr(contents, kind):
-        versions.setdefault(package.name, []).append(package.version)
-    return {name: ", ".join(sorted(found)) for name, found in versions.items()}
-
-
-def fact_changes(before: Contents, after: Contents) -> list[Change]:
-    """What else can be seen in one image and not in the other: the user, a compiler, a shell, pip, setuid files."""
-    found = [Change(word, _word(getattr(before, name)), _word(getattr(after, name))) for name, word in FACTS.items()]
-    found += [
-        Change(f"setuid {path}", _word(path in before.setuid_files), _word(path in after.setuid_files))
-        for path in sorted({*before.setuid_files, *after.setuid_files})
-    ]
-    return [one for one in found if one.before != one.after]
+def _seen(contents: Contents) -> dict[tuple[str, str], str]:
+    """What can be seen in an image, in words, by kind and name: a package in several places has all its versions."""
+    seen = {("", word): _word(getattr(contents, name)) for name, word in FACTS.items()}
+    seen |= {("setuid", path): "yes" for path in contents.setuid_files}
+    for kind in PACKAGES:
+        versions: defaultdict[str, list[str]] = defaultdict(list)
+        for package in getattr(contents, kind):
+            versions[package.name].append(package.version)
+        seen |= {(kind, name): ", ".join(sorted(found)) for name, found in versions.items()}
+    return seen
 
 
 def content_changes(before: Record, after: Record) -> list[Change]:
-    """What is in one of two built images and not in the other, packages of the same version with other bytes included.
+    """What is in one of two built images and not in the other: user, tools, setuid files, packages and their versions.
 
-    Bytes count from `SAME` of the image's size on.
+    Packages of the same version with other bytes are included, from `SAME` of the image's size on.
     """
-    found = fact_changes(before.contents, after.contents) + package_changes(before.contents, after.contents)
+    old, new, found = _seen(before.contents), _seen(after.contents), []
+    for kind, name in sorted({*old, *new}, key=lambda one: (one[0] in PACKAGES, one[1])):
+        was, now = (seen.get((kind, name), "-" if kind in PACKAGES else "no") for seen in (old, new))
+        if was != now:
+            found.append(Change(f"setuid {name}" if kind == "setuid" else name, was, now))
     named = {one.name for one in found}
     bound = SAME * before.size.unpacked_tar_bytes
     difference = compare(before, after)

@@ -64,10 +64,7 @@ class Compared(Strict):
 
 
 def compare(against: str, ours: list[float], theirs: list[float], rule: Rule) -> Compared | None:
-    """Compare samples, which are paired by their order, with those of the variant `against`.
-
-    None when there are less than two pairs, or more than the rule has quantiles for.
-    """
+    """Compare samples, paired by their order, with those of `against`; None for fewer than two pairs, or too many."""
     ratios = [math.log(a / b) for a, b in zip(ours, theirs, strict=False)]
     if len(ratios) - 1 not in QUANTILES:
         return None

@@ -23,9 +23,13 @@ from measure.steps.compose import RECOMMENDED, Step
 from measure.steps.copying import clean_copy
 
 PLANS = Path(__file__).parent / "timings"
+#: After a variant's name in a plan: built for the other platform than the machine's own, by the machine's processor.
+OTHER = "@other"
 
 #: The kinds of builds, in the order of a turn. The cold one comes first: it leaves cache mounts with what it put there.
 BUILDS = ("cold", "edit", "lock", "compiled", "base", "answer", "fresh-edit", "fresh-lock")
+#: What only the lab can time, which makes an engine of its own for it and another base image in the engine's store.
+LABS_OWN = ("base", "fresh-edit", "fresh-lock")
 Kind = Literal[
     "cold", "edit", "lock", "compiled", "base", "answer", "fresh-edit", "fresh-lock", "start", "import", "memory"
 ]
@@ -48,9 +52,14 @@ CHANGES = tomllib.loads((Path(__file__).parent / "changes.toml").read_text())
 
 
 def _named(value: object) -> list[object]:
-    """One change or a list of them; a word stands for the one of that name."""
+    """One change or a list of them; a word stands for the one of that name, `NAME in FILE` for it in another file."""
     changes = value if isinstance(value, list) else [value]
-    return [CHANGES.get(one, one) if isinstance(one, str) else one for one in changes]
+    return [_change(one) if isinstance(one, str) else one for one in changes]
+
+
+def _change(words: str) -> object:
+    name, _, file = words.partition(" in ")
+    return CHANGES.get(name, {}) | ({"file": file} if file else {})
 
 
 Changes = Annotated[list[Dependency], BeforeValidator(_named)]
@@ -136,10 +145,7 @@ def plan_of(step: Step) -> Plan:
 
 
 def change(step: Step, folder: Path, kind: str) -> str:
-    """Change files in a copy of a step's folder as never before; returns what is new in them.
-
-    Raises Problem when a file does not have what the plan changes.
-    """
+    """Change a copy's files as never before; returns what is new. Raises Problem when the plan's text is not there."""
     plan, nonce = plan_of(step), uuid.uuid4().hex
     last = f"# {nonce}\n"
     changes = plan.compiled if kind == "compiled" else plan.dependency
@@ -164,10 +170,7 @@ def change(step: Step, folder: Path, kind: str) -> str:
 
 @contextmanager
 def changed(step: Step, kind: str) -> Iterator[tuple[Step, str]]:
-    """A copy of a step in which its code (`edit`) or a dependency (`lock`, `compiled`) is another than ever before.
-
-    Yields it, and what is new in it.
-    """
+    """Yields a copy of a step whose code or dependency is another than ever before, and what is new in it."""
     with clean_copy(step.folder) as folder:
         new = change(step, folder, kind)
         yield replace(step, folder=folder), new

@@ -18,7 +18,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from measure.base.errors import Problem, say
 from measure.base.files import RESULTS, ROOT, cache_folder, shown, write_whole
-from measure.base.model import Strict, reasons
+from measure.base.model import Strict, read, reasons
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS, in_file
 from measure.record.enough import Compared, Rule
@@ -103,7 +103,11 @@ class Samples(Strict):
 
 
 class Times(Strict):
-    """What takes how long, natively: each taken several times in one sitting, in turns. See measure/run/timing.py."""
+    """What takes how long: each taken several times in one sitting, in turns. See measure/run/timing.py."""
+
+    #: The builder's own platform, where the image is for another one: what such a build runs is emulated, and its times
+    #: compare with those of the same sitting alone. None for a native build.
+    builder: str | None = None
 
     #: With no layer of its own in the builder's cache, and cache mounts empty; base images and package index are there.
     cold_build_s: Samples | None = None
@@ -236,7 +240,7 @@ class Environment(Strict):
 
 
 def record_path(environment: str, step: str, variant: str, platform: str) -> Path:
-    """Path of a record, like results/lab-amd64/step-1-kiss/slim.linux-arm64.json."""
+    """Path of a record, like results/lab-amd64/step-1-kiss/full.linux-arm64.json."""
     return RESULTS / environment / step / f"{variant}.{in_file(platform)}.json"
 
 
@@ -247,13 +251,7 @@ def environment_path(environment: str) -> Path:
 
 def load_environment(name: str) -> Environment | None:
     """The description of an environment, or None when it has none. Raises Problem when it is not a valid one."""
-    path = environment_path(name)
-    try:
-        return Environment.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValidationError as error:
-        raise Problem(f"{shown(path)} describes no environment.", why=reasons(error), next=AGAIN) from None
+    return read(Environment, environment_path(name), AGAIN)
 
 
 def named(bases: Literal["docker.io", "lab"]) -> str:
@@ -295,24 +293,29 @@ def load(path: Path) -> Record | None:
         return None
 
 
-def meant(name: str, environment: str) -> Record:
-    """The record that a person means: STEP/VARIANT[@PLATFORM], a file, or REVISION:FILE for one that git has.
+def meant(name: str, environment: str = LAB_ENVIRONMENT) -> Record:
+    """The record that a person means: STEP/VARIANT[@PLATFORM], or REVISION:FILE for one that git has.
 
-    Raises Problem when there is none.
+    Or a file, which may be named below results/ alone, and without `.json`. Raises Problem when there is none.
     """
-    path = Path(name)
-    if name.endswith(".json") and ":" in name and not path.exists():
+    files = [folder / f"{name}{end}" for end in ("", ".json") for folder in (Path(), ROOT, RESULTS)]
+    path = next((file.resolve() for file in files if file.is_file()), RESULTS / name.removeprefix("results/"))
+    if not path.exists() and ":" in name and name.endswith(".json"):
         text = subprocess.run(["git", "show", name], cwd=ROOT, capture_output=True, text=True)
         if text.returncode:
             raise Problem(f"git has no {name}.", why=text.stderr.strip(), next="git log -- results")
         return parse(text.stdout, name)
-    if not name.endswith(".json"):
-        words, _, platform = name.partition("@")
+    words, _, platform = name.partition("@")
+    if not path.exists() and words.count("/") < 2 and not name.endswith(".json"):
         step_name, _, variant = words.partition("/")
         step = find_step(step_name)
         path = record_path(environment, step.name, step.variant(variant or RECOMMENDED).name, platform or PLATFORMS[0])
     if (record := load(path)) is None:
-        raise Problem(f"There is no record {shown(path)}.", next="make steps  # then make step-N, which writes it")
+        there = ", ".join(sorted(one.name for one in path.parent.glob("*.json") if path.parent != RESULTS))
+        why = f"There: {there}." if there else f"The environments are: {', '.join(environments())}."
+        raise Problem(
+            f"There is no record {shown(path)}.", why=why, next="make steps  # then make step-N, which writes it"
+        )
     return record
 
 

@@ -6,11 +6,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from measure.base.errors import Problem
-from measure.base.files import shown, write_whole
-from measure.base.model import Strict, reasons
+from measure.base.files import write_whole
+from measure.base.model import Strict, read
 from measure.record import records
 from measure.record.records import as_json, writing
 
@@ -82,12 +82,7 @@ def path(environment: str) -> Path:
 
 def load(environment: str) -> TestRun | None:
     """The last run in an environment; None when none is recorded. Raises Problem when the file is not a valid one."""
-    try:
-        return TestRun.model_validate_json(path(environment).read_bytes())
-    except FileNotFoundError:
-        return None
-    except ValidationError as error:
-        raise Problem(f"{shown(path(environment))} is not valid.", why=reasons(error), next="make test-all") from None
+    return read(TestRun, path(environment), "make test-all")
 
 
 def save(run: TestRun) -> TestRun:

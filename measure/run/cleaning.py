@@ -33,10 +33,7 @@ def clean_caches() -> None:
 
 
 def clean_engine(made: Callable[[DockerClient], list[str]]) -> None:
-    """Remove containers, images and the builder from the engine that runs, if one does; none is brought up.
-
-    `made` lists images that studies made.
-    """
+    """Clear the engine that runs, if one does, of containers, images (those `made` by studies too) and the builder."""
     try:
         engine = choose(create_builder=False) if _engine_up() else None
     except DockerException:

@@ -22,11 +22,11 @@ from measure.base.units import duration
 from measure.build.engine import Engine
 from measure.record import plan
 from measure.record.check import check
-from measure.record.records import MEMORY, TIMES, Record, load, record_path
+from measure.record.records import MEMORY, TIMES, Times, load, record_path
 from measure.run import probe
 from measure.run.step import Outcome, measure_step, session
 from measure.run.timing import time_step
-from measure.steps.compose import Step
+from measure.steps.compose import Step, Variant
 from measure.tell.table import out
 
 Command = Literal["all", "record"]
@@ -57,11 +57,6 @@ class Part:
         self.counts["recorded"] += outcome.expected and not outcome.kept
         self.counts["failed"] += not outcome.expected
 
-    @property
-    def numbers(self) -> list[int]:
-        """What was counted, by column."""
-        return [self.counts[name] for name in COUNTED]
-
 
 def _due(engine: Engine, step: Step) -> list[Path]:
     """The records that a run is to write of a step."""
@@ -85,32 +80,26 @@ def _no_times(engine: Engine, step: Step) -> str:
         return "times: no plan in measure/record/timings/"
     if engine.platform not in engine.platforms:
         return f"times: they are taken on {engine.platform} alone"
-    wanted = {name: found for name, found in _planned(engine, step).items() if found}
-    if wanted and all(_of_today(engine, step, name, kinds) for name, kinds in wanted.items()):
+    if _of_today(engine, step):
         return f"times: taken within {HOLDS.total_seconds() / 3600:.0f} hours; {step.timing_command} takes them again"
     return ""
 
 
-def _planned(engine: Engine, step: Step) -> dict[str, set[str]]:
-    """The kinds of time that a step's plan takes, by variant, as far as every engine can take them."""
-    planned = plan.plan_of(step)
-    only_lab = {"base", "fresh-edit", "fresh-lock"}
-    return {
-        variant.name: {kind for kind in {**TIMES, **MEMORY} if planned.takes(variant.name, kind)} - only_lab
-        for variant in step.variants
-    }
+def _of_today(engine: Engine, step: Step) -> bool:
+    """Has each record all that the plan takes and every engine can take, and are these times young enough?"""
+    planned, found = plan.plan_of(step), []
+    for variant in step.variants:
+        kinds = (kind for kind in TIMES | MEMORY if kind not in plan.LABS_OWN and planned.takes(variant.name, kind))
+        if fields := [(TIMES | MEMORY)[kind] for kind in kinds]:
+            times = _times(engine, step, variant)
+            young = times is not None and datetime.now(UTC) - times.measured_at <= HOLDS
+            found.append(young and all(getattr(times, field) for field in fields))
+    return bool(found) and all(found)
 
 
-def _of_today(engine: Engine, step: Step, variant: str, kinds: set[str]) -> bool:
-    """Has a variant's record all of these times, and are they young enough?"""
-    record = _record(engine, step, variant)
-    if record is None or record.time is None or datetime.now(UTC) - record.time.measured_at > HOLDS:
-        return False
-    return all(getattr(record.time, (TIMES | MEMORY)[kind]) for kind in kinds)
-
-
-def _record(engine: Engine, step: Step, variant: str) -> Record | None:
-    return load(record_path(engine.environment, step.name, variant, engine.platform))
+def _times(engine: Engine, step: Step, variant: Variant) -> Times | None:
+    record = load(record_path(engine.environment, step.name, variant.name, engine.platform))
+    return record and record.time
 
 
 def _do(engine: Engine, step: Step, command: Command) -> Part:
@@ -125,8 +114,7 @@ def _do(engine: Engine, step: Step, command: Command) -> Part:
                 part.skipped.append(why)
             else:
                 time_step(engine, step)
-            records = [_record(engine, step, variant.name) for variant in step.variants]
-            part.counts["timed"] = sum(record is not None and record.time is not None for record in records)
+            part.counts["timed"] = sum(_times(engine, step, variant) is not None for variant in step.variants)
     except Exception as error:
         if (problem := as_problem(error)) is None:
             raise
@@ -179,9 +167,9 @@ def _summarise(engine: Engine, command: Command, parts: list[Part], seconds: flo
     title = f"make {command} on {', '.join(engine.platforms)}, {duration(seconds)}"
     table = Table("step", *COUNTED, "in", title=title)
     for part in parts:
-        table.add_row(part.step, *(str(number or "") for number in part.numbers), duration(part.seconds))
+        table.add_row(part.step, *(str(part.counts[name] or "") for name in COUNTED), duration(part.seconds))
     table.add_section()
-    table.add_row("all", *(str(sum(numbers)) for numbers in zip(*(part.numbers for part in parts), strict=True)), "")
+    table.add_row("all", *(str(sum(part.counts[name] for part in parts)) for name in COUNTED), "")
     for column in table.columns[1:]:
         column.justify = "right"
     out.print(table)

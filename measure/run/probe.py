@@ -49,7 +49,7 @@ class Answer:
     """What a started image answered."""
 
     start: dict
-    health: dict
+    health: dict | None = None
     #: When the very same image said so, where it was not started again; UTC. None: it was asked just now.
     before: datetime | None = None
 
@@ -278,17 +278,19 @@ def running(
         if not published:  # it has no ports any more
             raise Problem(
                 f"{image} does not start: it ended at once.",
-                why="\n".join(str(container.logs()).splitlines()[-10:]),
+                why=last_lines(container),
                 next=f"docker run --rm -it --platform {platform} -p 8000:{variant.port} {image}",
             )
         yield container, f"http://127.0.0.1:{published[0]['HostPort']}"
 
 
-def wait_for(url: str, seconds: float, words: str = "") -> httpx.Response:
-    """Ask until the first answer, or the first with these words in it, at most `seconds`.
+def last_lines(container: Container) -> str:
+    """The end of what a container printed: it is removed when a run ends, so it cannot be asked later."""
+    return "\n".join(str(container.logs()).splitlines()[-10:])
 
-    Raises tenacity.RetryError when there is none.
-    """
+
+def wait_for(url: str, seconds: float, words: str = "") -> httpx.Response:
+    """Ask until an answer comes, with these words, at most `seconds`. Raises tenacity.RetryError when none does."""
     for attempt in Retrying(
         stop=stop_any(stop_after_delay(seconds), stop_when_event_set(ending)),
         wait=wait_fixed(0.02),
@@ -319,10 +321,7 @@ print(1024 * (anonymous + mapped))
 
 
 def resident_bytes(container: Container) -> int:
-    """Memory that the processes of a running container of a Python image keep, in bytes.
-
-    Health checks must be off: one that runs at this moment would count.
-    """
+    """Bytes of memory that a container's processes keep. Health checks must be off: one that runs would count."""
     return int(container.execute(["python", "-c", _RESIDENT]))
 
 
@@ -349,10 +348,7 @@ def _kept_bytecode(engine: Engine, image: str) -> dict[str, Any]:
 
 
 def ask(engine: Engine, image: str, variant: Variant, platform: str, seconds: float = 120) -> Answer:
-    """Start an image, ask / and /health, stop it.
-
-    Raises Problem, with the container's last output, when it does not answer within `seconds`.
-    """
+    """Start an image, ask / and /health, stop it. Raises Problem, with its last output, without answer in `seconds`."""
     options = {} if platform == engine.platform else _kept_bytecode(engine, image)
     with running(engine, image, variant, platform, **options) as (container, url):
         try:
@@ -361,10 +357,9 @@ def ask(engine: Engine, image: str, variant: Variant, platform: str, seconds: fl
             first.raise_for_status()
             health.raise_for_status()
         except (RetryError, httpx.HTTPError) as error:
-            logs = "\n".join(str(container.logs()).splitlines()[-10:])
             raise Problem(
                 f"{image} does not answer on {platform}.",
-                why=f"{error}\n{logs}",
+                why=f"{error}\n{last_lines(container)}",
                 next=f"docker run --rm -it --platform {platform} -p 8000:{variant.port} {image}",
             ) from None
     return Answer(first.json(), health.json())

@@ -1,8 +1,8 @@
 """How one sample is taken: of a build, of a running container that answers with a changed line, of a start, of memory.
 
 Each rebuild that is timed changes something that no build has seen before, so that nothing comes from the cache that a
-reader would not have there. All of it is done on the machine's own platform: an emulated processor's times say nothing
-about the real one's.
+reader would not have there. What runs is timed on the machine's own platform: an emulated processor's times say nothing
+about the real one's. A build for another platform is timed as what it is, one that the builder's processor does.
 
 *The base changed* is a base image in the engine's store with one file more, under the name that FROM has (a named
 context of the builder). A real one would have to be pulled too. *A fresh machine* is an engine of its own, with an
@@ -43,15 +43,15 @@ HERE = Path(__file__)
 Timed = tuple[float, dict[str, float]]
 
 
-def build(engine: Engine, step: Step, variant: Variant, **settings: str) -> Timed:
-    """Build a variant into the engine, as `docker compose build` does.
+def build(engine: Engine, step: Step, variant: Variant, platform: str | None = None, **settings: str) -> Timed:
+    """Build into the engine, as `docker compose build` does, for this platform or the engine's own.
 
-    Raises Problem, with the builder's last lines, when it does not build.
+    Raises Problem, with the builder's last lines, when that fails.
     """
     log: list[str] = []
     begun = time.monotonic()
     try:
-        builder.load_into_engine(engine, step, variant, engine.platform, log=log, once=True, **settings)
+        builder.load_into_engine(engine, step, variant, platform or engine.platform, log=log, once=True, **settings)
     except builder.BuildError as error:
         raise Problem(
             f"{variant.name} does not build, so nothing of {step.name} was recorded.",
@@ -61,23 +61,23 @@ def build(engine: Engine, step: Step, variant: Variant, **settings: str) -> Time
     return time.monotonic() - begun, builder.step_seconds(log)
 
 
-def build_after(engine: Engine, step: Step, variant: Variant, kind: str) -> Timed:
+def build_after(engine: Engine, step: Step, variant: Variant, kind: str, platform: str | None = None) -> Timed:
     """Build a variant cold, or after a change of this kind. Raises Problem as `build` does."""
     if kind == "cold":
-        return build(engine, step, variant, **{"no-cache": "true"})
+        return build(engine, step, variant, platform, **{"no-cache": "true"})
     if kind == "base":
         with ExitStack() as stack:
             names = variant.external_images
             bases = {name: stack.enter_context(builder.changed_base(engine, name)) for name in names}
             contexts = {f"contexts.{name}": f"docker-image://{new}" for name, new in bases.items()}
-            return build(engine, step, variant, **contexts)
+            return build(engine, step, variant, platform, **contexts)
     if kind.startswith("fresh-"):
         with engine.fresh() as other:
             cache = f"type=registry,ref={registry_cache(engine, step, variant)}"
             with changed(step, kind.removeprefix("fresh-")) as (copy, _):
-                return build(other, copy, copy.variant(variant.name), **{"cache-from": cache})
+                return build(other, copy, copy.variant(variant.name), platform, **{"cache-from": cache})
     with changed(step, kind) as (copy, new):
-        timed = build(engine, copy, copy.variant(variant.name))
+        timed = build(engine, copy, copy.variant(variant.name), platform)
         if kind == "edit" and (asked := plan_of(step).answer):
             _see(engine, copy, copy.variant(variant.name), asked.path, new)
         return timed
@@ -134,10 +134,7 @@ def edit_to_answer(engine: Engine, step: Step, variant: Variant) -> Timed:
 
 
 def parts_of(lines: Iterable[str], begun: float) -> dict[str, float]:
-    """Seconds of each of `PARTS`, by when Compose prints its line; `begun` is a moment of the monotonic clock.
-
-    Raises Problem when Compose ends and has not printed them all.
-    """
+    """Seconds of each of `PARTS` since `begun` (monotonic), by Compose's lines. Raises Problem when one is missing."""
     parts: dict[str, float] = {}
     waiting, last = list(PARTS), begun
     for line in lines:

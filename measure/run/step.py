@@ -63,10 +63,7 @@ class Outcome:
 def provenance(
     engine: Engine, images: list[str], platform: str, command: str, labels: dict[str, str] | None = None
 ) -> Provenance:
-    """Where numbers come from that are measured now: from builds upon these base images, by this command.
-
-    `labels` are those of the image that was built.
-    """
+    """Where numbers come from, measured now upon these base images; `labels` are those of the image that was built."""
     bases = []
     for name in images:
         recipe = engine.recipe(name)
@@ -102,10 +99,7 @@ def _size(image: Image, context_bytes: int) -> Size:
 def weighed(
     engine: Engine, step: Step, variant: Variant, platform: str, progress: Callable[[str], None], **settings: Any
 ) -> Record:
-    """Build and weigh one variant on one platform: what there is to record of it, success or failure.
-
-    `settings` are those of `build`.
-    """
+    """What there is to record of a variant that is built, with `build`'s settings, and weighed: success or failure."""
     variant = step.now(variant)  # read once, for all that is recorded of it
     inputs = variant.inputs(engine.recipe)
     common = {
@@ -283,18 +277,20 @@ def measure(memory: Memory, variant: Variant, platform: str, told: Callable[[str
     """
     if there := memory.kept(variant, platform):
         return Outcome(variant, platform, there, kept=True)
-    entry = memory.recall(variant, platform)
-    record = entry.record if entry else weighed(memory.engine, memory.step, variant, platform, told)
-    outcome = Outcome(variant, platform, record, entry)
+    if known := memory.recall(variant, platform):
+        record, entry = known
+        return Outcome(variant, platform, record, entry, before=record)
+    record = weighed(memory.engine, memory.step, variant, platform, told)
+    outcome = Outcome(variant, platform, record)
     if probe.ending.is_set():  # a build that was interrupted
         return outcome
-    if not entry and not memory.unchanged(variant):
+    if not memory.unchanged(variant):
         say(f"{variant.name} · {platform} is not recorded: a file that it is built from changed meanwhile")
         return outcome
     # A failure that is the lesson is a result. Any other is a mishap, and does not replace a result.
     if outcome.expected or not record.path.exists():
         outcome.before = save(record)
-        if outcome.expected and not entry:
+        if outcome.expected:
             memory.remember(variant, platform, record)
     return outcome
 

@@ -8,7 +8,6 @@ often it is timed. How a sample is taken is told in measure/sample.py.
 
 from __future__ import annotations
 
-import functools
 import os
 import shutil
 import time
@@ -21,12 +20,13 @@ from pathlib import Path
 from rich.table import Table
 
 from measure.base.errors import Problem, say
+from measure.base.platforms import other_than
 from measure.base.units import duration, megabytes
 from measure.build import images as builder
 from measure.build.engine import Engine, cpu
 from measure.record import enough
 from measure.record.enough import Rule, Turns
-from measure.record.plan import Plan, plan_of
+from measure.record.plan import OTHER, Plan, plan_of
 from measure.record.records import MEMORY, QUIET, TIMES, Record, Samples, Times, load, record_path, save_times
 from measure.run import sample
 from measure.steps.compose import RECOMMENDED, Step, Variant
@@ -37,22 +37,49 @@ from measure.tell.table import out
 FADES = 300
 #: Changes under `docker compose watch`, which is compared with nothing.
 WATCHED = 5
-#: Of everything, to see whether a plan works.
-ONCE = Rule(least=1, most=1)
 
 
-def _records(engine: Engine, step: Step, variants: list[Variant]) -> dict[str, Record]:
-    """The variants' records. Raises Problem when one of them is not of what is in the folder now."""
+@dataclass(frozen=True)
+class Timed:
+    """A variant that is timed, by the name that the plan has for it, and the platform that it is built for."""
+
+    name: str
+    variant: Variant
+    platform: str
+
+
+def _timed(engine: Engine, step: Step, plan: Plan) -> list[Timed]:
+    """What a plan times, in the order of the compose file, of what this builder can build. Says what is left out."""
+    named = {name for some in plan.time.values() for name in some}
+    platforms = {"": engine.platform, OTHER: other_than(engine.platform)}
+    timed = [
+        Timed(v.name + mark, v, platform)
+        for v in step.variants for mark, platform in platforms.items()
+        if v.name + mark in named and not v.teaching.fails_with and v.platforms([platform])
+    ]  # fmt: skip
+    able = [one for one in timed if one.platform in (engine.platform, *engine.platforms)]
+    if left_out := [one.name for one in timed if one not in able]:
+        say(f"leaving out {', '.join(left_out)}: this builder cannot build for {platforms[OTHER]}")
+    return able
+
+
+def timed_images(engine: Engine, step: Step) -> list[tuple[Variant, str]]:
+    """The variants, with the platforms, that a sitting builds. Raises Problem when the step has no plan."""
+    return [(one.variant, one.platform) for one in _timed(engine, step, plan_of(step))]
+
+
+def _records(engine: Engine, step: Step, timed: list[Timed]) -> dict[str, Record]:
+    """The records of what is timed. Raises Problem when one of them is not of what is in the folder now."""
     found = {}
-    for variant in variants:
-        record = load(record_path(engine.environment, step.name, variant.name, engine.platform))
-        if record is None or record.inputs_sha256 != inputs_of(step, variant, engine.recipe).sha256:
+    for one in timed:
+        record = load(record_path(engine.environment, step.name, one.variant.name, one.platform))
+        if record is None or record.inputs_sha256 != inputs_of(step, one.variant, engine.recipe).sha256:
             raise Problem(
-                f"{variant.name} has no record of what is in the folder now.",
+                f"{one.name} has no record of what is in the folder now.",
                 why="Times belong into the record of the image that they were taken with.",
                 next=f"{step.command} && {step.timing_command}",
             )
-        found[variant.name] = record
+        found[one.name] = record
     return found
 
 
@@ -113,7 +140,7 @@ class Sitting:
     engine: Engine
     step: Step
     plan: Plan
-    variants: list[Variant]
+    timed: list[Timed]
     #: What was recorded before.
     before: dict[str, Record] = field(default_factory=dict)
     #: Of builds, starts and memory.
@@ -127,27 +154,28 @@ class Sitting:
     def take(self, name: str, rule: Rule, units: dict[str, list[list[str]]], take: Callable[..., Taken]) -> None:
         """Let the variants take turns until the rule has enough. `units` are, by variant, the kinds of each sample.
 
-        `take` is called with a variant and a unit's first kind.
+        `take` is called with what is timed and a unit's first kind.
         """
         kinds = {variant: [kind for unit in some for kind in unit] for variant, some in units.items() if some}
         turns = self.turns[name] = Turns(rule, kinds, self.plan.against)
         again = bool(kinds)
         while again:
-            for variant in self.variants:
-                for unit in units.get(variant.name, []):
-                    if not turns.wants(variant.name, *unit):
+            for one in self.timed:
+                for unit in units.get(one.name, []):
+                    if not turns.wants(one.name, *unit):
                         continue
-                    found, parts = take(variant, unit[0])
+                    found, parts = take(one, unit[0])
                     for kind, value in found.items():  # as a record keeps it
-                        turns.samples[variant.name][kind] += Samples.of([value]).samples
+                        turns.samples[one.name][kind] += Samples.of([value]).samples
                     for words, seconds in parts.items():
-                        self.parts[variant.name][unit[0]][words].append(seconds)
-                    taken = turns.samples[variant.name][unit[0]]
-                    say(f"{variant.name} · {unit[0]}, {len(taken)}: {shown_sample(unit[0], taken[-1])}")
+                        self.parts[one.name][unit[0]][words].append(seconds)
+                    taken = turns.samples[one.name][unit[0]]
+                    say(f"{one.name} · {unit[0]}, {len(taken)}: {shown_sample(unit[0], taken[-1])}")
             again = turns.end()
 
-    def times(self, variant: str, load_before: float, ended: datetime) -> Times:
-        """What there is to record of a variant."""
+    def times(self, one: Timed, load_before: float, ended: datetime) -> Times:
+        """What there is to record of what was timed."""
+        variant = one.name
         taken = {
             kind: Samples.of(found) for turns in self.turns.values()
             for kind, found in turns.samples.get(variant, {}).items()
@@ -166,6 +194,7 @@ class Sitting:
             reported_s=reported or None,
             rules={name: turns.rule for name, turns in self.turns.items() if variant in turns.kinds},
             compared=compared or None,
+            builder=self.engine.platform if one.platform != self.engine.platform else None,
             load_before=round(load_before, 2),
             cpu=cpu(),
             measured_at=ended,
@@ -176,7 +205,7 @@ def _sitting(engine: Engine, step: Step, only: str | None) -> Sitting:
     """Who is timed, and of what. Raises Problem when nobody is."""
     plan = plan_of(step)
     if only:
-        step.variant(only)
+        step.variant(only.removesuffix(OTHER))
         plan = plan.alone(only)
     left_out: list[str] = []
     if any(kind.startswith("fresh-") for kind in plan.time) and (not engine.fresh or engine.chosen):
@@ -188,87 +217,84 @@ def _sitting(engine: Engine, step: Step, only: str | None) -> Sitting:
         say("leaving out a changed base image: this builder does not see the images in the engine's store")
         left_out.append("base")
     plan = plan.model_copy(update={"time": {kind: some for kind, some in plan.time.items() if kind not in left_out}})
-    named = {name for some in plan.time.values() for name in some}
-    variants = [
-        v for v in step.variants
-        if v.name in named and not v.teaching.fails_with and v.platforms([engine.platform])
-    ]  # fmt: skip
-    if not variants:
+    timed = _timed(engine, step, plan)
+    if not timed:
         raise Problem(
             f"There is nothing to time of {step.name}{f'/{only}' if only else ''}.",
             why="No page compares its times; or its build is meant to fail, or is not for this machine's own platform.",
             next=f"make steps, then {step.timing_command}",
         )
-    return Sitting(engine, step, plan, variants)
+    return Sitting(engine, step, plan, timed)
 
 
-def _take_builds(sitting: Sitting, rule: Rule) -> None:
+def _take_builds(sitting: Sitting) -> None:
     """Time the builds. Afterwards the engine's images are those of the folder again."""
     engine, step, plan = sitting.engine, sitting.step, sitting.plan
-    for variant in sitting.variants:  # everything in the builder's cache, and in the registry's
-        fresh = any(kind.startswith("fresh-") for kind in plan.kinds(variant.name))
-        cache_to = f"type=registry,mode=max,ref={sample.registry_cache(engine, step, variant)}"
-        builder.AGAIN(sample.build, engine, step, variant, **({"cache-to": cache_to} if fresh else {}))
+    for one in sitting.timed:  # everything in the builder's cache, and in the registry's
+        fresh = any(kind.startswith("fresh-") for kind in plan.kinds(one.name))
+        cache_to = f"type=registry,mode=max,ref={sample.registry_cache(engine, step, one.variant)}"
+        settings = {"cache-to": cache_to} if fresh else {}
+        builder.AGAIN(sample.build, engine, step, one.variant, platform=one.platform, **settings)
 
-    def take(variant: Variant, kind: str) -> Taken:
-        one = sample.edit_to_answer if kind == "answer" else functools.partial(sample.build_after, kind=kind)
-        # `sample.build` does not build again within a sample: what the engine spoiled is taken again as a whole.
-        seconds, parts = builder.AGAIN(one, engine, step, variant)
+    def take(one: Timed, kind: str) -> Taken:
+        if kind == "answer":
+            seconds, parts = builder.AGAIN(sample.edit_to_answer, engine, step, one.variant)
+        else:  # `sample.build` does not build again within a sample: what the engine spoiled is taken again as a whole.
+            seconds, parts = builder.AGAIN(
+                sample.build_after, engine, step, one.variant, kind=kind, platform=one.platform
+            )
         return {kind: seconds}, parts
 
-    sitting.take("builds", rule, {v.name: [[kind] for kind in plan.kinds(v.name)] for v in sitting.variants}, take)
-    for variant in sitting.variants:
-        builder.AGAIN(sample.build, engine, step, variant)
+    kinds = {one.name: [[kind] for kind in plan.kinds(one.name)] for one in sitting.timed}
+    sitting.take("builds", enough.BUILDS, kinds, take)
+    for one in sitting.timed:
+        builder.AGAIN(sample.build, engine, step, one.variant, platform=one.platform)
 
 
-def _take_runs(sitting: Sitting, starts: Rule, memory: Rule, watched: int) -> None:
+def _take_runs(sitting: Sitting) -> None:
     """Time starts, weigh the memory of what runs, and time `docker compose watch`."""
     engine, step, plan = sitting.engine, sitting.step, sitting.plan
 
-    def start(variant: Variant, kind: str) -> Taken:
-        found = sample.start(engine, step, variant, plan.ask)
-        if "import" in plan.starts(variant.name):
-            found["import"] = sample.import_time(engine, step, variant, plan.imports)
+    def start(one: Timed, kind: str) -> Taken:
+        found = sample.start(engine, step, one.variant, plan.ask)
+        if "import" in plan.starts(one.name):
+            found["import"] = sample.import_time(engine, step, one.variant, plan.imports)
         return found, {}
 
-    def weigh(variant: Variant, kind: str) -> Taken:
-        return sample.memory(engine, step, variant), {}
+    def weigh(one: Timed, kind: str) -> Taken:
+        return sample.memory(engine, step, one.variant), {}
 
-    names = [variant.name for variant in sitting.variants]
-    sitting.take("starts", starts, {name: [plan.starts(name)] for name in names if plan.starts(name)}, start)
+    names = [one.name for one in sitting.timed]
+    sitting.take("starts", enough.STARTS, {name: [plan.starts(name)] for name in names if plan.starts(name)}, start)
     weighed = plan.time.get("memory", [])
-    sitting.take("memory", memory, {name: [["memory-loaded"]] for name in names if name in weighed}, weigh)
+    sitting.take("memory", enough.MEMORY, {name: [["memory-loaded"]] for name in names if name in weighed}, weigh)
     if plan.watch and RECOMMENDED in names:
-        sitting.watched = sample.watch(engine, step, watched)
+        sitting.watched = sample.watch(engine, step, WATCHED)
 
 
-def time_step(engine: Engine, step: Step, *, once: bool = False, only: str | None = None) -> None:
+def time_step(engine: Engine, step: Step, *, only: str | None = None) -> None:
     """Time the variants that the step's plan says, in turns, and put the samples into the records that are there.
 
-    `once` takes one sample of each and records nothing: to see whether a plan works. `only` is the one variant that is
-    recorded, in a sitting of its own with those that it is compared with. Raises Problem when a variant has no record
-    of what is in the folder, before or after, or when a build fails.
+    `only` is the one variant that is recorded, in a sitting of its own with those that it is compared with. Raises
+    Problem when a variant has no record of what is in the folder, before or after, or when a build fails.
     """
     sitting = _sitting(engine, step, only)
-    recorded = [] if once else [variant for variant in sitting.variants if only in (None, variant.name)]
+    recorded = [one for one in sitting.timed if only in (None, one.name)]
     sitting.before, begun = _records(engine, step, recorded), _hashes(sitting)
-    builds, starts, memory = (ONCE, ONCE, ONCE) if once else (enough.BUILDS, enough.STARTS, enough.MEMORY)
-    if not once:
-        check_room(engine, room_needed(sitting.plan, sitting.before, builds.most))
-    load_before = os.getloadavg()[0] if once else quiet_load()
-    _take_builds(sitting, builds)
-    _take_runs(sitting, starts, memory, 1 if once else WATCHED)
+    check_room(engine, room_needed(sitting.plan, sitting.before, enough.BUILDS.most))
+    load_before = quiet_load()
+    _take_builds(sitting)
+    _take_runs(sitting)
     ended = datetime.now(UTC).replace(microsecond=0)
-    times = {variant.name: sitting.times(variant.name, load_before, ended) for variant in sitting.variants}
+    times = {one.name: sitting.times(one, load_before, ended) for one in sitting.timed}
     _print(step, times)
-    if not once:
-        _save(sitting, begun, {variant.name: times[variant.name] for variant in recorded})
+    _save(sitting, begun, {one.name: times[one.name] for one in recorded})
 
 
 def _hashes(sitting: Sitting) -> dict[str, str]:
     """What each variant of a sitting is built from, read anew."""
-    step = replace(sitting.step)
-    return {v.name: inputs_of(step, step.variant(v.name), sitting.engine.recipe).sha256 for v in sitting.variants}
+    step, recipe = replace(sitting.step), sitting.engine.recipe
+    return {one.name: inputs_of(step, step.variant(one.variant.name), recipe).sha256 for one in sitting.timed}
 
 
 def _save(sitting: Sitting, begun: dict[str, str], times: dict[str, Times]) -> None:

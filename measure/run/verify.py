@@ -7,19 +7,18 @@ within `SAME`, the same user, tools and packages, and a failure that is meant in
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
 
 from rich.markup import escape
 
 from measure.base import progress
 from measure.base.errors import Problem, say
-from measure.base.files import RESULTS, ROOT, cache_folder, check_disk, shown
+from measure.base.files import ROOT, cache_folder, check_disk, shown
 from measure.build.choosing import choose
 from measure.build.engine import Engine
 from measure.build.layout import blob, layout_in_use, tidy
 from measure.record.check import recipes, why_stale
 from measure.record.compare import SAME, LayerChange, Row, changes, compare, content_changes, layer_changes, rows_of
-from measure.record.records import Record, load, load_environment, named
+from measure.record.records import Record, load_environment, meant, named
 from measure.run.step import provide_bases, weighed
 from measure.steps.compose import Step, Variant, find_step
 from measure.steps.inputs import inputs_of
@@ -37,63 +36,39 @@ class DoesNotHold(Problem):
     exit_code = 3
 
 
-def find(name: str) -> Path:
-    """The record file that a person means: a path, or one below results/, with or without `.json`.
-
-    Raises Problem when there is none.
-    """
-    if not name:
-        raise Problem(
-            "Which record?", why="RECORD is the path of one, below results/.", next="ls results/*/*  # shows them all"
-        )
-    candidates = [folder / f"{name}{end}" for end in ("", ".json") for folder in (Path(), ROOT, RESULTS)]
-    for path in candidates:
-        if path.is_file():
-            return path.resolve()
-    folder = RESULTS / Path(name.removeprefix("results/")).parent
-    there = sorted(path.name for path in folder.glob("*.json")) if folder != RESULTS else []
-    environments = sorted(path.name for path in RESULTS.iterdir() if path.is_dir())
-    why = f"There: {', '.join(there)}." if there else f"The environments are: {', '.join(environments)}."
-    raise Problem(
-        f"There is no record {name}.", why=why, next=f"ls {shown(folder if there else RESULTS)}  # or make steps"
-    )
-
-
-def subject(record: Record, path: Path) -> tuple[Step, Variant]:
+def subject(record: Record, name: str) -> tuple[Step, Variant]:
     """The step and the variant that a record is of. Raises Problem when they are no more, or are not what they were."""
     try:
         step = find_step(record.step)
         variant = step.variant(record.variant)
     except Problem as problem:
         raise Problem(
-            f"{shown(path)} is of {record.step}/{record.variant}, which is no more.",
+            f"{name} is of {record.step}/{record.variant}, which is no more.",
             why=f"{problem.what} {problem.why}",
-            next=f"git log -- {shown(path)}",
+            next=f"git log -- {name}",
         ) from None
     if why := why_stale(record, inputs_of(step, variant, recipes(record.environment))):
+        command = ["git", "log", "-1", "--format=%h", "--", shown(record.path)]
+        commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+        changed = f"; `git diff {commit} -- {shown(step.folder)} lab/bases` shows what changed" if commit else ""
         raise Problem(
-            f"{shown(path)} is stale: what it was built from is no more what is here.",
+            f"{name} is stale: what it was built from is no more what is here.",
             why=f"Since then: {why}.",
-            next=f"{step.command}  # measures it anew{_since(path, step)}",
+            next=f"{step.command}  # measures it anew{changed}",
         )
     return step, variant
 
 
-def _since(path: Path, step: Step) -> str:
-    """How to see what changed since a record was written; '' where git does not know that."""
-    command = ["git", "log", "-1", "--format=%h", "--", str(path)]
-    commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
-    return f"; `git diff {commit} -- {shown(step.folder)} lab/bases` shows what changed" if commit else ""
-
-
 def verify(name: str) -> None:
-    """Build what a record describes, compare, and print what is the same and what is not.
+    """Build what a record describes, compare, and print what is the same and what is not; see `meant` for its name.
 
     Raises DoesNotHold when it is not the same, Problem when it cannot be built here or is stale.
     """
-    path = find(name)
-    record = load(path)
-    step, variant = subject(record, path)
+    if not name:
+        why = "RECORD is the path of one, below results/."
+        raise Problem("Which record?", why=why, next="ls results/*/*  # shows them all")
+    record = meant(name)
+    step, variant = subject(record, name)
     engine = choose([record.platform])
     where = f"recorded on {record.provenance.measured_at:%Y-%m-%d} in {record.environment}"
     out.print(f"[bold]{record.step}/{record.variant}[/] on {record.platform}, {where}", soft_wrap=True)
@@ -103,7 +78,7 @@ def verify(name: str) -> None:
     provide_bases(engine, [(variant, record.platform)])
     try:
         with layout_in_use():  # until it is told: what differs is read from the layers
-            tell(record, _built(engine, step, variant, record.platform), step, path)
+            tell(record, _built(engine, step, variant, record.platform), step, name)
     finally:
         tidy()
 
@@ -129,8 +104,8 @@ def _elsewhere(record: Record, engine: Engine) -> list[str]:
     return lines
 
 
-def tell(record: Record, now: Record, step: Step, path: Path) -> None:
-    """Print how the record in a file compares with what was built now.
+def tell(record: Record, now: Record, step: Step, name: str) -> None:
+    """Print how the record of this name compares with what was built now.
 
     Raises DoesNotHold when something is not the same, Problem when nothing came of a build that should work: that may
     be for want of a network, and says nothing about the record.
@@ -151,37 +126,25 @@ def tell(record: Record, now: Record, step: Step, path: Path) -> None:
             out.print(f"{word}: exit code {failure.exit_code}: {escape(failure.line)}", soft_wrap=True)
     if found:
         raise DoesNotHold(
-            f"{shown(path)} does not hold here and now.",
+            f"{name} does not hold here and now.",
             why="\n".join(found),
             next=f"{step.command}  # records what is measured here, in results/{now.environment}/",
         )
-    if record.failure:
-        words = "it fails in the same way"
-    else:
-        words = "the same to the byte" if _exactly(record, now) else f"the same within {SAME:.1%}"
-    out.print(f"[bold green]It holds:[/] {words}.")
-
-
-def _exactly(record: Record, now: Record) -> bool:
-    """Are all layers the same, and all that is in them?"""
-    digests = [[layer.digest for layer in one.size.layers] for one in (record, now)]
-    return digests[0] == digests[1] and record.size == now.size and record.contents == now.contents
+    exactly = (record.size, record.contents) == (now.size, now.contents)  # the layers' digests too
+    words = "the same to the byte" if exactly else f"the same within {SAME:.1%}"
+    out.print(f"[bold green]It holds:[/] {'it fails in the same way' if record.failure else words}.")
 
 
 def _bases(record: Record, now: Record) -> list[str]:
     """The base images that are others than then."""
-    then = {base.name: base for base in record.provenance.bases}
+    before = {base.name: base for base in record.provenance.bases}
     lines = []
     for base in now.provenance.bases:
-        old = then.get(base.name)
+        old = before.get(base.name)
         if old and old.digest and base.digest and old.digest != base.digest:
-            words = f"{_short(old.digest)} ({old.origin}) then, {_short(base.digest)} ({base.origin}) now"
-            lines.append(f"The base image {base.name} is another one than then: {words}.")
+            then, today = (f"{one.digest.removeprefix('sha256:')[:12]} ({one.origin})" for one in (old, base))
+            lines.append(f"The base image {base.name} is another one than then: {then} then, {today} now.")
     return lines
-
-
-def _short(digest: str) -> str:
-    return digest.removeprefix("sha256:")[:12]
 
 
 def _tables(record: Record, now: Record) -> None:

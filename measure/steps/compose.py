@@ -35,6 +35,8 @@ class Teaching(Strict):
     question: str
     #: Part of the line that a build which is meant to fail ends with; None for a variant that is meant to work.
     fails_with: str | None = None
+    #: Part of the line that the container ends with, of a variant that builds and is meant to fail when it runs.
+    dies_with: str | None = None
     #: The platforms this variant makes sense on; None for all. A single one stands for the machine's own, whichever it
     #: is: emulated, such a build takes hours, or decides nothing.
     platforms: list[str] | None = None

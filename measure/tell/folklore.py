@@ -167,10 +167,7 @@ CLAIMS: list[Claim] = []
 
 
 def claims_of(theme: str) -> Callable[..., Callable[[Rule], Rule]]:
-    """The decorator for the claims of one theme; it takes what a `Claim` says of its source.
-
-    Raises ValueError when that is not complete, or the name is taken.
-    """
+    """The decorator for a theme's claims; takes a `Claim`'s source. Raises ValueError if incomplete, or named twice."""
 
     def claim(**source: str | bool) -> Callable[[Rule], Rule]:
         def register(rule: Rule) -> Rule:

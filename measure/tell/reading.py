@@ -12,8 +12,9 @@ from typing import Any, TypeVar
 from measure.base.errors import Problem
 from measure.base.files import shown
 from measure.base.names import LAB_ENVIRONMENT
-from measure.base.platforms import PLATFORMS
+from measure.base.platforms import PLATFORMS, other_than
 from measure.record.check import Finding, check
+from measure.record.plan import OTHER
 from measure.record.records import MEMORY, TIMES, Record, Samples, Size, load, load_environment, record_path
 from measure.steps.compose import RECOMMENDED, all_measured, find_step
 
@@ -121,10 +122,11 @@ class Reading:
     def samples(self, name: str, kind: str) -> tuple[Record, Samples]:
         """The samples of a kind of time, as `TIMES` calls it, of memory, or by a name that the application reports.
 
-        Raises Problem when there are none, or when times of this step from another sitting were read before: whoever
-        reads two numbers compares them.
+        A name that ends in `@other` is that of a build for the other platform than the machine's own. Raises Problem
+        when there are none, or when times of this step from another sitting were read before: whoever reads two
+        numbers compares them.
         """
-        record = self.records.get(name, self.records.native)
+        record = self.timed_record(name)
         times = record.time
         found = None
         if times:
@@ -135,6 +137,11 @@ class Reading:
         self.timed[record.step].append(record)
         self._of_one_sitting(*self.timed[record.step])
         return record, found
+
+    def timed_record(self, name: str) -> Record:
+        """The record that has the times of what a plan calls so: natively, or for the other platform."""
+        native = self.records.native
+        return self.records.get(name.removesuffix(OTHER), other_than(native) if name.endswith(OTHER) else native)
 
     def ratio(self, slow: tuple[str, str], fast: tuple[str, str]) -> tuple[Record, Samples, Samples]:
         """What two things took, each a name and a kind of time; the record is the second one's.

@@ -28,7 +28,7 @@ from measure.base.names import LAB_ENVIRONMENT
 from measure.record.records import MEMORY, TIMES, Record
 from measure.record.records import environments as all_environments
 from measure.steps.compose import all_steps
-from measure.tell import environments, folklore, ladder, sizes, steps, times  # noqa: F401 - what pages call
+from measure.tell import environments, folklore, ladder, messages, sizes, steps, times  # noqa: F401 - what pages call
 from measure.tell.page import MEASURED, Page, Readme, records_file
 from measure.tell.reading import Records
 
@@ -231,10 +231,7 @@ def _render_on_change(places: list[Path], environment: str, stop: threading.Even
 
 
 def readme(text: str, name: str = "README.md") -> str:
-    """A README with its generated parts made anew. Raises Problem when a record that they show does not hold.
-
-    Its numbers are the lab's: it is one file for everybody.
-    """
+    """A README, its generated parts made anew from the lab's records. Raises Problem for one that does not hold."""
     records = Records()
 
     def fill(match: re.Match[str]) -> str:

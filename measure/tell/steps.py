@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import io
+import re
 from dataclasses import replace
 
 import yaml
@@ -87,9 +88,15 @@ def lines(page: Page, name: str) -> str:
 
 
 @page_function
+def requirements(page: Page, name: str) -> str:
+    """How many packages a list of requirements pins."""
+    return str(len(re.findall(r"^[\w.\[\]-]+==", (ROOT / name).read_text(), re.MULTILINE)))
+
+
+@page_function
 def instruction(page: Page, dockerfile: str, words: str) -> str:
     """The one instruction of a Dockerfile of the repository that begins with these words, as code."""
-    found = [line for line in dockerfiles.instructions(ROOT / dockerfile) if line.startswith(words)]
+    found = [line for line in dockerfiles.read(ROOT / dockerfile).instructions if line.startswith(words)]
     if len(found) != 1:
         raise Problem(f"{len(found)} instructions of {dockerfile} begin with {words!r}.", next=f"less {dockerfile}")
     return code(found[0])
@@ -98,15 +105,12 @@ def instruction(page: Page, dockerfile: str, words: str) -> str:
 @page_function
 def stages(page: Page, dockerfile: str) -> str:
     """How many stages a Dockerfile of the repository has."""
-    return str(len(dockerfiles.stages(ROOT / dockerfile)))
+    return str(len(dockerfiles.read(ROOT / dockerfile).stages))
 
 
 @page_function
 def terminal(page: Page, step: str, *, quick: bool = False) -> str:
-    """The end of what `make step-N` prints, from the records; `…` stands for what differs from run to run.
-
-    `quick`: with QUICK=1.
-    """
+    """The end of what `make step-N` prints (`quick`: with QUICK=1); `…` stands for what differs from run to run."""
     found = replace(find_step(step), quick=quick)
     text = io.StringIO()
     Console(file=text, width=100).print(table(found, page.records.of_step(found.name), list(PLATFORMS)))
@@ -116,5 +120,5 @@ def terminal(page: Page, step: str, *, quick: bool = False) -> str:
             f"{{'libc': 'glibc …', 'machine': '{_MACHINES[platform]}', 'python': '3.14.…', 'step': '{found.name}', "
         )
         lines.append(f"{platform} answers: {answer}'variant': 'recommended'}}")
-    lines += ["Against the recorded numbers: …", f"Records: results/…/{found.name}/"]
+    lines += ["Against the recorded numbers: …", "…", f"Records: results/…/{found.name}/"]
     return "\n".join(lines)

@@ -142,9 +142,5 @@ def bytes_table(title: str, rows: list[Row], most: int = 15) -> Table:
 
 def changes_table(title: str, found: list[Change]) -> Table:
     """What is another in a second image, packages and facts, by name."""
-    shown = Table(title=title)
-    for name in ("", "recorded", "now"):
-        shown.add_column(name, overflow="fold")
-    for one in found:
-        shown.add_row(*map(escape, (one.name, one.before, one.after)))
-    return shown
+    columns = ["", "recorded", "now"]
+    return _table(title, columns, ([one.name, one.before, one.after] for one in found), left=tuple(columns))

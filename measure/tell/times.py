@@ -8,12 +8,10 @@ from measure.base.errors import Problem
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.units import duration, megabytes
 from measure.record import enough
+from measure.record.plan import LABS_OWN, OTHER, plan_of
 from measure.record.records import MEMORY, TIMES, Record, Samples
 from measure.steps.compose import find_step
 from measure.tell.page import Page, code, emphasised, markdown_table, page_function
-
-#: What only the lab can time, which makes an engine of its own for it and another base image in the engine's store.
-LABS_OWN = ("base", "fresh-edit", "fresh-lock")
 
 
 def median(page: Page, record: Record, found: Samples, shown: Callable[[float], str] = duration) -> str:
@@ -31,7 +29,7 @@ def seconds(page: Page, name: str, kind: str, part: str = "") -> str:
     Where another environment than the lab has not taken what only the lab can take, it says so.
     """
     if kind in LABS_OWN and page.records.environment != LAB_ENVIRONMENT:
-        times = page.records.get(name, page.records.native).time
+        times = page.timed_record(name).time
         if times and getattr(times, TIMES[kind]) is None:
             return "(not taken here)"
     record, whole = page.samples(name, kind)
@@ -85,7 +83,7 @@ def compared(page: Page, name: str, kind: str) -> str:
 
     Raises Problem when the record does not keep such a comparison.
     """
-    record = page.records.get(name, page.records.native)
+    record = page.timed_record(name)
     found = ((record.time and record.time.compared) or {}).get(kind)
     if not found:
         again = f"{find_step(record.step).timing_command} VARIANT={record.variant}"
@@ -99,18 +97,25 @@ def compared(page: Page, name: str, kind: str) -> str:
 
 @page_function
 def timings(page: Page, step: str, *columns: str, only: tuple[str, ...] = ()) -> str:
-    """What was timed of a step's variants, or of some; a column is `KIND: words for the head`."""
+    """What was timed of a step's variants, or of `only` some; a column is `KIND: words for the head`.
+
+    A cell is empty where the plan takes that kind of others alone.
+    """
     kinds = dict(column.split(": ") for column in columns)
+    planned = plan_of(find_step(step))
     rows = []
-    for variant in find_step(step).variants:
-        if only and variant.name not in only:
+    names = [variant.name + mark for variant in find_step(step).variants for mark in ("", OTHER)]
+    names = [name for name in names if (name in only if only else not name.endswith(OTHER))]
+    taken = {kind: {name for name in names if planned.takes(name, kind)} for kind in kinds}
+    for timed in names:
+        name, variant = f"{step}/{timed}", timed.removesuffix(OTHER)
+        if page.timed_record(name).outcome == "failed":
+            rows.append([variant, "fails", *[""] * (len(kinds) - 1)])
             continue
-        name = f"{step}/{variant.name}"
-        if page.records.get(name, page.records.native).outcome == "failed":
-            rows.append([variant.name, "fails", *[""] * (len(kinds) - 1)])
-            continue
-        cells = [memory(page, name, kind) if kind in MEMORY else seconds(page, name, kind) for kind in kinds]
-        rows.append([emphasised(variant.name), *cells])
+        shown = [kind if timed in taken[kind] or not taken[kind] else "" for kind in kinds]
+        cells = [kind and (memory if kind in MEMORY else seconds)(page, name, kind) for kind in shown]
+        where = f", for {page.timed_record(name).platform}" if timed.endswith(OTHER) else ""
+        rows.append([emphasised(variant) + where, *cells])
     return markdown_table(["variant", *kinds.values()], rows, "l" + "r" * len(kinds))
 
 

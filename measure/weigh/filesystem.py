@@ -112,28 +112,33 @@ class FileSystem:
             node = child
         return node
 
-    def find(self, path: str, *, follow: bool = True) -> Node | None:
-        """What is visible at a path, or None. Links on the way are followed; one at the end only with `follow`."""
-        return self._resolve(path, 0, follow=follow)
+    def find(self, path: str, *, follow: bool = True, way: list[tuple[str, Node]] | None = None) -> Node | None:
+        """What is visible at a path, or None. Links on the way are followed; one at the end only with `follow`.
 
-    def _resolve(self, path: str, links: int, *, follow: bool = True) -> Node | None:
-        trail = [self.root]
-        parts = [part for part in path.split("/") if part not in ("", ".")]
-        for position, name in enumerate(parts):
+        `way` gets the names that the kernel goes through: directories, links, and what these lead to.
+        """
+        waiting, here, links = _parts(path), [("", self.root)], 0
+        while waiting:
+            name = waiting.pop()
             if name == "..":
-                trail = trail[:-1] or [self.root]
+                here = here[:-1] or here
                 continue
-            node = trail[-1].children.get(name)
-            if node is None:
+            where, node = here[-1]
+            child = node.children.get(name)
+            if child is None:
                 return None
-            if node.kind == "symlink" and (follow or position < len(parts) - 1):
-                if links >= _MAX_LINKS:
-                    return None
-                before = "" if node.target.startswith("/") else "/".join(parts[:position])
-                rest = "/".join(parts[position + 1 :])
-                return self._resolve(f"{before}/{node.target}/{rest}", links + 1, follow=follow)
-            trail.append(node)
-        return trail[-1]
+            named = (f"{where}/{name}", child)
+            if way is not None:
+                way.append(named)
+            if child.kind != "symlink" or not (waiting or follow):
+                here.append(named)
+                continue
+            links += 1
+            if links > _MAX_LINKS:
+                return None
+            here = here[:1] if child.target.startswith("/") else here
+            waiting += _parts(child.target)
+        return here[-1][1]
 
     def walk(self, node: Node | None = None, path: str = "") -> Iterator[tuple[str, Node]]:
         """Every visible name below a directory, as (path, node), directories before what is in them."""
@@ -154,3 +159,8 @@ class FileSystem:
             if inode.names == 0:
                 wasted[inode.layer] += inode.size
         return wasted
+
+
+def _parts(path: str) -> list[str]:
+    """The names in a path, the first one last."""
+    return [part for part in path.split("/") if part not in ("", ".")][::-1]

@@ -13,10 +13,9 @@ from pathlib import Path
 
 from lab.config import Lab
 from measure.base.files import ROOT
-from measure.base.names import LAB_ENVIRONMENT
 from measure.pages import site
-from measure.record.records import Record, load, record_path
-from measure.steps.compose import Step, all_steps, find_step
+from measure.record.records import Record
+from measure.steps.compose import all_steps, find_step
 from measure.tell.reading import Records
 
 _FENCE = re.compile(
@@ -25,11 +24,9 @@ _FENCE = re.compile(
     r'(?:\n+^ *``` text title="You will see"\n(?P<output>.*?)^ *```\n)?',
     re.MULTILINE | re.DOTALL,
 )
-#: Part by which a measured number on a page may differ from the one that is measured now.
-TOLERANCE = 0.02
-#: A number with a decimal, or one before a unit: what was measured.
-_NUMBER = re.compile(r"[+-]?\d+\.\d+(?= ?(?:MB|kB|%|s\b))")
-_NUMBER_ALONE = re.compile(r"[+-]?\d+\.\d+")
+#: A number with a decimal before a unit: what was measured.
+_MEASURED = r"[+-]?\d+\.\d+(?= ?(?:MB|kB|%|s\b))"
+_NUMBER = r"[+-]?\d+\.\d+"
 
 
 @dataclass(frozen=True)
@@ -78,54 +75,28 @@ def _tidy(text: str) -> str:
 
 
 def matches(expected: str, seen: str) -> bool:
-    """Does an output fit what a page says, but for what `…` stands for, and for measured numbers that are close?
+    """Does an output fit what a page says, but for what `…` stands for, and for measured numbers?
 
-    `…` alone on a line stands for any number of lines, none included.
+    `…` alone on a line stands for any number of lines, none included. Numbers are held against each other where they
+    are exact: in the records that the commands of the pages write.
     """
-    pattern, wanted = "", []
-    for part in re.split(rf"(^…\n|…|{_NUMBER.pattern})", _tidy(expected), flags=re.MULTILINE):
-        if _NUMBER_ALONE.fullmatch(part):
-            wanted.append(float(part))
-            pattern += r"([+-]?\d+\.\d+)"
-        else:
-            pattern += {"…\n": r"(?:.*\n)*?", "…": ".*"}.get(part, re.escape(part))
-    match = re.fullmatch(pattern, _tidy(seen))
-    return bool(match) and all(
-        abs(a - float(b)) <= max(TOLERANCE * abs(a), 0.2) for a, b in zip(wanted, match.groups(), strict=True)
-    )
+    pattern = ""
+    for part in re.split(rf"(^…\n|…|{_MEASURED})", _tidy(expected), flags=re.MULTILINE):
+        any_text = {"…\n": r"(?:.*\n)*?", "…": ".*"}
+        pattern += _NUMBER if re.fullmatch(_NUMBER, part) else any_text.get(part, re.escape(part))
+    return re.fullmatch(pattern, _tidy(seen)) is not None
 
 
-#: What `make` says of a variant that is not as it was recorded, right before where the records are.
-_NEWS = re.compile(
-    r"(?<=:\n)((?:^  \S+ · linux/\w+: .*\n)+)(?=^Records: results/[^/]+/(?P<step>[^/]+)/$)", re.MULTILINE
-)
 _NEW_VERSION = re.compile(r"(?P<name>\S+) \d\S*(, \d\S*)* → \d\S*(, \d\S*)*")
-#: Where there are many, the last words are these. What they hide is in the records, which are looked at in the end.
-_MORE = re.compile(r"and \d+ more \(`git diff results`\)")
-
-
-def without_new_versions(output: str) -> str:
-    """What a command printed, less the lines that tell of nothing but new versions where nobody pinned them.
-
-    A base image has the distribution's packages as they are on the day that it is built. Poetry is installed in one
-    version, and what it needs in the newest one: an image that ships Poetry gets other packages any day. A line that
-    tells of anything else too stays, and so does one of a Python package elsewhere: those are pinned.
-    """
-
-    def kept(match: re.Match[str]) -> str:
-        step = find_step(match["step"])
-        return "".join(line for line in match[1].splitlines(keepends=True) if not expected(step, line))
-
-    def expected(step: Step, line: str) -> bool:
-        variant, platform, words = re.fullmatch(r"  (\S+) · (\S+): (.*)\n", line).groups()
-        told = [one for one in words.split("; ") if not _MORE.fullmatch(one)]
-        return pinned_changes(load(record_path(LAB_ENVIRONMENT, step.name, variant, platform)), told) == []
-
-    return _NEWS.sub(kept, output)
 
 
 def pinned_changes(record: Record, words: list[str]) -> list[str]:
-    """Of the changes against a record, in words, those that are no new version of something that nobody pinned."""
+    """Of the changes against a record, in words, those that are no new version of something that nobody pinned.
+
+    A base image has the distribution's packages as they are on the day that it is built. Poetry is installed in one
+    version, and what it needs in the newest one: an image that ships Poetry gets other packages any day. Python
+    packages elsewhere are pinned.
+    """
     last_stage = find_step(record.step).variant(record.variant).dockerfile.read_text().rpartition("\nFROM ")[2]
     ships_poetry = re.search(r"pip install .*\bpoetry\b", last_stage)
     of_distribution = {package.name for package in record.contents.os_packages}

@@ -38,6 +38,7 @@ ALL_CASES = [
     for platform in variant.platforms(MACHINES)
 ]
 CASES = [case for case in ALL_CASES if not case.values[1].teaching.fails_with]
+ANSWERING_CASES = [case for case in CASES if not case.values[1].teaching.dies_with]
 FAILING_CASES = [case for case in ALL_CASES if case.values[1].teaching.fails_with]
 #: Says the version of Python, the user, and what the C library says of itself: musl's loader does when it is started
 #: without a program.
@@ -79,7 +80,7 @@ def test_it_ships_what_its_record_says_and_neither_tools_nor_tests_more(engine, 
         assert getattr(built, field) == getattr(recorded, field), field
 
 
-@pytest.mark.parametrize(("step", "variant", "platform"), CASES)
+@pytest.mark.parametrize(("step", "variant", "platform"), ANSWERING_CASES)
 def test_it_tells_the_truth_about_itself(engine, image, step, variant, platform):
     if platform not in engine.platforms:
         pytest.skip(f"this builder cannot build for {platform}")

@@ -70,11 +70,3 @@ def test_two_writers_at_once_and_a_reader_never_see_half_a_record(tmp_path):
     assert [child.returncode for child in children] == [0, 0]
     assert seen == {1, 2}
     assert list(tmp_path.rglob("*.partial")) == []
-
-
-def test_a_killed_writer_does_not_keep_the_lock(tmp_path):
-    """A writer that waits for it in vain ends with an error."""
-    (child,) = writers(tmp_path, SECONDS)
-    child.send_signal(signal.SIGKILL)
-    child.wait(timeout=SECONDS)
-    assert writers(tmp_path, 0.1)[0].wait(timeout=SECONDS) == 0

@@ -135,5 +135,5 @@ def test_records_of_two_kinds_do_not_mix(results, capsys):
 def test_a_description_that_is_none_is_told(results):
     (results / "mine").mkdir()
     (results / "mine/environment.json").write_text("{}")
-    with pytest.raises(Problem, match="describes no environment"):
+    with pytest.raises(Problem, match=r"environment\.json is not valid"):
         load_environment("mine")

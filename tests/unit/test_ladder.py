@@ -1,7 +1,7 @@
 """`make all` and `make record`: what goes on after a failure and after an interruption, and what the summary says."""
 
 import re
-import sys
+import shutil
 from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -18,8 +18,6 @@ from measure.run import ladder, probe
 from measure.run.step import Outcome
 from measure.steps.compose import Step, find_step
 from measure.steps.inputs import inputs_of
-from tests.conftest import changed, fresh_clone
-from tests.conftest import run as execute
 from tests.handmade import record
 
 NAMES = ["step-1-kiss", "step-2-poetry", "step-4-slim-vs-alpine"]
@@ -31,7 +29,6 @@ def place(tmp_path, monkeypatch):
     """Records and cache in a place of their own; the machine is one for linux/amd64."""
     monkeypatch.setattr(records, "RESULTS", tmp_path / "results")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    return tmp_path
 
 
 @pytest.fixture
@@ -264,19 +261,11 @@ def test_a_record_that_does_not_hold_in_the_end_is_a_failure(engine, done, capsy
     assert f"failed: {NAMES[0]}: the record old.linux-amd64.json is orphaned" in capsys.readouterr().out
 
 
-def test_the_command_fails_with_exit_code_1_and_says_what_failed(place):
-    """In a clone, with an engine that is not there and a compose file that is wrong: nothing is built, all is told."""
-    clone = fresh_clone(place / "clone")
-    with changed(clone / "step-2-poetry/compose.yaml", "services:", "services: ["):
-        fake = "import sys; from types import SimpleNamespace as S; from measure import cli; "
-        fake += "from measure.build import choosing; "
-        fake += "from measure.run import ladder; "
-        fake += "choosing.choose = lambda: S(environment='none', kind='host', builder=None, platforms=['linux/amd64'], "
-        fake += "recipe=lambda name: None); ladder.measure_step = lambda *_, **__: None; "
-        fake += "import contextlib; ladder.session = contextlib.nullcontext; "
-        fake += "sys.argv = ['measure', 'all']; cli.app()"
-        result = execute(sys.executable, "-c", fake, cwd=clone)
-    assert result.returncode == 1, result.stdout + result.stderr
-    assert "failed: step-2-poetry: step-2-poetry/compose.yaml is not valid YAML." in result.stdout
-    assert "step-2-poetry" in result.stderr and "Next: mend it, then make step-2" in result.stderr
-    assert "Traceback" not in result.stderr
+def test_a_compose_file_that_is_wrong_fails_its_step_alone_and_is_told(engine, done, capsys, tmp_path):
+    shutil.copytree(find_step(NAMES[1]).folder, tmp_path / NAMES[1])
+    (tmp_path / NAMES[1] / "compose.yaml").write_text("services: [")
+    with pytest.raises(Problem, match=f"1 of 2 failed: {NAMES[1]}") as problem:
+        ladder.measure_ladder(engine, [Step(NAMES[1], tmp_path / NAMES[1]), *steps(NAMES[0])], "all")
+    assert done == images(NAMES[0])
+    assert problem.value.next == "mend it, then make step-2"
+    assert f"failed: {NAMES[1]}: {NAMES[1]}/compose.yaml is not valid YAML." in capsys.readouterr().out

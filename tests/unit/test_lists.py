@@ -8,7 +8,6 @@ import tomllib
 
 import pytest
 
-from measure.base.dockerfiles import instructions
 from measure.base.files import ROOT
 from measure.steps.compose import all_steps
 
@@ -21,7 +20,11 @@ LISTS = {
     "extra-compiling-deps/requirements-binary.txt": {"main", "binary"},
     "extra-need-for-speed/requirements.txt": {"main", "production"},
     "extra-moving-complexity/requirements.txt": {"main"},
+    "extra-second-platform/requirements.txt": {"main", "wheel"},
+    "extra-second-platform/requirements-source.txt": {"main", "source"},
 }
+#: One that is no export: tests/unit/test_second_platform.py says what it is.
+TRAP = "extra-second-platform/requirements-markers.txt"
 #: The variants whose builds export the list themselves, or have Poetry install: it is what they are about.
 WITH_POETRY = {
     "step-2-poetry": {"naive", "recommended", "no-venv", "solution"},
@@ -53,11 +56,11 @@ def test_a_list_is_an_export_of_its_lock(name):
 
 def test_every_list_beside_a_lock_is_compared():
     found = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("*/requirements*.txt")}
-    assert {name for name in found if (ROOT / name).with_name("poetry.lock").exists()} == LISTS.keys()
+    assert {name for name in found if (ROOT / name).with_name("poetry.lock").exists()} == {*LISTS, TRAP}
 
 
 @pytest.mark.parametrize("step", all_steps(), ids=lambda step: step.name)
 def test_poetry_is_in_the_builds_that_are_about_it_and_in_no_other(step):
     called = re.compile("poetry (install|export)")
-    found = {one.name for one in step.variants if any(map(called.search, instructions(one.dockerfile)))}
+    found = {one.name for one in step.variants if any(map(called.search, one.parsed.instructions))}
     assert found == WITH_POETRY.get(step.name, set())

@@ -10,9 +10,10 @@ import pytest
 from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.base.names import LAB_ENVIRONMENT
+from measure.base.platforms import PLATFORMS
 from measure.pages import site
 from measure.record import enough, plan
-from measure.record.records import MEMORY, TIMES, Samples, Times, load, record_path
+from measure.record.records import MEMORY, TIMES, Record, Samples, Times, load, record_path
 from measure.steps.compose import Step, find_step
 from measure.tell import folklore
 from measure.tell.page import FUNCTIONS, Page
@@ -37,7 +38,7 @@ def test_a_change_changes_its_files_alone_and_is_another_each_time(step, kind):
             assert [variant.name for variant in copy.variants] == [variant.name for variant in step.variants]
     planned = plan.plan_of(step)
     changes = planned.compiled if kind == "compiled" else planned.dependency
-    files = [planned.code] if kind == "edit" else [change.file for change in changes]
+    files = [planned.code] if kind == "edit" else sorted(change.file for change in changes)
     assert sorted(name for name in seen[0] if seen[0][name] != seen[1][name]) == files
     if kind == "edit" and planned.answer:
         original = (step.folder / planned.code).read_text()
@@ -89,7 +90,7 @@ def test_a_plan_is_of_its_steps_variants_and_changes_what_it_times(step):
     planned = plan.plan_of(step)
     names = {variant.name for variant in step.variants if not variant.teaching.fails_with}
     timed = {name for some in planned.time.values() for name in some}
-    assert timed | {*planned.against} <= names
+    assert {name.removesuffix(plan.OTHER) for name in timed | {*planned.against}} <= names
     assert {other for some in planned.against.values() for other in some} <= timed
     assert {kind for name in names for kind in planned.kinds(name)} & {"edit", "lock", "compiled"} <= {*planned.changes}
     assert not ("import" in planned.time) ^ (planned.imports is not None)
@@ -105,6 +106,11 @@ def test_one_variant_alone_is_timed_with_those_that_it_is_compared_with():
     assert alone.time["base"] == ["plain", "cache-mounts", "recommended"]
     assert "cold" not in alone.time
     assert alone.watch
+
+
+def as_planned(record: Record) -> str:
+    """What a plan calls the variant of a record of the lab."""
+    return record.variant + (plan.OTHER if record.platform == "linux/arm64" else "")
 
 
 Asked = defaultdict[tuple[str, str, str], set[str]]
@@ -126,12 +132,12 @@ def test_what_is_timed_is_what_a_page_asks_for(monkeypatch):
 
     def note(page, name, kind):
         record, found = samples(page, name, kind)
-        asked[record.step, record.variant, kind].add(place[0])
+        asked[record.step, as_planned(record), kind].add(place[0])
         return record, found
 
     def note_compared(page, name, kind):
-        record = page.records.get(name)
-        compared[record.step, record.variant, kind].add(place[0])
+        record = page.timed_record(name)
+        compared[record.step, as_planned(record), kind].add(place[0])
         return compare(page, name, kind)
 
     monkeypatch.setattr(Page, "samples", note)
@@ -147,9 +153,9 @@ def test_what_is_timed_is_what_a_page_asks_for(monkeypatch):
     taken = set()
     for step in TIMED:
         planned = plan.plan_of(step)
-        for variant in step.variants:
-            kinds = [*planned.kinds(variant.name), *planned.starts(variant.name), "watch", "memory-loaded"]
-            taken |= {(step.name, variant.name, kind) for kind in kinds if planned.takes(variant.name, kind)}
+        for name in [variant.name + mark for variant in step.variants for mark in ("", plan.OTHER)]:
+            kinds = [*planned.kinds(name), *planned.starts(name), "watch", "memory-loaded"]
+            taken |= {(step.name, name, kind) for kind in kinds if planned.takes(name, kind)}
     # To ask the experiment's application, it has to be started.
     free = {one for one in taken if one[0] == "folklore-workers" and one[2] == "start"}
     shown = asked | compared
@@ -157,25 +163,28 @@ def test_what_is_timed_is_what_a_page_asks_for(monkeypatch):
     assert taken - free - shown.keys() == set(), "taken and not shown"
 
 
+@pytest.mark.parametrize("platform", PLATFORMS)
 @pytest.mark.parametrize("step", TIMED, ids=lambda step: step.name)
-def test_each_native_record_of_the_lab_has_the_times_of_its_plan(step):
+def test_each_record_of_the_lab_has_the_times_of_its_plan(step, platform):
     """As many samples as its rule wants; five or more, three of what takes over three minutes, where it has none."""
     planned = plan.plan_of(step)
-    for variant in step.variants:
-        record = load(record_path(LAB_ENVIRONMENT, step.name, variant.name, "linux/amd64"))
+    for variant in (one for one in step.variants if platform in one.platforms()):
+        record = load(record_path(LAB_ENVIRONMENT, step.name, variant.name, platform))
+        name = as_planned(record)
         if record.outcome == "failed" or record.time is None:
-            assert not any(variant.name in some for some in planned.time.values())
+            assert not any(name in some for some in planned.time.values())
             continue
-        for kind, name in (TIMES | MEMORY).items():
-            found = getattr(record.time, name)
+        assert record.time.builder == (None if platform == "linux/amd64" else "linux/amd64")
+        for kind, field in (TIMES | MEMORY).items():
+            found = getattr(record.time, field)
             if found is None:
-                assert not planned.takes(variant.name, kind), f"{variant.name} has no {kind}: {step.timing_command}"
+                assert not planned.takes(name, kind), f"{name} has no {kind}: {step.timing_command}"
             elif record.time.rules is None:
-                assert len(found.samples) >= (3 if found.median > 180 and kind not in MEMORY else 5), name
+                assert len(found.samples) >= (3 if found.median > 180 and kind not in MEMORY else 5), field
             elif kind != "watch":
                 rule = record.time.rules[_group(kind)]
                 spent = rule.spent_s is not None and sum(found.samples) > rule.spent_s
-                assert (2 if spent else rule.least) <= len(found.samples) <= rule.most, name
+                assert (2 if spent else rule.least) <= len(found.samples) <= rule.most, field
 
 
 def _group(kind: str) -> str:
@@ -185,7 +194,8 @@ def _group(kind: str) -> str:
 def test_a_comparison_is_what_its_samples_say():
     """Of both variants, where both records still are of that sitting."""
     for step in TIMED:
-        records = {v.name: load(record_path(LAB_ENVIRONMENT, step.name, v.name, "linux/amd64")) for v in step.variants}
+        paths = (record_path(LAB_ENVIRONMENT, step.name, v.name, p) for v in step.variants for p in v.platforms())
+        records = {as_planned(record): record for record in map(load, paths)}
         for record in (one for one in records.values() if one.time and one.time.compared):
             for kind, some in record.time.compared.items():
                 rule = record.time.rules[_group(kind)] if record.time.rules else enough.BUILDS

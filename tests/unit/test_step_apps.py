@@ -17,7 +17,9 @@ def requirements(step: Step) -> list[str]:
     """The pinned packages that a step's tests need, as poetry.lock or the requirements files say."""
     lock = step.folder / "poetry.lock"
     if lock.exists():
-        packages = [p for p in tomllib.loads(lock.read_text())["package"] if {"main", "dev"} & set(p["groups"])]
+        packages = [
+            p for p in tomllib.loads(lock.read_text())["package"] if {"main", "dev", "wheel"} & set(p["groups"])
+        ]
         return [f"{p['name']}=={p['version']}" for p in packages if "sys_platform" not in str(p.get("markers"))]
     texts = [(step.folder / name).read_text() for name in ("requirements.txt", "requirements-dev.txt")]
     return [*re.findall(r"^[\w-]+==[\w.]+", "\n".join(texts), re.MULTILINE), *PYTEST_NEEDS]

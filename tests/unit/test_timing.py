@@ -44,7 +44,9 @@ def test_the_steps_of_a_build_are_read_from_what_the_builder_prints():
 
 def test_times_are_not_put_into_the_record_of_something_else(monkeypatch):
     """The records are of the lab's recipes; with another recipe they are of another image."""
-    engine = SimpleNamespace(environment="lab-amd64", platform="linux/amd64", recipe=lambda name: "0" * 64)
+    engine = SimpleNamespace(
+        environment="lab-amd64", platform="linux/amd64", platforms=["linux/amd64"], recipe=lambda name: "0" * 64
+    )
     monkeypatch.setattr(sample, "build", lambda *_: pytest.fail("nothing may be built"))
     with pytest.raises(Problem, match="no record of what is in the folder now"):
         timing.time_step(engine, find_step("step-2"))
@@ -80,11 +82,11 @@ class Stand:
         docker = SimpleNamespace(system=SimpleNamespace(info=lambda: info))
         self.engine = SimpleNamespace(
             environment="lab-amd64", fresh=None, chosen=False, driver="docker", cache_registry="", docker=docker,
-            platform="linux/amd64", recipe=recipe_of,
+            platform="linux/amd64", platforms=["linux/amd64", "linux/arm64"], recipe=recipe_of,
         )  # fmt: skip
 
     def _save(self, taken):
-        self.saved = {path.name.split(".")[0]: times for path, (_, times) in taken.items()}
+        self.saved = {path.stem.removesuffix(".linux-amd64"): times for path, (_, times) in taken.items()}
 
     def _value(self, variant, kind):
         number = self._taken[variant, kind] = self._taken.get((variant, kind), -1) + 1
@@ -95,10 +97,10 @@ class Stand:
         self.built.append(f"{variant.name}")
         return 1.0, {}
 
-    def _build_after(self, _engine, _step, variant, kind):
+    def _build_after(self, _engine, _step, variant, kind, platform="linux/amd64"):
         self.built.append(f"{variant.name} {kind}")
         self.meanwhile()
-        return self._value(variant.name, kind), {"exporting": 0.5}
+        return self._value(variant.name + platform.removeprefix("linux/amd64"), kind), {"exporting": 0.5}
 
     def _edit_to_answer(self, engine, step, variant):
         return self._build_after(engine, step, variant, "answer")
@@ -143,8 +145,9 @@ def test_a_sitting_that_would_fill_the_disk_does_not_begin(monkeypatch, tmp_path
     timing.check_room(engine, needed + 1)
 
 
-def test_what_the_plan_says_is_timed_in_turns_and_recorded_with_its_rule(stand):
+def test_what_the_plan_says_is_timed_in_turns_told_and_recorded_with_its_rule(stand, capsys):
     times = stand.sit("step-1")
+    assert "naive · cold, 1: 2.0 s" in capsys.readouterr().err
     assert {*times} == {"naive", "full", "recommended", "solution"}
     turn = [f"{name} {kind}" for name in ("naive", "full", "recommended") for kind in ("cold", "edit", "lock")]
     assert stand.built == ["naive", "full", "recommended", "solution"] + 3 * turn + [
@@ -218,12 +221,6 @@ def test_without_the_labs_own_builder_what_only_that_can_time_is_left_out(stand,
     assert "leaving out fresh machines" in told and "leaving out a changed base image" in told
 
 
-def test_once_takes_one_sample_of_each_which_is_told_and_records_nothing(stand, capsys):
-    assert stand.sit("step-1", once=True) == {}
-    assert "naive · cold, 1: 2.0 s" in capsys.readouterr().err
-    assert stand.built.count("naive cold") == stand.started.count("solution") == 1
-
-
 @pytest.mark.parametrize("name", ["full.Dockerfile", "requirements.txt"])
 def test_what_was_timed_is_not_recorded_where_a_file_changed_meanwhile(stand, capsys, name):
     with clean_copy(find_step("step-1").folder) as folder:
@@ -249,3 +246,21 @@ def test_a_build_that_fails_is_told_with_the_builders_own_words(monkeypatch):
         sample.build(SimpleNamespace(platform="linux/amd64"), step, step.recommended)
     assert "no such luck" in problem.value.why
     assert problem.value.next == "make step-2, then make time-step-2"
+
+
+def test_a_build_for_the_other_platform_is_timed_as_one_and_marked_in_its_own_record(stand):
+    """Nothing of it runs: a start under emulation would say nothing."""
+    stand.seconds = lambda variant, kind: 60.0 if variant.startswith("emulated") else 12.0
+    taken = stand.sit("extra-second-platform")
+    emulated, same = taken["emulated.linux-arm64"], taken["recommended"]
+    assert (emulated.builder, same.builder) == ("linux/amd64", None)
+    assert emulated.compared["cold"][0].against == "recommended@other"
+    assert emulated.compared["cold"][0].found == "differs"
+    assert emulated.start_to_first_response_s is None
+    assert "emulated" not in taken
+
+
+def test_what_the_builder_cannot_build_is_left_out_and_told(stand, capsys):
+    stand.engine.platforms = ["linux/amd64"]
+    assert set(stand.sit("extra-second-platform")) == {"native", "recommended"}
+    assert "leaving out" in capsys.readouterr().err

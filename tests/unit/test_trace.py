@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from measure.studies.floor.packing import touched_by
-from measure.studies.floor.trace import Look, Touched, belongs_to, interpreter, looks, trail
+from measure.studies.floor.trace import Look, Touched, belongs_to, interpreter, looks
 from measure.weigh import layers
 from measure.weigh.filesystem import FileSystem
 from tests.conftest import run
@@ -86,9 +86,15 @@ USR = {
 )  # fmt: skip
 def test_the_way_along_a_path_leads_through_links(tmp_path, path, names):
     files = stacked(tmp_path, USR)
-    assert [name for name, _ in trail(files, path)] == names
-    assert [name for name, _ in trail(files, "/usr/bin/python", follow=False)][-1] == "/usr/bin/python"
-    assert len(list(trail(files, "/usr/bin/round"))) < 50
+
+    def way(path: str, *, follow: bool = True) -> list[str]:
+        found = []
+        files.find(path, follow=follow, way=found)
+        return [name for name, _ in found]
+
+    assert way(path) == names
+    assert way("/usr/bin/python", follow=False)[-1] == "/usr/bin/python"
+    assert len(way("/usr/bin/round")) < 50
 
 
 def test_what_is_untouched_is_summed_by_what_it_belongs_to(tmp_path):

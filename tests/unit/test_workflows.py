@@ -75,15 +75,10 @@ def test_each_platform_has_a_runner_of_its_own_kind(name, job):
         assert row["runner"].endswith("-arm") == (row["platform"] == "linux/arm64")
     assert found["runs-on"] == "${{ matrix.runner }}"
     assert found["env"]["PLATFORMS"] == "${{ matrix.platform }}"
-
-
-def test_each_platforms_records_have_an_environment_of_their_own():
-    job = loaded("measure.yml")["jobs"]["record"]
-    for row in job["strategy"]["matrix"]["include"]:
-        assert row["environment"] == f"github-{row['platform'].removeprefix('linux/')}"
-    assert job["env"]["ENGINE"] == "host"
-    assert job["env"]["ENVIRONMENT"] == "${{ matrix.environment }}"
-    assert "make record" in commands("measure.yml")
+    if name == "measure.yml":  # whose records have environments of their own
+        assert [row["environment"] for row in rows] == [f"github-{one.removeprefix('linux/')}" for one in PLATFORMS]
+        assert (found["env"]["ENGINE"], found["env"]["ENVIRONMENT"]) == ("host", "${{ matrix.environment }}")
+        assert "make record" in commands(name)
 
 
 @pytest.mark.parametrize(("name", "job"), JOBS)

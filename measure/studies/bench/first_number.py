@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 import time
@@ -30,8 +28,6 @@ SLOW = (
 )
 #: Seconds after which a run is given up.
 LIMIT = 3600
-#: Two runs are compared when they were taken within these seconds.
-SAME_HOUR = 3600
 #: A line that says that the native image answered; older commits print it in the end alone.
 ANSWERS = re.compile(r"^(The image for )?linux/amd64 answers")
 
@@ -71,27 +67,15 @@ def _run(commit: str, folder: Path) -> tuple[float, float]:
         if process.returncode or not answered:
             raise Problem(f"make step-1 of {commit} failed.", why="\n".join(log.read_text().splitlines()[-15:]))
         say(f"{commit}: all of it took {seconds:.0f} s")
-        (folder / "seconds.json").write_text(json.dumps([round(answered, 1), round(seconds, 1)]))
         return round(answered, 1), round(seconds, 1)
     finally:
         subprocess.run(["make", "lab-down"], cwd=clone, env=environment, stdin=subprocess.DEVNULL, capture_output=True)
 
 
-def _lately(folder: Path) -> tuple[float, float] | None:
-    """What `_run` found in this folder, if that is less than an hour ago."""
-    found = folder / "seconds.json"
-    if not found.exists() or time.time() - found.stat().st_mtime > SAME_HOUR:
-        return None
-    answered, seconds = json.loads(found.read_text())
-    say(f"{folder.name}: {seconds:.0f} s, taken less than an hour ago")
-    return answered, seconds
-
-
-def compare(older: str, keep: Path | None = None) -> Bench:
+def compare(older: str) -> Bench:
     """Run `make step-1` from nothing at this commit and at an older one, one after the other; record and print it.
 
-    Each has a clone and a cache of its own in a temporary folder, or in the folder `keep`, where they stay; a run that
-    was taken there less than an hour ago is not taken again. Takes about half an hour.
+    Each has a clone and a cache of its own in a temporary folder. Takes about half an hour.
     Raises Problem when the lab is up, when there are changes that a clone would not have, or when a run fails.
     """
     if lab_engine.is_up():
@@ -102,13 +86,8 @@ def compare(older: str, keep: Path | None = None) -> Bench:
     names = [_git("rev-parse", "--short", commit) for commit in ("HEAD", older)]
     taken = []
     for commit in names:
-        folder = keep / commit if keep else Path(tempfile.mkdtemp(prefix="first-number-", dir="/var/tmp"))
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            taken.append(_lately(folder) or _run(commit, folder))
-        finally:
-            if not keep:
-                shutil.rmtree(folder)
+        with tempfile.TemporaryDirectory(prefix="first-number-", dir="/var/tmp") as folder:
+            taken.append(_run(commit, Path(folder)))
     (native, whole), (_, before) = taken
     return recorded(
         "first-number",

@@ -16,10 +16,10 @@ from measure.base.errors import Problem
 from measure.base.files import shown, write_whole
 from measure.base.names import MANIFEST_TYPES
 from measure.base.platforms import PLATFORMS, narrow
-from measure.base.units import change, megabytes
 from measure.build import lab_engine
 from measure.record.records import as_json
 from measure.studies.fidelity.model import Comparison, Fidelity, Sizes, record_path
+from measure.studies.fidelity.page import HEAD, row
 from measure.tell.table import out
 from measure.weigh.contents import read_contents
 from measure.weigh.filesystem import FileSystem
@@ -46,10 +46,7 @@ def _get(name: str, reference: str) -> dict[str, Any]:
 
 
 def manifest(name: str, platform: str) -> dict[str, Any]:
-    """The image manifest for one platform. A base built for one platform alone has no index above it.
-
-    Raises Problem when the registry has none.
-    """
+    """The manifest for a platform; of one platform alone it has no index above. Raises Problem when there is none."""
     found = _get(name, name.split(":")[1])
     if "manifests" not in found:
         return found
@@ -116,16 +113,11 @@ def compare() -> None:
 
 def show(fidelity: Fidelity) -> None:
     """Print the comparison; what differs by more than TOLERANCE is red."""
-    table = Table(title="the lab's base images against the official ones: transfer size, and bytes of all files")
-    for column in ("image", "platform", "transfer\nofficial", "lab", "change", "files\nofficial", "lab", "change"):
-        table.add_column(column, justify="left" if column in ("image", "platform") else "right")
+    table = Table(*HEAD, title="the lab's base images against the official ones: transfer size, and bytes of all files")
     for one in fidelity.comparisons:
-        cells, beyond = [], False
-        for kind in ("transfer_bytes", "file_bytes"):
-            ours, theirs = getattr(one.lab, kind), getattr(one.official, kind)
-            cells += [megabytes(theirs) if theirs else "-", megabytes(ours), change(ours, theirs)]
-            beyond |= bool(theirs) and abs(ours - theirs) / theirs > TOLERANCE
-        table.add_row(one.image, one.platform.split("/")[1], *cells, style="red" if beyond else None)
+        pairs = [(getattr(one.lab, kind), getattr(one.official, kind)) for kind in ("transfer_bytes", "file_bytes")]
+        beyond = any(theirs and abs(ours - theirs) / theirs > TOLERANCE for ours, theirs in pairs)
+        table.add_row(*row(one), style="red" if beyond else None)
     out.print(table)
     for one in fidelity.comparisons:
         if one.packages_official is not None:

@@ -26,21 +26,21 @@ def _holding() -> Fidelity:
 def fidelity(page: Page) -> str:
     """The lab's base images against the official ones."""
     found = _holding()
-    head = ["image", "platform", "transfer, official", "lab", "change", "files, official", "lab", "change",
-            "OS packages"]  # fmt: skip
     known = [f"- `{image}`: {'; '.join(differences)}" for image, differences in found.known_differences.items()]
-    rows = [_row(one) for one in found.comparisons]
-    return "\n".join([markdown_table(head, rows, "llrrrrrrr"), "", "What we know to differ:", "", *known])
+    rows = [[*one[:2], *map(unbroken, one[2:8]), one[8]] for one in map(row, found.comparisons)]
+    return "\n".join([markdown_table(HEAD, rows, "llrrrrrrr"), "", "What we know to differ:", "", *known])
 
 
-def _row(one: Comparison) -> list[str]:
+#: The columns of the comparison.
+HEAD = ["image", "platform", "transfer, official", "lab", "change", "files, official", "lab", "change", "OS packages"]
+
+
+def row(one: Comparison) -> list[str]:
+    """A row of the comparison, on a page and on a terminal."""
     row = [one.image, one.platform]
-    for ours, theirs in (
-        (one.lab.transfer_bytes, one.official.transfer_bytes),
-        (one.lab.file_bytes, one.official.file_bytes),
-    ):
-        sizes = (megabytes(size) if size else "not published" for size in (theirs, ours))
-        row += [*map(unbroken, sizes), change(ours, theirs)]
+    for kind in ("transfer_bytes", "file_bytes"):
+        ours, theirs = getattr(one.lab, kind), getattr(one.official, kind)
+        row += [megabytes(theirs) if theirs else "not published", megabytes(ours), change(ours, theirs)]
     if one.packages_official is None:
         return [*row, ""]
     same = "" if one.packages_missing or one.packages_extra else ", the same"

@@ -81,10 +81,7 @@ class Traced:
 
 @contextlib.contextmanager
 def traced(engine: Engine, step: Step, variant: Variant, progress: Callable[[str], None]) -> Iterator[Traced]:
-    """Build a variant, natively, and run it under strace.
-
-    Raises BuildError when it does not build, Problem when it does not run or when what was weighed is not what ran.
-    """
+    """Build a variant, run it under strace. Raises BuildError, or Problem when it fails or is not what was weighed."""
     platform = native_platform()
     with layout_in_use(), tempfile.TemporaryDirectory(prefix="measure-") as folder:
         image = builder.build(engine, step, variant, platform, progress)
@@ -111,10 +108,7 @@ def traced(engine: Engine, step: Step, variant: Variant, progress: Callable[[str
 def prove(
     engine: Engine, variant: Variant, of: Traced, names: set[str], progress: Callable[[str], None]
 ) -> tuple[Image, Run]:
-    """Build an image of these files of a traced one alone, weigh it, run it, and exercise it in the same way.
-
-    Raises Problem as `run_alone` does.
-    """
+    """Build an image of these files alone, weigh it, run it, exercise it alike. Raises Problem as `run_alone` does."""
     with tempfile.TemporaryDirectory(prefix="measure-") as folder, own_image(engine, FLOOR_IMAGE) as name:
         pack(of.exported, names, Path(folder) / "floor.tar")
         progress("building what it looked at")

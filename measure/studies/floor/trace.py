@@ -24,8 +24,6 @@ _ERROR = re.compile(r" = -1 (E[A-Z]+) \(")
 _ABSENT = {"ENOENT", "ENOTDIR"}
 #: Calls that look at a link itself, and not at what it leads to.
 _OF_LINKS = {"readlink", "readlinkat", "lstat"}
-#: How many symbolic links a path may lead through (path_resolution(7)).
-_MAX_LINKS = 40
 _STDLIB = re.compile(r"^/usr/local/lib/python3\.\d+/(?P<rest>.+)$")
 _SITE = re.compile(r"/site-packages/(?P<rest>.+)$")
 #: How deep a directory is named that belongs to nothing else.
@@ -64,39 +62,6 @@ def looks(lines: Iterable[str], folder: str) -> Iterator[Look]:
         )
 
 
-def trail(files: FileSystem, path: str, *, follow: bool = True) -> Iterator[tuple[str, Node]]:
-    """The names that the kernel goes through on its way along a path: directories, links, and what these lead to.
-
-    Ends where nothing is visible. `follow`: go on from a link that the path ends with.
-    """
-    waiting = _parts(path)
-    here: list[tuple[str, Node]] = [("", files.root)]
-    links = 0
-    while waiting:
-        name = waiting.pop()
-        if name == "..":
-            here = here[:-1] or here
-            continue
-        where, node = here[-1]
-        child = node.children.get(name)
-        if child is None:
-            return
-        yield f"{where}/{name}", child
-        if child.kind != "symlink":
-            here.append((f"{where}/{name}", child))
-        elif waiting or follow:
-            links += 1
-            if links > _MAX_LINKS:
-                return
-            here = here[:1] if child.target.startswith("/") else here
-            waiting += _parts(child.target)
-
-
-def _parts(path: str) -> list[str]:
-    """The names in a path, the first one last."""
-    return [part for part in path.split("/") if part not in ("", ".")][::-1]
-
-
 def interpreter(head: bytes) -> str | None:
     """The program that the kernel opens to run a file, from the file's first bytes; None where it needs none.
 
@@ -128,14 +93,13 @@ class Touched:
 
     def add(self, look: Look) -> None:
         """Count a look: all that its path leads through, as far as it is in the image."""
-        last = ""
-        for name, _ in trail(self.files, look.path, follow=look.follow):
-            self.names.add(name)
-            last = name
+        way: list[tuple[str, Node]] = []
+        self.files.find(look.path, follow=look.follow, way=way)
+        self.names.update(name for name, _ in way)
         if not look.there:
             self.missing.add(look.path)
-        elif look.executed and last:
-            self.executed.add(last)
+        elif look.executed and way:
+            self.executed.add(way[-1][0])
 
     def untouched(self) -> list[Untouched]:
         """The files that nothing looked at, by what they belong to, largest first."""

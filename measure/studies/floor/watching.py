@@ -123,14 +123,9 @@ def exercise(
             answered += _ask(url, asked, ", alone")
             healthy.append(check())
     except (RetryError, httpx.HTTPError) as error:
-        why = f"{error}\n{_last_lines(container)}"
+        why = f"{error}\n{probe.last_lines(container)}"
         raise Problem(f"{variant.step}/{variant.name} does not answer.", why=why, next=_STATUS) from None
     return answered, healthy
-
-
-def _last_lines(container: Container) -> str:
-    """The end of what a container printed: it is removed when a run ends, so it cannot be asked later."""
-    return "\n".join(str(container.logs()).splitlines()[-10:])
 
 
 def _ask(url: str, asked: list[str], when: str) -> list[Answered]:
@@ -174,7 +169,9 @@ def _exit_code(container: Container, image: str) -> int:
     """The exit code of a container that was told to stop. Raises Problem when it does not."""
     if _comes_to(container, lambda state: not state.running):
         return container.state.exit_code
-    raise Problem(f"{image} does not stop within {PATIENCE} s of SIGTERM.", why=_last_lines(container), next=_STATUS)
+    raise Problem(
+        f"{image} does not stop within {PATIENCE} s of SIGTERM.", why=probe.last_lines(container), next=_STATUS
+    )
 
 
 def run_alone(engine: Engine, image: str, variant: Variant, config: dict[str, Any], asked: list[str]) -> Run:
@@ -186,7 +183,7 @@ def run_alone(engine: Engine, image: str, variant: Variant, config: dict[str, An
     try:
         with probe.running(engine, image, variant, native_platform()) as (container, url):
             if health and not _comes_to(container, lambda state: state.health and state.health.status == "healthy"):
-                raise Problem(f"{image} does not get healthy.", why=_last_lines(container), next=_STATUS)
+                raise Problem(f"{image} does not get healthy.", why=probe.last_lines(container), next=_STATUS)
             check = (lambda: _succeeds(container, health)) if health else lambda: None
             answered, healthy = exercise(engine, container, url, asked, variant, check)
             engine.docker.stop(container, time=60)
@@ -202,10 +199,7 @@ def run_alone(engine: Engine, image: str, variant: Variant, config: dict[str, An
 def trace(
     engine: Engine, image: str, variant: Variant, config: dict[str, Any], asked: list[str]
 ) -> tuple[Run, list[Look]]:
-    """Run an image under strace, exercise it, stop it. Returns what it did and looked at.
-
-    Raises Problem when it does not answer, or does not end.
-    """
+    """Run under strace, exercise, stop; returns what was done and looked at. Raises Problem without answer or end."""
     start = [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
     health, loader = health_command(config), f"{TRACER}/loader"
     with tracer(engine) as volume, tempfile.TemporaryDirectory(prefix="measure-") as folder:

@@ -16,6 +16,7 @@ from measure.base.errors import Problem, say
 from measure.base.files import cache_folder, check_disk, shown
 from measure.base.packages import normal
 from measure.base.platforms import native_platform
+from measure.base.units import duration, megabytes
 from measure.build import images as builder
 from measure.build.engine import Engine, describe
 from measure.build.images import BuildError, scrub
@@ -24,7 +25,6 @@ from measure.record.records import Failure, save_environment
 from measure.run.step import provenance
 from measure.studies.recipes import model
 from measure.studies.recipes.model import IMAGE, KINDS, Built, Cost, LeftOut, Recipe, RecipeRecord
-from measure.studies.recipes.table import recipes_table
 from measure.tell.table import out
 from measure.weigh.layers import layer_facts
 from measure.weigh.oci import Image
@@ -178,6 +178,17 @@ def prove(engine: Engine, recipe: Recipe, builds: EngineBuilder) -> RecipeRecord
     )
 
 
+def told(record: RecipeRecord) -> str:
+    """What came of a proof, in a line: the apt packages, what they add to an image (transfer size), and the time."""
+    recipe, built = record.recipe, record.built
+    words = f"{recipe.package} {recipe.version}: {record.outcome}"
+    if built is None:
+        return words
+    build, run = (megabytes(cost.transfer_bytes) for cost in (built.build_cost, built.run_cost))
+    needed = f"{' '.join(recipe.run)} (+{run})" if recipe.run else "nothing"
+    return f"{words} in {duration(built.seconds)}; to build: {' '.join(recipe.build)} (+{build}); to run: {needed}"
+
+
 def _chosen(names: list[str], rows: list[Recipe]) -> list[Recipe]:
     """The recipes with these names. Raises Problem for one that is not listed."""
     by_name = {row.package: row for row in rows}
@@ -216,7 +227,9 @@ def measure_recipes(engine: Engine, names: list[str]) -> None:
     tidy()
     model.save(environment, [])
     asked = chosen if names else rows
-    out.print(recipes_table([one for row in asked if (one := model.load(environment).recipe(row.package))]))
+    for row in asked:
+        if record := model.load(environment).recipe(row.package):
+            out.print(told(record), soft_wrap=True)
     out.print(f"Record: {shown(model.record_path(environment))}")
     if problems:
         why = "\n".join(" ".join(filter(None, (one.what, one.why))) for one in problems)

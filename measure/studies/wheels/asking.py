@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -158,6 +159,15 @@ def row(found: Page, name: str, asked: Asked) -> Package:
     return Package(name=name, latest=str(latest), sdist=sdist, answers=answers, asked=asked)
 
 
+@contextmanager
+def indexed(transport: httpx.BaseTransport | None = None) -> Iterator[tuple[httpx.Client, str]]:
+    """A client for the index that the host's pip is told to ask, and its address; `transport`: see `ask`."""
+    trusted = httpx.create_ssl_context()
+    trusted.load_default_certs()  # those of the system, beside httpx's own
+    with httpx.Client(transport=transport, verify=trusted, timeout=30, follow_redirects=True) as client:
+        yield client, lab_engine.host_index()
+
+
 def ask(names: list[str], transport: httpx.BaseTransport | None = None) -> list[Package]:
     """Ask the index that the host's pip is told to ask about these packages. `transport` stands in for the network.
 
@@ -165,9 +175,7 @@ def ask(names: list[str], transport: httpx.BaseTransport | None = None) -> list[
     """
     python, glibc, musl = (".".join(map(str, version)) for version in (PYTHON, GLIBC, MUSL))
     asked = Asked(at=datetime.now(UTC).replace(microsecond=0), python=python, glibc=glibc, musl=musl)
-    trusted, index = httpx.create_ssl_context(), lab_engine.host_index()
-    trusted.load_default_certs()  # those of the system, beside httpx's own
-    with httpx.Client(transport=transport, verify=trusted, timeout=30, follow_redirects=True) as client:
+    with indexed(transport) as (client, index):
         return [row(page(client, index, name), name, asked) for name in names]
 
 

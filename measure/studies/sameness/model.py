@@ -1,0 +1,135 @@
+"""The record of pairs of images that were compared file by file, and of what differs between them."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from measure.base.errors import Problem
+from measure.base.files import shown
+from measure.base.model import Strict, read
+from measure.base.names import LAB_ENVIRONMENT
+from measure.record import records
+from measure.record.check import Finding, demand, recipes
+from measure.record.records import Provenance
+from measure.steps.compose import find_step
+from measure.steps.inputs import inputs_of
+
+SCHEMA_VERSION = 1
+LIST = Path(__file__).with_name("pairs.toml")
+COMMAND = "make sameness"
+#: What may differ of a path: it is in one image alone, or its kind, mode, owner, or bytes (a link's: its target).
+How = Literal["missing", "extra", "kind", "mode", "owner", "bytes"]
+
+
+class Known(Strict):
+    """Paths that are known to differ, and why."""
+
+    path: str
+    because: str
+
+
+class Pair(Strict):
+    """Two variants that ought to give the same image."""
+
+    variant: str
+    against: str
+    known: list[Known] = Field(default_factory=list)
+
+    def because(self, path: str) -> str | None:
+        """Why a path differs; None where that is not known."""
+        return next((one.because for one in self.known if re.fullmatch(one.path, path)), None)
+
+
+class Pairs(Strict):
+    """All pairs of a step."""
+
+    step: str
+    pair: list[Pair]
+
+
+class Difference(Strict):
+    """A path that differs: `missing` is what only the other image has, `extra` what only this one has."""
+
+    path: str
+    how: list[How]
+
+
+class Compared(Strict):
+    """Two images, compared file by file: names, kinds, modes, owners, and bytes. Times of files do not count."""
+
+    variant: str
+    against: str
+    platform: str
+    #: Hashes of all that the builds of the two depend on, as in their records.
+    inputs_sha256: list[str] = Field(min_length=2, max_length=2)
+    #: Paths of the two together.
+    paths: int
+    differences: list[Difference]
+    provenance: Provenance
+
+
+class Sameness(Strict):
+    """The record."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    compared: list[Compared] = Field(default_factory=list)
+
+
+@cache
+def listed() -> Pairs:
+    """The pairs. Raises Problem when the list is not valid."""
+    try:
+        return Pairs.model_validate(tomllib.loads(LIST.read_text()))
+    except ValueError as error:
+        raise Problem(f"{shown(LIST)} is not valid.", why=str(error), next=f"git checkout {shown(LIST)}") from None
+
+
+def record_path(environment: str) -> Path:
+    """Where an environment's comparisons are recorded."""
+    return records.RESULTS / environment / "sameness.json"
+
+
+def load(environment: str) -> Sameness:
+    """The record; an empty one when there is none. Raises Problem when it is not valid."""
+    return read(Sameness, record_path(environment), COMMAND) or Sameness()
+
+
+def complete(environment: str) -> Sameness:
+    """The record. Raises Problem when it does not hold."""
+    demand(record_path(environment), findings(environment))
+    return load(environment)
+
+
+def count(environment: str) -> int:
+    """How many comparisons are recorded. Raises Problem as `load` does."""
+    return len(load(environment).compared)
+
+
+def findings(environment: str) -> list[Finding]:
+    """What is wrong with the record: a pair that is missing, stale, or differs where it is not known to.
+
+    The lab's is whole; of any other environment, what is there has to hold.
+    """
+    step, recipe, there = find_step(listed().step), recipes(environment), load(environment).compared
+    if not there and environment != LAB_ENVIRONMENT:
+        return []
+    wrong = []
+    for pair in listed().pair:
+        name = f"{pair.variant} against {pair.against}"
+        found = next((one for one in there if (one.variant, one.against) == (pair.variant, pair.against)), None)
+        if found is None:
+            wrong.append(("missing", f"{name} was not compared"))
+            continue
+        now = [inputs_of(step, step.variant(one), recipe).sha256 for one in (pair.variant, pair.against)]
+        unknown = [one.path for one in found.differences if pair.because(one.path) is None]
+        if found.inputs_sha256 != now:
+            wrong.append(("stale", f"what {name} is built from changed"))
+        elif unknown:
+            wrong.append(("stale", f"{name} differs in {unknown[0]}, which {shown(LIST)} does not explain"))
+    return [Finding(state, record_path(environment), why, COMMAND) for state, why in wrong]

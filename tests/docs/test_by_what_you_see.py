@@ -1,0 +1,40 @@
+"""A message's own words lead to what it means, through the site's search."""
+
+import json
+import re
+from html import unescape
+
+import pytest
+
+from measure.tell.messages import ANYTHING, groups
+from tests.docs.test_browser import opened  # noqa: F401
+
+SAID = [one.says for group in groups() for one in group.message if one.says]
+
+
+def words(text: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", "", unescape(text)).split())
+
+
+def test_the_search_index_has_each_message_in_its_own_words(built):
+    entries = json.loads((built / "search/search_index.json").read_text())["docs"]
+    indexed = words(
+        "".join(entry["text"] for entry in entries if entry["location"].startswith("guide/by-what-you-see"))
+    )
+    for said in SAID:
+        for part in said.split(ANYTHING):
+            assert words(part) in indexed, said
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("message", ["failed to parse platform", "No usable temporary directory", "UnknownIssuer"])
+def test_the_search_field_leads_to_it(opened, message):  # noqa: F811
+    page = opened()
+    field = page.get_by_role("textbox", name="Search")
+    field.click()
+    page.wait_for_function("document.querySelector('.md-search-result__meta').innerText.includes('Type to start')")
+    field.press_sequentially(message)
+    result = page.locator(".md-search-result__item").filter(has_text="By what you see").first
+    result.wait_for()
+    result.locator("a").first.click()
+    page.wait_for_url("**/guide/by-what-you-see/**")
