@@ -245,15 +245,16 @@ def _recorded() -> dict[str, tuple[float, str]]:
         for timing in content.get("timings", []) if isinstance(content, dict) else []:
             if timing.get("unit") == "s" and timing.get("samples"):
                 samples = sorted(timing["samples"])
-                found[timing["what"]] = samples[len(samples) // 2], shown(path)
+                found[timing["what"]] = samples[len(samples) // 2], f"by {shown(path)}"
     return found
 
 
+def known(name: str) -> tuple[float | None, str]:
+    """Seconds that something takes, None where nobody knows, and where they are from: the last time, or a benchmark."""
+    here = _durations().get(name)
+    return (here, "as the last time here") if here else _recorded().get(name, (None, ""))
+
+
 def expected(name: str) -> float | None:
-    """Seconds that something takes: as many as the last time here, or as in a benchmark's record; None: not known."""
-    return _durations().get(name) or _recorded().get(name, (None, ""))[0]
-
-
-def source(name: str) -> str:
-    """Where `expected` has its seconds from, for people."""
-    return "as the last time here" if name in _durations() else f"by {_recorded()[name][1]}"
+    """Seconds that something takes, as far as they are known."""
+    return known(name)[0]

@@ -1,7 +1,6 @@
-"""The extra about speed: its list is its lock, its variants differ in what they teach, and its goals are met."""
+"""The extra about speed: its variants differ in what they teach, and its goals are met."""
 
 import re
-import tomllib
 
 import pytest
 
@@ -11,21 +10,6 @@ from measure.steps.compose import find_step
 
 STEP = find_step("extra-need-for-speed")
 PLAIN = STEP.variant("plain")
-
-
-def test_the_list_is_an_export_of_the_lock():
-    packages = tomllib.loads((STEP.folder / "poetry.lock").read_text())["package"]
-    locked = {
-        f"{package['name']}=={package['version']}": {file["hash"] for file in package["files"]}
-        for package in packages
-        if {"main", "production"} & set(package["groups"]) and "Windows" not in str(package.get("markers"))
-    }
-    listed: dict[str, set[str]] = {}
-    for line in (STEP.folder / "requirements.txt").read_text().splitlines():
-        if name := re.match(r"[\w.-]+==[^ ;]+", line):
-            hashes = listed.setdefault(name[0], set())
-        hashes |= set(re.findall(r"--hash=(sha256:\w+)", line))
-    assert listed == locked
 
 
 def instructions(name: str) -> list[str]:

@@ -109,7 +109,7 @@ def exercise(
     url: str,
     asked: list[str],
     variant: Variant,
-    check: Callable[[], bool | None],
+    check: list[str],
 ) -> tuple[list[Answered], list[bool | None]]:
     """Ask a container everything, and run its health check; if it depends on something, stop that, and do it again.
 
@@ -117,11 +117,11 @@ def exercise(
     """
     try:
         probe.wait_for(url, PATIENCE)
-        answered, healthy = _ask(url, asked, ""), [check()]
+        answered, healthy = _ask(url, asked, ""), [_succeeds(container, check)]
         if variant.depends_on:
             _stop_neighbours(engine, container)
             answered += _ask(url, asked, ", alone")
-            healthy.append(check())
+            healthy.append(_succeeds(container, check))
     except (RetryError, httpx.HTTPError) as error:
         why = f"{error}\n{probe.last_lines(container)}"
         raise Problem(f"{variant.step}/{variant.name} does not answer.", why=why, next=_STATUS) from None
@@ -146,7 +146,9 @@ def _stop_neighbours(engine: Engine, container: Container) -> None:
                 engine.docker.stop(other, time=10)
 
 
-def _succeeds(container: Container, words: list[str]) -> bool:
+def _succeeds(container: Container, words: list[str]) -> bool | None:
+    if not words:
+        return None
     try:
         container.execute(words)
     except DockerException:
@@ -184,8 +186,7 @@ def run_alone(engine: Engine, image: str, variant: Variant, config: dict[str, An
         with probe.running(engine, image, variant, native_platform()) as (container, url):
             if health and not _comes_to(container, lambda state: state.health and state.health.status == "healthy"):
                 raise Problem(f"{image} does not get healthy.", why=probe.last_lines(container), next=_STATUS)
-            check = (lambda: _succeeds(container, health)) if health else lambda: None
-            answered, healthy = exercise(engine, container, url, asked, variant, check)
+            answered, healthy = exercise(engine, container, url, asked, variant, health or [])
             engine.docker.stop(container, time=60)
             return Run(answered, healthy, _exit_code(container, image))
     except DockerException as error:
@@ -206,7 +207,7 @@ def trace(
         options: dict[str, Any] = {"volumes": [(volume, TRACER)], "entrypoint": loader}
         options["command"] = _strace("app", start)
         with probe.running(engine, image, variant, native_platform(), **options) as (container, url):
-            check = (lambda: _succeeds(container, [loader, *_strace("health", health)])) if health else lambda: None
+            check = [loader, *_strace("health", health)] if health else []
             answered, healthy = exercise(engine, container, url, asked, variant, check)
             container.execute(["python", "-c", STOP.read_text()])
             code = _exit_code(container, image)
