@@ -69,10 +69,7 @@ def stop(lab: Lab, name: str, seconds: float = 40) -> bool:
 
 
 def leftovers(lab: Lab) -> list[psutil.Process]:
-    """Processes that the lab started and that no longer belong to a running service.
-
-    They are known by the file system they see (the engine's tree as root) or by their cgroup (containers).
-    """
+    """Processes that the lab started and no service owns: known by their root (the tree), or by their cgroup."""
     trees = {(stat.st_dev, stat.st_ino) for stat in (tree.stat() for tree in lab.trees)}
     found = []
     for process in psutil.process_iter():

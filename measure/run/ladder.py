@@ -129,10 +129,7 @@ def _do(engine: Engine, step: Step, command: Command) -> Part:
 
 
 def measure_ladder(engine: Engine, steps: list[Step], command: Command) -> None:
-    """Build, weigh, start and record every step, and time it too when the command is `record`; print one summary.
-
-    Raises Problem when something failed.
-    """
+    """Build, weigh, start, record each step, and time it for `record`; sum up. Raises Problem for what failed."""
     begun = time.monotonic()
     with session(engine):
         parts = [_do(engine, step, command) for step in steps]

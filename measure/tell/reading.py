@@ -144,10 +144,7 @@ class Reading:
         return self.records.get(name.removesuffix(OTHER), other_than(native) if name.endswith(OTHER) else native)
 
     def ratio(self, slow: tuple[str, str], fast: tuple[str, str]) -> tuple[Record, Samples, Samples]:
-        """What two things took, each a name and a kind of time; the record is the second one's.
-
-        Raises Problem, as for a missing record, when the two were not timed in one sitting.
-        """
+        """What two things, a name and a kind each, took; and the second's record. Raises Problem for two sittings."""
         (other, a), (record, b) = self.samples(*slow), self.samples(*fast)
         self._of_one_sitting(other, record)
         return record, a, b

@@ -111,10 +111,7 @@ def exercise(
     variant: Variant,
     check: list[str],
 ) -> tuple[list[Answered], list[bool | None]]:
-    """Ask a container everything, and run its health check; if it depends on something, stop that, and do it again.
-
-    Raises Problem, with its last output, when it does not answer.
-    """
+    """Ask everything, check health; again without what it depends on. Raises Problem when it does not answer."""
     try:
         probe.wait_for(url, PATIENCE)
         answered, healthy = _ask(url, asked, ""), [_succeeds(container, check)]
@@ -177,10 +174,7 @@ def _exit_code(container: Container, image: str) -> int:
 
 
 def run_alone(engine: Engine, image: str, variant: Variant, config: dict[str, Any], asked: list[str]) -> Run:
-    """Run an image as it is, exercise it, stop it. The engine has to find it healthy by itself, too.
-
-    Raises Problem when it does not answer, does not get healthy, or does not end.
-    """
+    """Run as it is, exercise, stop. Raises Problem when it does not answer, get healthy by itself, or end."""
     health = health_command(config)
     try:
         with probe.running(engine, image, variant, native_platform()) as (container, url):

@@ -150,10 +150,7 @@ def minimised(recipe: Recipe, builds: EngineBuilder) -> tuple[Recipe, Built, lis
 
 
 def prove(engine: Engine, recipe: Recipe, builds: EngineBuilder) -> RecipeRecord:
-    """Prove a recipe; returns what came of it: a proof, or the failure that it foretells.
-
-    Raises Unproved when it fails otherwise, or when nothing needs a package that it lists.
-    """
+    """Prove a recipe, or see it fail as foretold. Raises Unproved if it fails otherwise, or lists too much."""
     command = f"make recipes NAME={recipe.package}"
     try:
         needed, built, left_out = minimised(recipe, builds)
