@@ -58,14 +58,19 @@ def stop(lab: Lab, name: str, seconds: float = 40) -> bool:
     """Stop a service: SIGTERM, and SIGKILL after `seconds`. True if it ran."""
     process = find(lab, name)
     if process:
-        process.terminate()
-        try:
-            process.wait(seconds)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait(10)
+        end(process, seconds)
     _record(lab, name).unlink(missing_ok=True)
     return process is not None
+
+
+def end(process: psutil.Process | subprocess.Popen, seconds: float) -> None:
+    """Stop a process: SIGTERM, and SIGKILL after `seconds`; waits for its end."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except (psutil.TimeoutExpired, subprocess.TimeoutExpired):
+        process.kill()
+        process.wait(10)
 
 
 def leftovers(lab: Lab) -> list[psutil.Process]:

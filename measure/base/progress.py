@@ -83,8 +83,6 @@ class Task:
     kept: bool = True
     step: str = ""
     doing: str = ""
-    #: What the line says that it is told with in the end; the seconds are added.
-    result: str = "done"
 
     def at(self, line: str) -> None:
         """Take over where a builder is from one of its own lines, like `[linux/arm64 2/5] RUN make`."""
@@ -143,7 +141,7 @@ class Board:
             if not self.tasks:
                 self._stop()
             if whole and task.told:
-                self.say(f"{task.name}: {task.result}, in {duration(seconds)}")
+                self.say(f"{task.name}: done, in {duration(seconds)}")
         if whole and task.kept:
             remember(task.name, seconds)
         return seconds
@@ -198,13 +196,12 @@ board = Board()
 
 
 @contextmanager
-def task(name: str, *, expected_s: float | None = None, told: bool = True, kept: bool = True) -> Iterator[Task]:
+def task(name: str, *, told: bool = True, kept: bool = True) -> Iterator[Task]:
     """Something that takes a while, from its begin to its end. An exception ends it untold: what failed is told then.
 
-    `told`: a line says that it begins, another that it is done. `expected_s`: seconds that it will take, by default as
-    many as the last time. `kept`: how many it took is kept.
+    `told`: a line says that it begins, another that it is done. `kept`: how many seconds it took is kept.
     """
-    running = board.begin(name, expected_s=expected_s, told=told, kept=kept)
+    running = board.begin(name, told=told, kept=kept)
     try:
         yield running
     except BaseException:

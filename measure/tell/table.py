@@ -12,6 +12,7 @@ from measure.base.units import change, megabytes, signed
 from measure.record.compare import SIZES, Change, LayerChange, Row, instruction
 from measure.record.records import Record, Size
 from measure.steps.compose import Step, Variant
+from measure.tell.reading import against
 
 #: Results go to standard output, at least wide enough for the tables.
 out = Console(highlight=False)
@@ -31,12 +32,7 @@ def table(step: Step, records: list[Record], platforms: list[str]) -> Table:
         record, reference = by_key.get((variant.name, platform)), by_key.get((first, platform))
         if record is None or record.size is None:
             return ["-", "", "-", "", "none" if record is None else "failed"]
-        found = []
-        for name in ("transfer_bytes", "unpacked_tar_bytes"):
-            size = getattr(record.size, name)
-            base = getattr(reference.size, name) if reference and reference.size else None
-            found += [megabytes(size), "" if variant.name == first else change(size, base)]
-        return [*found, "ok"]
+        return [*(text for size, percent in against(record, reference) for text in (megabytes(size), percent)), "ok"]
 
     title = f"{step.name}: transfer size (compressed) and unpacked size (tar)"
     return _by_platform(title, ["transfer", "change", "unpacked", "change", "build"], step, platforms, cells)
