@@ -68,7 +68,6 @@ def _due(engine: Engine, step: Step) -> list[Path]:
 
 
 def _left_out(step: Step) -> list[str]:
-    """The variants of a step that are not built, and why."""
     names = [variant.name for variant in step.variants]
     slow = [variant.name for variant in replace(step, quick=False).variants if variant.name not in names]
     return [f"{', '.join(slow)}: many minutes to build each (QUICK=1)"] if slow else []

@@ -23,7 +23,6 @@ def size(page: Page, name: str, kind: str = "transfer", platform: str = PLATFORM
 
 
 def _two(page: Page, before: str, after: str, kind: str, platform: str) -> tuple[Record, int, int]:
-    """A size of two images, with the second one's record."""
     return *page.size(after, kind, platform), page.size(before, kind, platform)[1]
 
 

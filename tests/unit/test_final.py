@@ -21,7 +21,6 @@ NAMES = ("step-1/naive", "step-2/recommended", "step-4/recommended")
 
 @cache
 def final() -> str:
-    """The page, rendered."""
     return site.render_page(Records(), PurePosixPath("final.md"), (site.PAGES / "final.md").read_text())
 
 

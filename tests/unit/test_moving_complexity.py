@@ -26,7 +26,6 @@ NAME = "requirements.txt is what poetry.lock says"
 
 @pytest.fixture(scope="module")
 def tools():
-    """A folder of programs: Poetry, its export plugin and pre-commit, installed once."""
     return venv_with(TOOLS)
 
 

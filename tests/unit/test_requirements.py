@@ -95,7 +95,6 @@ owners = functools.cache(packages_distributions)
 
 
 def modules() -> Iterator[tuple[str, Path]]:
-    """The modules of measure/ and lab/, and their files."""
     for package in ("measure", "lab"):
         for path in sorted((ROOT / package).rglob("*.py")):
             if path.stem != "__init__" and "resources" not in path.parts:  # those run in containers

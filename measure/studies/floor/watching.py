@@ -135,7 +135,6 @@ def _ask(url: str, asked: list[str], when: str) -> list[Answered]:
 
 
 def _stop_neighbours(engine: Engine, container: Container) -> None:
-    """Stop what else is on a container's networks."""
     container.reload()
     for network in container.network_settings.networks:
         for other in engine.docker.container.list(filters=[("network", network)]):

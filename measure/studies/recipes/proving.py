@@ -110,7 +110,6 @@ def telling(error: BuildError) -> str:
 
 
 def _cost(image: Image) -> Cost:
-    """What apt-get added to an image."""
     layers = [layer for layer in image.layers if not layer.of_base and "apt-get install" in layer.created_by]
     return Cost(
         transfer_bytes=sum(layer.transfer_bytes for layer in layers),
