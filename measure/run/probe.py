@@ -49,7 +49,7 @@ class Answer:
     """What a started image answered."""
 
     start: dict
-    health: dict | None = None
+    health: dict
     #: When the very same image said so, where it was not started again; UTC. None: it was asked just now.
     before: datetime | None = None
 
