@@ -175,14 +175,14 @@ def prove(engine: Engine, recipe: Recipe, builds: EngineBuilder) -> RecipeRecord
 
 
 def told(record: RecipeRecord) -> str:
-    """What came of a proof, in a line: the apt packages, what they add to an image (transfer size), and the time."""
+    """A row: package, apt packages to build and to run, each with what they add (transfer size), and the time."""
     recipe, built = record.recipe, record.built
-    words = f"{recipe.package} {recipe.version}: {record.outcome}"
-    if built is None:
-        return words
-    build, run = (megabytes(cost.transfer_bytes) for cost in (built.build_cost, built.run_cost))
-    needed = f"{' '.join(recipe.run)} (+{run})" if recipe.run else "nothing"
-    return f"{words} in {duration(built.seconds)}; to build: {' '.join(recipe.build)} (+{build}); to run: {needed}"
+    cells = [f"{recipe.package} {recipe.version}", " ".join(recipe.build), record.outcome]
+    if built:
+        build, run = (f"+{megabytes(cost.transfer_bytes)}" for cost in (built.build_cost, built.run_cost))
+        to_run = [" ".join(recipe.run), run] if recipe.run else ["nothing"]
+        cells = [*cells[:2], build, *to_run, duration(built.seconds)]
+    return " │ ".join(cells)
 
 
 def _chosen(names: list[str], rows: list[Recipe]) -> list[Recipe]:
