@@ -21,15 +21,7 @@ NAMES = ("step-1/naive", "step-2/recommended", "step-4/recommended")
 
 @cache
 def final() -> str:
-    """The page, rendered."""
     return site.render_page(Records(), PurePosixPath("final.md"), (site.PAGES / "final.md").read_text())
-
-
-def instructions(dockerfile: str) -> list[str]:
-    """The instructions of a Dockerfile, each on one line."""
-    lines = [line for line in dockerfile.splitlines() if not line.lstrip().startswith("#")]
-    joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
-    return [line for line in joined.splitlines() if line.strip()]
 
 
 def told(page: str) -> list[str]:
@@ -39,7 +31,7 @@ def told(page: str) -> list[str]:
 
 
 def test_the_page_tells_of_every_line_of_the_dockerfile_in_order():
-    assert told(final()) == instructions(STEP.recommended.dockerfile.read_text())
+    assert told(final()) == STEP.recommended.parsed.instructions
     assert f'--8<-- "{STEP.recommended.dockerfile.relative_to(ROOT)}"' in final()
 
 
@@ -59,7 +51,7 @@ def test_it_is_step_3s_dockerfile_too():
 
 
 def test_the_exercise_names_every_line_with_the_packages_name():
-    named = [line for line in instructions(STEP.recommended.dockerfile.read_text()) if "whichimage" in line]
+    named = [line for line in STEP.recommended.parsed.instructions if "whichimage" in line]
     solution = final().split('??? success "Solution"')[1].split("\n## ")[0]
     assert named == [line for line in re.findall("`([^`]+)`", solution) if "whichimage" in line]
 

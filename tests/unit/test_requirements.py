@@ -31,9 +31,9 @@ SITE = {"measure.pages", "measure.tell.site"}
 
 
 @functools.cache
-def locked() -> dict[str, dict]:
-    """The packages of poetry.lock by name."""
-    return {package["name"]: package for package in tomllib.loads((ROOT / "poetry.lock").read_text())["package"]}
+def locked(folder: Path = ROOT) -> dict[str, dict]:
+    """The packages of a folder's poetry.lock by name."""
+    return {package["name"]: package for package in tomllib.loads((folder / "poetry.lock").read_text())["package"]}
 
 
 def listed(name: str) -> list[tuple[Requirement, set[str]]]:
@@ -45,13 +45,20 @@ def listed(name: str) -> list[tuple[Requirement, set[str]]]:
     ]
 
 
-@pytest.mark.parametrize("name", SETS)
-def test_each_is_an_export_of_poetry_lock(name):
+SPEED = "extra-need-for-speed"
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "groups"),
+    [*((name, ROOT, groups) for name, groups in SETS.items()),
+     (f"{SPEED}/requirements.txt", ROOT / SPEED, {"main", "production"})],
+)  # fmt: skip
+def test_each_is_an_export_of_its_poetry_lock(name, folder, groups):
     # colorama is for Windows alone, where nothing of this runs.
     wanted = {
         package["name"]: (f"=={package['version']}", {file["hash"] for file in package["files"]})
-        for package in locked().values()
-        if SETS[name] & set(package["groups"]) and package["name"] != "colorama"
+        for package in locked(folder).values()
+        if groups & set(package["groups"]) and package["name"] != "colorama"
     }
     found = {one.name: (str(one.specifier), hashes) for one, hashes in listed(name) if one.name != "colorama"}
     assert found == wanted
@@ -88,7 +95,6 @@ owners = functools.cache(packages_distributions)
 
 
 def modules() -> Iterator[tuple[str, Path]]:
-    """The modules of measure/ and lab/, and their files."""
     for package in ("measure", "lab"):
         for path in sorted((ROOT / package).rglob("*.py")):
             if path.stem != "__init__" and "resources" not in path.parts:  # those run in containers
