@@ -1,6 +1,5 @@
 """extra-moving-complexity: a list that is not the lock's is refused by the hook and by CI, and the hook mends it."""
 
-import hashlib
 import os
 import re
 import shutil
@@ -11,10 +10,10 @@ import pytest
 import yaml
 
 from measure.base.dockerfiles import read
-from measure.base.files import ROOT, cache_folder
+from measure.base.files import ROOT
 from measure.steps.compose import find_step
 from measure.steps.inputs import git_files
-from tests.conftest import run
+from tests.conftest import run, venv_with
 
 STEP = find_step("extra-moving-complexity")
 #: The tools of someone who commits; the Dockerfile that exports names the first two in the same versions.
@@ -28,15 +27,7 @@ NAME = "requirements.txt is what poetry.lock says"
 
 @pytest.fixture(scope="module")
 def tools():
-    """A folder of programs: Poetry, its export plugin and pre-commit, installed once."""
-    key = hashlib.sha256("\n".join([sys.version, *TOOLS]).encode()).hexdigest()[:16]
-    venv = cache_folder() / "step-venvs" / key
-    if not (venv / "ready").exists():
-        run(sys.executable, "-m", "venv", "--clear", venv).check_returncode()
-        installed = run(venv / "bin/pip", "install", "--quiet", *TOOLS)
-        assert installed.returncode == 0, installed.stderr
-        (venv / "ready").touch()
-    return venv / "bin"
+    return venv_with(TOOLS)
 
 
 class Project:
