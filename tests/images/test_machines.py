@@ -244,6 +244,7 @@ def test_bytecode_stays_valid_where_files_get_another_time(docker, engine, tmp_p
         built = docker("build", "--quiet", *options, str(step.folder))
         assert built.returncode == 0, built.stderr
         found = docker("run", "--rm", built.stdout.strip(), "python", "-c", BOUND).stdout
+        docker("image", "rm", "--force", built.stdout.strip())
         everything, valid = map(int, found.split())
         assert everything > 100
         assert valid == (everything if bound else 0)
