@@ -22,7 +22,7 @@ from measure.base import progress
 from measure.base.errors import Problem, say
 from measure.base.files import check_disk, write_whole
 from measure.base.names import MANIFEST_TYPES, ORIGIN_LABEL, RECIPE_LABEL
-from measure.base.platforms import PLATFORMS
+from measure.base.platforms import PLATFORMS, short
 
 
 def check(names: Iterable[str]) -> None:
@@ -68,19 +68,16 @@ def _apk_folder(lab: Lab) -> Path:
     return lab.apk / recipe_sha256(APK_PACKAGES)[:12]
 
 
-def _rootfs(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
+def _rootfs(lab: Lab, context: Path, platforms: list[str]) -> None:
     """Make Debian's root file system for each platform, or take the one made before."""
     for platform in platforms:
-        architecture = platform.split("/")[1]
-        os.link(sources.rootfs(lab, platform), context / f"rootfs-{architecture}.tar")
-    return {}
+        os.link(sources.rootfs(lab, platform), context / f"rootfs-{short(platform)}.tar")
 
 
-def _cpython_inputs(lab: Lab, context: Path, _platforms: list[str]) -> dict[str, str]:
+def _cpython_inputs(lab: Lab, context: Path, _platforms: list[str]) -> None:
     path, _, _ = sources.python_source(lab)
     if not (context / "python.tar.xz").exists():
         os.link(path, context / "python.tar.xz")
-    return {}
 
 
 def _python_arguments(lab: Lab, _context: Path, _platforms: list[str]) -> dict[str, str]:
@@ -88,12 +85,10 @@ def _python_arguments(lab: Lab, _context: Path, _platforms: list[str]) -> dict[s
     return {"PYTHON_VERSION": version, "PYTHON_SHA256": sha256}
 
 
-def _zig(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
-    for platform in platforms:
-        architecture = platform.split("/")[1]
+def _zig(lab: Lab, context: Path, platforms: list[str]) -> None:
+    for architecture in map(short, platforms):
         machine = {"amd64": "x86_64", "arm64": "aarch64"}[architecture]
         os.link(extras.wheel(lab, ZIG, machine), context / f"ziglang-{architecture}.whl")
-    return {}
 
 
 def _alpine(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
@@ -103,8 +98,8 @@ def _alpine(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
     return _python_arguments(lab, context, platforms)
 
 
-#: What a base needs besides the files in lab/bases: makes it, for these platforms, in the build context, and returns
-#: build arguments.
+#: What a base needs besides the files in lab/bases: makes it, for these platforms, in the build context. Returns build
+#: arguments, where there are some.
 INPUTS = {
     "debian:trixie": _rootfs,
     "cpython:3.14": _cpython_inputs,
@@ -118,13 +113,13 @@ INPUTS = {
 
 def _target(lab: Lab, name: str, context: Path, platforms: list[str], kept: bool) -> dict:
     """One target of the bake file: a base built for these platforms and, if it is kept, pushed under its name."""
-    arguments = INPUTS.get(name, lambda _lab, _context, _platforms: {})(lab, context, platforms)
+    arguments = INPUTS[name](lab, context, platforms) if name in INPUTS else None
     target = {
         "context": str(context),
         "dockerfile": known()[name].dockerfile.name,
         # The bases it stands on are built in the same run, so that independent ones run side by side.
         "contexts": {needed: f"target:{_slug(needed)}" for needed in known()[name].needs},
-        "args": arguments,
+        "args": arguments or {},
         "labels": {ORIGIN_LABEL: "lab", RECIPE_LABEL: recipe_sha256(name)},
         "platforms": platforms,
     }

@@ -6,13 +6,11 @@ import json
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-
-import httpx
+from contextlib import contextmanager
 
 from lab.config import BRIDGE_ADDRESS, Lab
-from lab.processes import inside
-from lab.services import daemon_config
+from lab.processes import end, inside
+from lab.services import answers_ping, daemon_config
 from lab.tree import remove
 from measure.base.errors import Problem
 
@@ -43,22 +41,13 @@ def machine(lab: Lab, seconds: float = 30) -> Iterator[str]:
     with log.open("wb") as output:
         engine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/")
     try:
-        end = time.monotonic() + seconds
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), timeout=3) as client:
-            while True:
-                with suppress(httpx.HTTPError):
-                    client.get("http://engine/_ping").raise_for_status()
-                    break
-                if engine.poll() is not None or time.monotonic() > end:
-                    tail = "\n".join(log.read_text().splitlines()[-8:])
-                    raise Problem("A second engine did not start.", why=tail, next="make lab-status")
-                time.sleep(0.05)
+        until = time.monotonic() + seconds
+        while not answers_ping(socket):
+            if engine.poll() is not None or time.monotonic() > until:
+                tail = "\n".join(log.read_text().splitlines()[-8:])
+                raise Problem("A second engine did not start.", why=tail, next="make lab-status")
+            time.sleep(0.05)
         yield f"unix://{socket}"
     finally:
-        engine.terminate()
-        try:
-            engine.wait(40)
-        except subprocess.TimeoutExpired:
-            engine.kill()
-            engine.wait(10)
+        end(engine, 40)
         remove(home)

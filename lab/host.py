@@ -37,7 +37,6 @@ AARCH64_MASK = r"\xff\xff\xff\xff\xff\xff\xff\x00\xff\xff\xff\xff\xff\xff\xff\xf
 
 
 def _tool(tree: Path, *command: str, stdin: str | None = None) -> str:
-    """Run a network tool from an engine's tree and return what it prints."""
     result = subprocess.run(
         ["chroot", str(tree), *command], input=stdin, capture_output=True, text=True, check=True, timeout=60
     )

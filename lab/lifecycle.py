@@ -111,12 +111,6 @@ def _stop(lab: Lab) -> list[str]:
     return done
 
 
-def clean_leftovers(lab: Lab) -> list[str]:
-    """Clear up after a lab, or a `lab up`, that was killed. Returns what was cleaned, in words."""
-    cleaned = _stop(lab)
-    return cleaned + clear_scratch(lab)
-
-
 def clear_scratch(lab: Lab) -> list[str]:
     """Delete what a build left unfinished. Returns what that was, in words; nothing when there was nothing."""
     partial = [*lab.home.glob("*.partial"), *lab.sources.glob("*.partial"), *lab.work.glob("*")]
@@ -138,7 +132,7 @@ def up(lab: Lab) -> None:
             for cleaned in clear_scratch(lab):
                 say(f"the last build did not end well; cleaned: {cleaned}")
             return
-        if cleaned := clean_leftovers(lab):
+        if cleaned := _stop(lab) + clear_scratch(lab):
             say(f"the last lab did not end well; cleaned: {'; '.join(cleaned)}")
         check_disk(lab.home)
         services.check_ports(lab)
@@ -149,7 +143,8 @@ def up(lab: Lab) -> None:
             host.prepare(lab)
             services.start(lab)
         except BaseException:
-            clean_leftovers(lab)
+            _stop(lab)
+            clear_scratch(lab)
             raise
         if reason := services.index_reachable(lab):
             say(

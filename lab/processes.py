@@ -58,21 +58,23 @@ def stop(lab: Lab, name: str, seconds: float = 40) -> bool:
     """Stop a service: SIGTERM, and SIGKILL after `seconds`. True if it ran."""
     process = find(lab, name)
     if process:
-        process.terminate()
-        try:
-            process.wait(seconds)
-        except psutil.TimeoutExpired:
-            process.kill()
-            process.wait(10)
+        end(process, seconds)
     _record(lab, name).unlink(missing_ok=True)
     return process is not None
 
 
-def leftovers(lab: Lab) -> list[psutil.Process]:
-    """Processes that the lab started and that no longer belong to a running service.
+def end(process: psutil.Process | subprocess.Popen, seconds: float) -> None:
+    """Stop a process: SIGTERM, and SIGKILL after `seconds`; waits for its end."""
+    process.terminate()
+    try:
+        process.wait(seconds)
+    except (psutil.TimeoutExpired, subprocess.TimeoutExpired):
+        process.kill()
+        process.wait(10)
 
-    They are known by the file system they see (the engine's tree as root) or by their cgroup (containers).
-    """
+
+def leftovers(lab: Lab) -> list[psutil.Process]:
+    """Processes that the lab started and no service owns: known by their root (the tree), or by their cgroup."""
     trees = {(stat.st_dev, stat.st_ino) for stat in (tree.stat() for tree in lab.trees)}
     found = []
     for process in psutil.process_iter():

@@ -132,12 +132,20 @@ def answers(lab: Lab, service: str) -> bool:
     """Does a service run and answer a question?"""
     if processes.find(lab, service) is None:
         return False
+    if service == ENGINE:
+        return answers_ping(lab.socket)
     try:
-        if service == ENGINE:
-            with httpx.Client(transport=httpx.HTTPTransport(uds=str(lab.socket)), timeout=3) as client:
-                return client.get("http://engine/_ping").is_success
         url = f"http://{lab.registry}/v2/" if service == REGISTRY else f"{lab.index}/health"
         return httpx.get(url, timeout=3, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def answers_ping(socket: Path) -> bool:
+    """Does an engine answer at its socket?"""
+    try:
+        with httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), timeout=3) as client:
+            return client.get("http://engine/_ping").is_success
     except httpx.HTTPError:
         return False
 

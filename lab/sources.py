@@ -49,7 +49,6 @@ def rootfs(lab: Lab, platform: str, mmdebstrap: list[str] | None = None) -> Path
 
 
 def _mirror(lab: Lab) -> str:
-    """Address of the Debian mirror that the tree was made from."""
     return (lab.tree / "etc/apt/sources.list").read_text().split()[1]
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lab.config import RUNC, SUITE, TREE_PACKAGES, Lab
-from lab.processes import bounded
+from lab.processes import bounded, end
 from measure.base import progress
 from measure.base.buildlog import Follower
 from measure.base.errors import Problem
@@ -64,12 +64,7 @@ def run_logged(command: list[str], log: Path, *, what: str, cwd: Path | None = N
                     next="make lab-up  # tries again",
                 )
         except BaseException:
-            child.terminate()
-            try:
-                child.wait(5)
-            except subprocess.TimeoutExpired:  # `unshare --fork` does not take SIGTERM; its children go with it
-                child.kill()
-                child.wait(10)
+            end(child, 5)  # `unshare --fork` does not take SIGTERM, but is killed; its children go with it
             raise
         finally:
             follower.close()

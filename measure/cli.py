@@ -190,7 +190,7 @@ def verify(
 @app.command()
 @friendly
 def show(
-    name: Annotated[str, typer.Argument(help="A step, like step-1, or one variant of it, like step-1/slim")],
+    name: Annotated[str, typer.Argument(help="A step, like step-1, or one variant of it, like step-1/full")],
     environment: Environment = LAB_ENVIRONMENT,
     platform: Platform = PLATFORMS[0],
 ) -> None:
@@ -231,7 +231,7 @@ def show(
 @app.command()
 @friendly
 def diff(
-    before: Annotated[str, typer.Argument(help="step-1/slim, step-1/slim@linux/arm64, a file, or REVISION:file")],
+    before: Annotated[str, typer.Argument(help="step-1/full, step-1/full@linux/arm64, a file, or REVISION:file")],
     after: Annotated[str, typer.Argument(help="the same for the other record")],
     environment: Environment = LAB_ENVIRONMENT,
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import json
 import os
 import shutil
@@ -30,7 +31,7 @@ from tenacity import (
 
 from lab import lifecycle
 from lab.config import Lab
-from measure.base.files import ROOT
+from measure.base.files import ROOT, cache_folder
 from measure.base.platforms import PLATFORMS, native_platform
 from measure.build import choosing
 from measure.build.engine import STILLBORN, Engine, image_ids
@@ -68,6 +69,18 @@ def run(*command: str | Path, cwd: Path = ROOT, seconds: int = 600, **options) -
 def python_m(module: str, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
     """Run `python -m MODULE ARGUMENT…` as the Makefile does."""
     return run(sys.executable, "-m", module, *arguments, **options)
+
+
+def venv_with(packages: list[str], *options: str) -> Path:
+    """The programs of a virtual environment with these packages; made once, and kept in the cache."""
+    key = hashlib.sha256("\n".join([sys.version, *packages]).encode()).hexdigest()[:16]
+    venv = cache_folder() / "step-venvs" / key
+    if not (venv / "ready").exists():
+        run(sys.executable, "-m", "venv", "--clear", venv).check_returncode()
+        installed = run(venv / "bin/pip", "install", "--quiet", *options, *packages)
+        assert installed.returncode == 0, installed.stderr
+        (venv / "ready").touch()
+    return venv / "bin"
 
 
 def eventually(asked: Callable[[], Found], seconds: float = 120, told: Callable[[], str] = lambda: "") -> Found:

@@ -46,10 +46,7 @@ def say(message: str) -> None:
 
 @functools.singledispatch
 def as_problem(error: Exception) -> Problem | None:
-    """A Problem for an error that came from outside: a command, the network, the disk. None for one of our own.
-
-    What knows a library says what its errors mean: `@as_problem.register`.
-    """
+    """A Problem for an error from outside (command, network, disk: `@as_problem.register`); None for one of ours."""
     return None
 
 

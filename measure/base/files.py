@@ -24,10 +24,7 @@ def cache_folder() -> Path:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Write a file so that a reader, or a crash at any moment, sees the old content or the new, never a part.
-
-    Raises OSError (a full disk, say) with the old file still in place.
-    """
+    """Write whole or not at all, whatever crashes or reads meanwhile. Raises OSError, the old file still in place."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".partial")
     try:

@@ -20,10 +20,7 @@ _UNSAID = {"amd64": "v1", "arm64": "v8"}
 
 
 def normal(platform: str) -> str:
-    """A platform by the one name that it goes by here, as containerd does it: linux/arm64/v8 is linux/arm64.
-
-    Takes OS/ARCHITECTURE[/VARIANT], or an architecture alone, which is Linux's.
-    """
+    """The one name of a platform (OS/ARCHITECTURE[/VARIANT], or Linux's architecture), as containerd has it."""
     words = platform.strip().lower().split("/")
     system, architecture, variant = ("linux", *words, "")[:3] if len(words) == 1 else (*words, "")[:3]
     known, _, implied = _NAMES.get(architecture, architecture).partition("/")
@@ -58,10 +55,7 @@ def asked_for() -> list[str]:
 
 
 def narrow(supported: Iterable[str], only: Collection[str] = ()) -> list[str]:
-    """The platforms asked for that the builder can build: `only` these, or those in PLATFORMS.
-
-    Says so when some are left out. Raises Problem when none is left.
-    """
+    """`only` these platforms, or PLATFORMS, as far as `supported`; says what is left out. Raises Problem for none."""
     asked = [normal(p) for p in only] or asked_for()
     supported = [normal(p) for p in supported]
     possible = [p for p in asked if p in supported]

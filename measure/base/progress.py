@@ -83,8 +83,6 @@ class Task:
     kept: bool = True
     step: str = ""
     doing: str = ""
-    #: What the line says that it is told with in the end; the seconds are added.
-    result: str = "done"
 
     def at(self, line: str) -> None:
         """Take over where a builder is from one of its own lines, like `[linux/arm64 2/5] RUN make`."""
@@ -143,7 +141,7 @@ class Board:
             if not self.tasks:
                 self._stop()
             if whole and task.told:
-                self.say(f"{task.name}: {task.result}, in {duration(seconds)}")
+                self.say(f"{task.name}: done, in {duration(seconds)}")
         if whole and task.kept:
             remember(task.name, seconds)
         return seconds
@@ -198,13 +196,12 @@ board = Board()
 
 
 @contextmanager
-def task(name: str, *, expected_s: float | None = None, told: bool = True, kept: bool = True) -> Iterator[Task]:
+def task(name: str, *, told: bool = True, kept: bool = True) -> Iterator[Task]:
     """Something that takes a while, from its begin to its end. An exception ends it untold: what failed is told then.
 
-    `told`: a line says that it begins, another that it is done. `expected_s`: seconds that it will take, by default as
-    many as the last time. `kept`: how many it took is kept.
+    `told`: a line says that it begins, another that it is done. `kept`: how many seconds it took is kept.
     """
-    running = board.begin(name, expected_s=expected_s, told=told, kept=kept)
+    running = board.begin(name, told=told, kept=kept)
     try:
         yield running
     except BaseException:
@@ -245,15 +242,16 @@ def _recorded() -> dict[str, tuple[float, str]]:
         for timing in content.get("timings", []) if isinstance(content, dict) else []:
             if timing.get("unit") == "s" and timing.get("samples"):
                 samples = sorted(timing["samples"])
-                found[timing["what"]] = samples[len(samples) // 2], shown(path)
+                found[timing["what"]] = samples[len(samples) // 2], f"by {shown(path)}"
     return found
 
 
+def known(name: str) -> tuple[float | None, str]:
+    """Seconds that something takes, None where nobody knows, and where they are from: the last time, or a benchmark."""
+    here = _durations().get(name)
+    return (here, "as the last time here") if here else _recorded().get(name, (None, ""))
+
+
 def expected(name: str) -> float | None:
-    """Seconds that something takes: as many as the last time here, or as in a benchmark's record; None: not known."""
-    return _durations().get(name) or _recorded().get(name, (None, ""))[0]
-
-
-def source(name: str) -> str:
-    """Where `expected` has its seconds from, for people."""
-    return "as the last time here" if name in _durations() else f"by {_recorded()[name][1]}"
+    """Seconds that something takes, as far as they are known."""
+    return known(name)[0]

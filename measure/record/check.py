@@ -53,10 +53,7 @@ def as_intended(record: Record, variant: Variant) -> bool:
 
 
 def recipes(environment: str) -> Callable[[str], str | None]:
-    """How an environment's base images are made: by the lab's recipes where its description says so, else by others.
-
-    Raises Problem when the description is not valid.
-    """
+    """How an environment's bases are made: the lab's recipes, or none. Raises Problem if its description is wrong."""
     about = load_environment(environment)
     of_lab = about.bases == "lab" if about else environment == LAB_ENVIRONMENT
     return recipe_of if of_lab else lambda name: None
@@ -89,10 +86,7 @@ def expected(environment: str, steps: list[Step]) -> Iterator[tuple[Step, Varian
 
 
 def check(environment: str, steps: list[Step] | None = None) -> list[Finding]:
-    """What is wrong with an environment's records of these steps, all steps by default; empty when nothing is.
-
-    Raises Problem when a compose file cannot be read.
-    """
+    """What is wrong with an environment's records, of these steps or all. Raises Problem for a wrong compose file."""
     everything = all_measured()
     steps = everything if steps is None else steps
     recipe = recipes(environment)

@@ -240,7 +240,7 @@ class Environment(Strict):
 
 
 def record_path(environment: str, step: str, variant: str, platform: str) -> Path:
-    """Path of a record, like results/lab-amd64/step-1-kiss/slim.linux-arm64.json."""
+    """Path of a record, like results/lab-amd64/step-1-kiss/full.linux-arm64.json."""
     return RESULTS / environment / step / f"{variant}.{in_file(platform)}.json"
 
 

@@ -55,7 +55,6 @@ def clean_engine(made: Callable[[DockerClient], list[str]]) -> None:
 
 
 def _engine_up() -> bool:
-    """Does an engine run already?"""
     if lab_engine.is_up():
         return True
     binary = shutil.which("docker")

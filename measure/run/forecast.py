@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from measure.base import progress
 from measure.base.platforms import PLATFORMS, asked_for, native_platform
-from measure.base.progress import expected, roughly, source
+from measure.base.progress import expected, known, roughly
 from measure.build import lab_engine
 from measure.build.layout import latest
 from measure.steps.compose import Step
@@ -60,11 +60,12 @@ class Forecast:
     def _time(self, kind: str, state: str) -> str:
         """About how long it takes, in words; '' where nobody knows."""
         # What was interrupted takes no longer than all of it.
-        name = next((one for one in (self.name, self._named(kind, NOTHING)) if expected(one)), None)
-        if name is None or (name != self.name and state != NO_BASES):
+        names = [self.name, *([self._named(kind, NOTHING)] if state == NO_BASES else [])]
+        name = next((one for one in names if expected(one)), None)
+        if name is None:
             return ""
-        self.task.expected_s = expected(self.name)
-        words = f": {'at most ' if name != self.name else ''}{roughly(expected(name))} ({source(name)})"
+        self.task.expected_s, (seconds, source) = expected(self.name), known(name)
+        words = f": {'at most ' if name != self.name else ''}{roughly(seconds)} ({source})"
         if native := expected(name + NATIVE):
             words += f", the rows of {native_platform()} after {roughly(native)}"
         if state != BUILT and (again := expected(self._named(kind, BUILT))):

@@ -68,7 +68,6 @@ def _due(engine: Engine, step: Step) -> list[Path]:
 
 
 def _left_out(step: Step) -> list[str]:
-    """The variants of a step that are not built, and why."""
     names = [variant.name for variant in step.variants]
     slow = [variant.name for variant in replace(step, quick=False).variants if variant.name not in names]
     return [f"{', '.join(slow)}: many minutes to build each (QUICK=1)"] if slow else []
@@ -129,10 +128,7 @@ def _do(engine: Engine, step: Step, command: Command) -> Part:
 
 
 def measure_ladder(engine: Engine, steps: list[Step], command: Command) -> None:
-    """Build, weigh, start and record every step, and time it too when the command is `record`; print one summary.
-
-    Raises Problem when something failed.
-    """
+    """Build, weigh, start, record each step, and time it for `record`; sum up. Raises Problem for what failed."""
     begun = time.monotonic()
     with session(engine):
         parts = [_do(engine, step, command) for step in steps]

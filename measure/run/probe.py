@@ -49,7 +49,7 @@ class Answer:
     """What a started image answered."""
 
     start: dict
-    health: dict | None = None
+    health: dict
     #: When the very same image said so, where it was not started again; UTC. None: it was asked just now.
     before: datetime | None = None
 
@@ -106,10 +106,7 @@ def _remove(engine: Engine, container: str) -> None:
 
 
 def labelled(file: Path, owner: int, service: str = "", options: str = "") -> str:
-    """A Compose file that labels all that another one makes as that of the process `owner`.
-
-    `options` are added to a service, in YAML's flow style.
-    """
+    """A Compose file that labels all of another one as `owner`'s, and adds `options` (YAML) to a service."""
     content = yaml.safe_load(file.read_text())
     labels = f'labels: {{{LABEL}: "{owner}"}}'
     lines = []

@@ -1,8 +1,8 @@
 """What was built, or failed as it was meant to, today: the builder is not asked for it again.
 
-What came of it is in its record. That it was made here, and when, is remembered in a file beside the layers that it
-consists of, so that whoever deletes these forgets it too. The file's name is a hash of all that the build is made from
-and made by.
+Each build is remembered in a file of its own beside the layers that it consists of, so that whoever deletes these
+forgets it too. The file's name is a hash of all that the build is made from and made by, and of no path: clones share
+what they remember, and each writes the record of it whole.
 """
 
 from __future__ import annotations
@@ -40,13 +40,14 @@ class Started(Strict):
     image: str  #: its ID there
     setting_sha256: str  #: hash of what it was started with
     start: dict
+    health: dict
     at: AwareDatetime
 
 
 class Entry(Strict):
     """What is remembered of a build."""
 
-    at: AwareDatetime
+    record: Record
     #: The image's, in the layout; None for a build that failed.
     digest: str | None = None
     started: Started | None = None
@@ -69,14 +70,10 @@ class Memory:
         #: By variant and platform, as they were before the build. None: it cannot be remembered.
         self._paths: dict[tuple[str, str], Path | None] = {}
 
-    def _record(self, variant: Variant, platform: str) -> Record | None:
-        """The record that is there, if it is of these files, and as it is meant to be."""
-        try:
-            record = load(record_path(self.engine.environment, self.step.name, variant.name, platform))
-        except Problem:
-            return None
+    def _holds(self, record: Record | None, variant: Variant) -> bool:
+        """Is a record of these files, and as it is meant to be?"""
         same = record is not None and record.inputs_sha256 == self.inputs[variant.name].sha256
-        return record if same and as_intended(record, variant) else None
+        return same and as_intended(record, variant)
 
     def kept(self, variant: Variant, platform: str) -> Record | None:
         """The record that is there, where a build takes minutes and would make the same; else None.
@@ -87,23 +84,33 @@ class Memory:
         engine, teaching = self.engine, variant.teaching
         if teaching.quick and (teaching.emulate or natively(engine, platform)):
             return None
-        record = self._record(variant, platform)
-        pulled = [base for base in record.provenance.bases if engine.recipe(base.name) is None] if record else []
+        try:
+            record = load(record_path(engine.environment, self.step.name, variant.name, platform))
+        except Problem:
+            return None
+        if not self._holds(record, variant):
+            return None
+        pulled = (base for base in record.provenance.bases if engine.recipe(base.name) is None)
         same = all(base.digest and base.digest == engine.digest(base.name, platform) for base in pulled)
         return record if same else None
 
-    def recall(self, variant: Variant, platform: str) -> tuple[Record, Entry] | None:
-        """A build's record, and what is remembered of it, where it still counts: its image, not too old, is here."""
+    def recall(self, variant: Variant, platform: str) -> Entry | None:
+        """What is remembered of a build, where it still counts: it is not too old, and its image is in the layout.
+
+        That then is the variant's latest build here, wherever it was made.
+        """
         path = self._paths[variant.name, platform] = self._path(variant, platform)
-        entry, record = _read(path), self._record(variant, platform)
-        if not entry or not record or not timedelta(0) <= datetime.now(UTC) - entry.at < HOLDS:
+        entry = _read(path)
+        if entry is None or not self._holds(entry.record, variant):
             return None
-        if record.size:
+        if not timedelta(0) <= datetime.now(UTC) - entry.record.provenance.measured_at < HOLDS:
+            return None
+        if entry.record.size:
             with layout_in_use():
-                if not entry.digest or not holds(entry.digest, record.size.layers):
+                if not entry.digest or not holds(entry.digest, entry.record.size.layers):
                     return None
                 keep(self.step, variant, platform, entry.digest)
-        return record, entry
+        return entry
 
     def _path(self, variant: Variant, platform: str) -> Path | None:
         """Where a build is remembered; None where a registry does not say which base image it has."""
@@ -131,7 +138,7 @@ class Memory:
         with layout_in_use():
             if record.size and not (digest and holds(digest, record.size.layers)):
                 return
-            _write(path, Entry(at=datetime.now(UTC), digest=digest))
+            _write(path, Entry(record=record, digest=digest))
         for other in path.parent.glob("*.json"):
             with contextlib.suppress(FileNotFoundError):
                 if time.time() - other.stat().st_mtime > HOLDS.total_seconds():
@@ -145,7 +152,7 @@ class Memory:
     def answer(self, variant: Variant, platform: str, entry: Entry | None) -> Answer | None:
         """What an image that is loaded answered when it was started with all that is there now; None where unknown."""
         if self.loaded(variant, platform, entry) and entry.started.setting_sha256 == self._setting(variant):
-            return Answer(entry.started.start, before=entry.started.at)
+            return Answer(entry.started.start, entry.started.health, entry.started.at)
         return None
 
     def remember_answer(self, variant: Variant, platform: str, answer: Answer) -> None:
@@ -154,7 +161,7 @@ class Memory:
         entry, image, setting = _read(path), image_ids(self.engine, [name]).get(name), self._setting(variant)
         if entry and image and setting and self.unchanged(variant):
             at = datetime.now(UTC).replace(microsecond=0)
-            one = Started(image=image, setting_sha256=setting, start=answer.start, at=at)
+            one = Started(image=image, setting_sha256=setting, start=answer.start, health=answer.health, at=at)
             _write(path, entry.model_copy(update={"started": one}))
 
     def _setting(self, variant: Variant) -> str | None:

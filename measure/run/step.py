@@ -277,20 +277,18 @@ def measure(memory: Memory, variant: Variant, platform: str, told: Callable[[str
     """
     if there := memory.kept(variant, platform):
         return Outcome(variant, platform, there, kept=True)
-    if known := memory.recall(variant, platform):
-        record, entry = known
-        return Outcome(variant, platform, record, entry, before=record)
-    record = weighed(memory.engine, memory.step, variant, platform, told)
-    outcome = Outcome(variant, platform, record)
+    entry = memory.recall(variant, platform)
+    record = entry.record if entry else weighed(memory.engine, memory.step, variant, platform, told)
+    outcome = Outcome(variant, platform, record, entry)
     if probe.ending.is_set():  # a build that was interrupted
         return outcome
-    if not memory.unchanged(variant):
+    if not entry and not memory.unchanged(variant):
         say(f"{variant.name} · {platform} is not recorded: a file that it is built from changed meanwhile")
         return outcome
     # A failure that is the lesson is a result. Any other is a mishap, and does not replace a result.
     if outcome.expected or not record.path.exists():
         outcome.before = save(record)
-        if outcome.expected:
+        if outcome.expected and not entry:
             memory.remember(variant, platform, record)
     return outcome
 

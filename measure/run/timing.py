@@ -252,7 +252,6 @@ def _take_builds(sitting: Sitting) -> None:
 
 
 def _take_runs(sitting: Sitting) -> None:
-    """Time starts, weigh the memory of what runs, and time `docker compose watch`."""
     engine, step, plan = sitting.engine, sitting.step, sitting.plan
 
     def start(one: Timed, kind: str) -> Taken:
@@ -310,7 +309,6 @@ def _save(sitting: Sitting, begun: dict[str, str], times: dict[str, Times]) -> N
 
 
 def _print(step: Step, times: dict[str, Times]) -> None:
-    """The medians of a sitting, as a table."""
     medians = {name: _medians(found) for name, found in times.items()}
     kinds = list(dict.fromkeys(kind for found in medians.values() for kind in found))
     table = Table("variant", *kinds, title=f"{step.name}: medians")

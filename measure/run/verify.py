@@ -22,7 +22,7 @@ from measure.record.records import Record, load_environment, meant, named
 from measure.run.step import provide_bases, weighed
 from measure.steps.compose import Step, Variant, find_step
 from measure.steps.inputs import inputs_of
-from measure.tell.table import bytes_table, changes_table, layer_changes_table, out
+from measure.tell.table import changes_table, difference_table, layer_changes_table, out
 from measure.weigh.layers import layer_facts
 from measure.weigh.oci import Layer
 
@@ -149,7 +149,7 @@ def _bases(record: Record, now: Record) -> list[str]:
 
 def _tables(record: Record, now: Record) -> None:
     difference = compare(record, now)
-    out.print(bytes_table("sizes", difference.sizes))
+    out.print(difference_table("sizes", difference.sizes, exact=True))
     layers = layer_changes(record, now)
     if any(one.grew for one in layers):
         out.print(layer_changes_table(layers))
@@ -157,7 +157,7 @@ def _tables(record: Record, now: Record) -> None:
         out.print(changes_table("what is in it", contents))
     bound = SAME * record.size.unpacked_tar_bytes
     if directories := [row for row in difference.directories if abs(row.growth) > bound]:
-        out.print(bytes_table("directories", directories))
+        out.print(difference_table("directories", directories, exact=True))
     for one in layers:
         if abs(one.growth("unpacked_tar_bytes")) > bound:
             _print_files(one)
@@ -167,11 +167,11 @@ def _print_files(one: LayerChange) -> None:
     """Name files of a layer that changed: those that did, where the recorded layer is still known on this machine."""
     old, new = (_sizes(layer) for layer in (one.before, one.after))
     if new and old and (rows := rows_of(old, new)):
-        out.print(bytes_table(f"files of the layer {one.name}", rows, MOST_FILES))
+        out.print(difference_table(f"files of the layer {one.name}", rows, MOST_FILES, exact=True))
     elif new:
         title = f"largest files of the layer {one.name}, as it is now: a record has no list of files"
         largest = sorted(new.items(), key=lambda item: -item[1])[:MOST_FILES]
-        out.print(bytes_table(title, [Row(path, None, size) for path, size in largest if size]))
+        out.print(difference_table(title, [Row(path, None, size) for path, size in largest if size], exact=True))
     else:
         out.print(escape(f"A record has no list of files: those of the layer {one.name} cannot be named."))
 

@@ -48,7 +48,6 @@ def environments(page: Page) -> str:
 
 
 def _described(about: Environment | None) -> str:
-    """A machine and its engine, in a sentence."""
     if about is None:
         return "not described"
     hardware = f"{about.cores} cores ({about.cpu}), {about.memory_bytes / 1e9:.0f} GB of memory, {about.system}"

@@ -271,7 +271,6 @@ def claims(page: Page) -> str:
 
 
 def _badge(verdict: Verdict) -> str:
-    """A verdict that is seen as one."""
     return f"**{verdict}**{{ .verdict .{verdict.replace(' ', '-')} }}"
 
 

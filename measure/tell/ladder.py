@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from measure.base import units
 from measure.base.platforms import PLATFORMS
 from measure.base.units import duration
 from measure.record.plan import plan_of
@@ -10,7 +9,7 @@ from measure.record.records import TIMES, Record
 from measure.steps.compose import find_step
 from measure.tell.charts import Bar
 from measure.tell.page import Page, markdown_table, page_function, short
-from measure.tell.reading import KINDS
+from measure.tell.reading import KINDS, against
 from measure.tell.sizes import chart
 from measure.tell.times import seconds
 
@@ -22,17 +21,15 @@ _TIMED = {"cold": "cold build", "edit": "one line of code", "lock": "one depende
 def ladder(page: Page, *names: str) -> str:
     """Charts and tables of some variants of several steps: sizes on both platforms, and what was timed of them."""
     named = [(_label(record), record) for record in map(page.built, names)]
-    head, first = ["variant"], named[0][1].size
+    head = ["variant"]
     for platform in PLATFORMS:
-        against = ["change"] if platform == PLATFORMS[0] else []  # on the other one it is nearly the same
-        head += [word for kind in KINDS for word in (f"{platform.split('/')[1]}, {kind}", *against)]
+        change = ["change"] if platform == PLATFORMS[0] else []  # on the other one it is nearly the same
+        head += [word for kind in KINDS for word in (f"{platform.split('/')[1]}, {kind}", *change)]
     rows = []
     for _, record in named:
         row = [f"[{_label(record)}]({page.step_page(record.step)})"]
-        for field in KINDS.values():
-            size = getattr(record.size, field)
-            row.append(page.bytes(record, size))
-            row.append("" if record.size is first else units.change(size, getattr(first, field)))
+        for size, percent in against(record, named[0][1]):
+            row += [page.bytes(record, size), percent]
         other = page.built(f"{record.step}/{record.variant}", PLATFORMS[1])
         rows.append([*row, *(page.bytes(other, getattr(other.size, field)) for field in KINDS.values())])
     drawn = chart(page, named, f"Image sizes on {' and '.join(PLATFORMS)}", PLATFORMS)

@@ -1,8 +1,8 @@
 """A page that is being rendered, and the register of what its expressions may call.
 
-Pages are Markdown with Jinja expressions, like `{{ size("step-1/slim") }}`. A function with `@page_function` can be
+Pages are Markdown with Jinja expressions, like `{{ size("step-1/full") }}`. A function with `@page_function` can be
 called from every page by its name; it gets the page first. It gives plain Markdown, so that any builder that reads
-Markdown can read the result. Names of images are STEP/VARIANT, like step-1/slim.
+Markdown can read the result. Names of images are STEP/VARIANT, like step-1/full.
 """
 
 from __future__ import annotations

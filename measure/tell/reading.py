@@ -13,6 +13,7 @@ from measure.base.errors import Problem
 from measure.base.files import shown
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS, other_than
+from measure.base.units import change
 from measure.record.check import Finding, check
 from measure.record.plan import OTHER
 from measure.record.records import MEMORY, TIMES, Record, Samples, Size, load, load_environment, record_path
@@ -23,6 +24,16 @@ T = TypeVar("T")
 KINDS = {"transfer": "transfer_bytes", "unpacked": "unpacked_tar_bytes"}
 #: Records of one sitting are saved within this time.
 SAVING = timedelta(minutes=1)
+
+
+def against(record: Record, first: Record | None) -> list[tuple[int, str]]:
+    """Transfer and unpacked bytes of an image, each with its change against another one; '' where that is none."""
+    found = []
+    for field in KINDS.values():
+        size = getattr(record.size, field)
+        other = getattr(first.size, field) if first and first.size and first is not record else None
+        found.append((size, change(size, other)))
+    return found
 
 
 class Records:
@@ -144,10 +155,7 @@ class Reading:
         return self.records.get(name.removesuffix(OTHER), other_than(native) if name.endswith(OTHER) else native)
 
     def ratio(self, slow: tuple[str, str], fast: tuple[str, str]) -> tuple[Record, Samples, Samples]:
-        """What two things took, each a name and a kind of time; the record is the second one's.
-
-        Raises Problem, as for a missing record, when the two were not timed in one sitting.
-        """
+        """What two things, a name and a kind each, took; and the second's record. Raises Problem for two sittings."""
         (other, a), (record, b) = self.samples(*slow), self.samples(*fast)
         self._of_one_sitting(other, record)
         return record, a, b

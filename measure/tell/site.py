@@ -47,10 +47,7 @@ def _expressions() -> Environment:
 
 
 def render_page(records: Records, path: PurePosixPath, text: str) -> str:
-    """A page with its expressions filled in. `path` is relative to docs/.
-
-    Raises Problem, naming the page, when a record that it shows does not hold or an expression is wrong.
-    """
+    """A page, of this path below docs/, filled in. Raises Problem for a stale record or a wrong expression."""
     match = _FRONT_MATTER.match(text)
     meta: dict[str, Any] = yaml.safe_load(match[1]) if match else {}
     page = Page(records, path, meta)
@@ -170,10 +167,7 @@ def _environment() -> dict[str, str]:
 
 
 def build(folder: Path = SITE, environment: str = LAB_ENVIRONMENT) -> None:
-    """Render the pages and build the site, strictly: a link or an anchor that leads nowhere fails.
-
-    Raises Problem when a page or the site cannot be built; the site that was there before stays.
-    """
+    """Build the site, strictly. Raises Problem for a page, link or anchor that is wrong; the site before stays."""
     render(environment)
     fresh = folder.with_name(f".{folder.name}.partial")
     try:
@@ -231,7 +225,7 @@ def _render_on_change(places: list[Path], environment: str, stop: threading.Even
 
 
 def readme(text: str, name: str = "README.md") -> str:
-    """A README with its generated parts made anew from the lab's records. Raises Problem for one that does not hold."""
+    """A README, its generated parts made anew from the lab's records. Raises Problem for one that does not hold."""
     records = Records()
 
     def fill(match: re.Match[str]) -> str:

@@ -13,7 +13,7 @@ from measure.record.records import Record
 from measure.steps.compose import find_step
 from measure.tell.charts import Bar
 from measure.tell.page import Page, emphasised, in_cell, markdown_table, page_function
-from measure.tell.reading import KINDS
+from measure.tell.reading import KINDS, against
 
 
 @page_function
@@ -23,7 +23,6 @@ def size(page: Page, name: str, kind: str = "transfer", platform: str = PLATFORM
 
 
 def _two(page: Page, before: str, after: str, kind: str, platform: str) -> tuple[Record, int, int]:
-    """A size of two images, with the second one's record."""
     return *page.size(after, kind, platform), page.size(before, kind, platform)[1]
 
 
@@ -136,18 +135,13 @@ def sizes(page: Page, step: str, platforms: tuple[str, ...] = PLATFORMS) -> str:
                 continue
             record = page.records.get(f"{found.name}/{variant.name}", platform)
             first = page.records.get(f"{found.name}/{found.variants[0].name}", platform)
-            for kind in KINDS.values():
-                row += _size_and_change(page, record, None if record is first else first, kind)
+            if record.size is None:
+                row += ["fails", ""] * len(KINDS)
+                continue
+            for size, percent in against(record, first):
+                row += [page.bytes(record, size), percent]
         rows.append(row)
     return markdown_table(head, rows, right)
-
-
-def _size_and_change(page: Page, record: Record, first: Record | None, field: str) -> list[str]:
-    if record.size is None:
-        return ["fails", ""]
-    size = getattr(record.size, field)
-    against = units.change(size, getattr(first.size, field)) if first and first.size else ""
-    return [page.bytes(record, size), against]
 
 
 @page_function

@@ -12,6 +12,7 @@ from measure.base.units import change, megabytes, signed
 from measure.record.compare import SIZES, Change, LayerChange, Row, instruction
 from measure.record.records import Record, Size
 from measure.steps.compose import Step, Variant
+from measure.tell.reading import against
 
 #: Results go to standard output, at least wide enough for the tables.
 out = Console(highlight=False)
@@ -31,12 +32,7 @@ def table(step: Step, records: list[Record], platforms: list[str]) -> Table:
         record, reference = by_key.get((variant.name, platform)), by_key.get((first, platform))
         if record is None or record.size is None:
             return ["-", "", "-", "", "none" if record is None else "failed"]
-        found = []
-        for name in ("transfer_bytes", "unpacked_tar_bytes"):
-            size = getattr(record.size, name)
-            base = getattr(reference.size, name) if reference and reference.size else None
-            found += [megabytes(size), "" if variant.name == first else change(size, base)]
-        return [*found, "ok"]
+        return [*(text for size, percent in against(record, reference) for text in (megabytes(size), percent)), "ok"]
 
     title = f"{step.name}: transfer size (compressed) and unpacked size (tar)"
     return _by_platform(title, ["transfer", "change", "unpacked", "change", "build"], step, platforms, cells)
@@ -112,32 +108,24 @@ def layer_changes_table(found: list[LayerChange]) -> Table:
     return _table(title, [*SIZES.values(), "made by"], rows)
 
 
-def difference_table(title: str, rows: list[Row], most: int = 15) -> Table:
-    """Rows of a difference: bytes in one image and in the other, and the growth; the `most` rows that moved most."""
-    by_size = sorted(rows, key=lambda row: -abs(row.growth))
-    cells = []
-    for row in sorted(by_size[:most], key=lambda row: -row.growth):
-        sizes = ("-" if one is None else megabytes(one) for one in (row.before, row.after))
-        cells.append([f"{row.name} {row.note}".strip(), *sizes, signed(row.growth)])
-    if left_out := by_size[most:]:
-        cells.append([f"and {len(left_out)} more", "", "", signed(sum(row.growth for row in left_out))])
-    return _table(title, ["", "before", "after", "change"], cells)
+def difference_table(title: str, rows: list[Row], most: int = 15, *, exact: bool = False) -> Table:
+    """Rows of a difference, and the growth of each; the `most` rows that moved most, in their order.
 
-
-def bytes_table(title: str, rows: list[Row], most: int = 15) -> Table:
-    """Rows of a difference to the byte: recorded, now, and the change; the `most` rows that moved most, in their order.
-
-    For a look at what is nearly the same, where megabytes would say nothing.
+    `exact`: to the byte, for a look at what is nearly the same, where megabytes would say nothing.
     """
+    shown: Callable[[int], str] = "{:,}".format if exact else megabytes
+    grown: Callable[[int], str] = (lambda size: f"{size:+,}" if size else "0") if exact else signed
     kept = sorted(rows, key=lambda row: -abs(row.growth))[:most]
-    cells = []
+    cells, left_out = [], [row for row in rows if row not in kept]
     for row in (row for row in rows if row in kept):
-        sizes = ("-" if one is None else f"{one:,}" for one in (row.before, row.after))
-        percent = f" ({change(row.after, row.before)})" if row.both and abs(row.growth) * 2000 >= row.before else ""
-        cells.append([row.name, *sizes, f"{row.growth:+,}{percent}" if row.growth else "0"])
-    if left_out := len(rows) - len(kept):
-        cells.append([f"and {left_out} more", "", "", ""])
-    return _table(title, ["bytes", "recorded", "now", "change"], cells, left=("bytes",))
+        sizes = ("-" if one is None else shown(one) for one in (row.before, row.after))
+        seen = exact and row.both and row.growth and abs(row.growth) * 2000 >= row.before
+        percent = f" ({change(row.after, row.before)})" if seen else ""
+        cells.append([f"{row.name} {row.note}".strip(), *sizes, f"{grown(row.growth)}{percent}"])
+    if left_out:
+        cells.append([f"and {len(left_out)} more", "", "", grown(sum(row.growth for row in left_out))])
+    columns = ["bytes", "recorded", "now", "change"] if exact else ["", "before", "after", "change"]
+    return _table(title, columns, cells, left=(columns[0],))
 
 
 def changes_table(title: str, found: list[Change]) -> Table:

@@ -92,7 +92,9 @@ def compared(page: Page, name: str, kind: str) -> str:
     exact = f"{len(ours.samples)} samples, taken on {record.time.measured_at:%Y-%m-%d}; {enough.LEVEL:.0%} interval"
     texts = (duration(ours.median), duration(one.median), f"{one.ratio:.2f} times", f"{one.low:.2f}", f"{one.high:.2f}")
     mine, other, ratio, *ends = (page.number(text, record, exact) for text in texts)
-    return f"{mine} against {other} with `{one.against}` ({ratio}, between {' and '.join(ends)})"
+    where = f" for {page.timed_record(name).platform}" if one.against.endswith(OTHER) else ""
+    told = f"`{one.against.removesuffix(OTHER)}`{where} ({ratio}, between {' and '.join(ends)})"
+    return f"{mine} against {other} with {told}"
 
 
 @page_function

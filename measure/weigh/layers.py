@@ -154,10 +154,7 @@ def reader_version() -> str:
 
 
 def layer_facts(blob: Path) -> LayerFacts:
-    """The facts of a layer, from the cache when it was read before: a digest never changes its content.
-
-    `blob` is named by the layer's digest, as in an OCI image layout.
-    """
+    """A layer's facts, from the cache if it was read before. `blob` is named by its digest, as in an OCI layout."""
     cached = cache_folder() / "layers" / reader_version() / f"{blob.name}.json.gz"
     try:
         content = json.loads(gzip.decompress(cached.read_bytes()))

@@ -65,10 +65,7 @@ class Image(Strict):
         return sum(layer.unpacked_file_bytes for layer in self.layers)
 
     def on(self, base: list[str]) -> Image:
-        """The same image, with the layers marked that its base image, given by its layers' digests, brought along.
-
-        Raises Problem when the image does not begin with these layers.
-        """
+        """The same image, with its base's layers marked, by digest. Raises Problem when it begins otherwise."""
         if [layer.digest for layer in self.layers[: len(base)]] != base:
             raise Problem(
                 "The image does not begin with its base image's layers.",

@@ -11,16 +11,12 @@ from measure.base.files import ROOT
 from measure.base.names import LAB_ENVIRONMENT
 from measure.record.records import record_files
 from measure.run.probe import wait_for
-from measure.steps.compose import Step, all_steps
+from measure.steps.compose import all_steps
+from measure.tell.page import short
 from tests.conftest import fresh_clone, run
 from tests.docs.pages import lab_environment
 
 pytestmark = pytest.mark.study
-
-
-def short(step: Step) -> str:
-    """What a step's profile is called, like step-1."""
-    return step.command.removeprefix("make ")
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +41,7 @@ def test_no_two_services_share_a_port_and_each_step_has_its_profiles(compose):
     assert sorted(ports) == sorted(set(ports))
     for step in all_steps():
         for variant in step.variants:
-            expected = [short(step)] if variant is step.recommended else [f"{short(step)}-variants"]
+            expected = [short(step.name)] if variant is step.recommended else [f"{short(step.name)}-variants"]
             assert shown["services"][variant.service]["profiles"] == expected
     plain = yaml.safe_load(compose("config").stdout)
     assert list(plain["services"]) == ["docs"]
@@ -71,7 +67,7 @@ def test_the_site_is_served_on_port_8000_by_a_container_without_rights(compose, 
 
 @pytest.mark.timeout(900)
 def test_all_steps_run_beside_the_site(compose):
-    profiles = [word for step in all_steps() for word in ("--profile", short(step))]
+    profiles = [word for step in all_steps() for word in ("--profile", short(step.name))]
     started = compose(*profiles, "up", "--build", "--detach")
     assert started.returncode == 0, started.stderr
     shown = yaml.safe_load(compose("--profile", "*", "config").stdout)["services"]

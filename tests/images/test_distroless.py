@@ -81,6 +81,7 @@ def test_images_with_other_packages_share_the_layer_of_python(docker, engine, im
         built = docker("build", "--quiet", "--platform", platform, "--file", str(file), str(folder))
     assert built.returncode == 0, built.stderr
     ours, other = layers(image(step, variant, platform)), layers(built.stdout.strip())
+    docker("image", "rm", "--force", built.stdout.strip())
     assert ours[0] == other[0]
     assert ours[1] != other[1]
     assert len(ours) == 5, "Python, packages, a folder, the configuration and the code"

@@ -1,7 +1,5 @@
 """The extra about speed: its variants differ in what they teach, and its goals are met."""
 
-import re
-
 import pytest
 
 from measure.base.names import LAB_ENVIRONMENT
@@ -10,12 +8,6 @@ from measure.steps.compose import find_step
 
 STEP = find_step("extra-need-for-speed")
 PLAIN = STEP.variant("plain")
-
-
-def instructions(name: str) -> list[str]:
-    """A variant's instructions, without comments, each on one line."""
-    text = re.sub(r"^#.*\n", "", STEP.variant(name).dockerfile.read_text(), flags=re.MULTILINE)
-    return [line for line in re.sub(r"\\\n\s*", "", text).splitlines() if line]
 
 
 #: Of a variant and the one that it adds an idea to: how many instructions of that one it changes or leaves out, and how
@@ -35,7 +27,7 @@ DIFFERENCES = {
 
 def differing(one: str, other: str) -> tuple[list[str], list[str]]:
     """The instructions that only the first of two variants has, and those that only the second has."""
-    before, after = instructions(one), instructions(other)
+    before, after = (STEP.variant(name).parsed.instructions for name in (one, other))
     return [line for line in before if line not in after], [line for line in after if line not in before]
 
 
@@ -47,7 +39,7 @@ def test_a_variant_adds_one_idea_to_its_neighbour(pair):
 
 def test_the_one_to_copy_has_what_proved_worth_it_and_takes_it_from_where_it_was_measured():
     _, new = differing("plain", "recommended")
-    measured = {line for name in ("cache-mounts", "compiled") for line in instructions(name)}
+    measured = {line for name in ("cache-mounts", "compiled") for line in STEP.variant(name).parsed.instructions}
     not_measured = [line for line in new if line not in measured]
     assert all("CODE_OWNER" in line for line in not_measured), "that is for `docker compose watch`"
 

@@ -19,7 +19,6 @@ INDEX = {
 
 @pytest.fixture
 def registry(monkeypatch):
-    """A registry that answers like this, by tag or digest."""
 
     def answers(**by_reference) -> None:
         def get(url: str, **_) -> httpx.Response:

@@ -21,15 +21,7 @@ NAMES = ("step-1/naive", "step-2/recommended", "step-4/recommended")
 
 @cache
 def final() -> str:
-    """The page, rendered."""
     return site.render_page(Records(), PurePosixPath("final.md"), (site.PAGES / "final.md").read_text())
-
-
-def instructions(dockerfile: str) -> list[str]:
-    """The instructions of a Dockerfile, each on one line."""
-    lines = [line for line in dockerfile.splitlines() if not line.lstrip().startswith("#")]
-    joined = re.sub(r"\\\n\s*", "", "\n".join(lines))
-    return [line for line in joined.splitlines() if line.strip()]
 
 
 def told(page: str) -> list[str]:
@@ -39,7 +31,7 @@ def told(page: str) -> list[str]:
 
 
 def test_the_page_tells_of_every_line_of_the_dockerfile_in_order():
-    assert told(final()) == instructions(STEP.recommended.dockerfile.read_text())
+    assert told(final()) == STEP.recommended.parsed.instructions
     assert f'--8<-- "{STEP.recommended.dockerfile.relative_to(ROOT)}"' in final()
 
 
@@ -56,12 +48,12 @@ def test_each_line_has_a_number_with_its_record_and_a_page_or_says_that_it_has_n
 
 def test_it_is_step_3s_dockerfile_too():
     """With one thread for NumPy's OpenBLAS more."""
-    step_3, step_4 = (instructions(step.recommended.dockerfile.read_text()) for step in (find_step("step-3"), STEP))
+    step_3, step_4 = (step.recommended.parsed.instructions for step in (find_step("step-3"), STEP))
     assert [line.replace(" OPENBLAS_NUM_THREADS=1", "") for line in step_4] == step_3
 
 
 def test_the_exercise_names_every_line_with_the_packages_name():
-    named = [line for line in instructions(STEP.recommended.dockerfile.read_text()) if "whichimage" in line]
+    named = [line for line in STEP.recommended.parsed.instructions if "whichimage" in line]
     solution = final().split('??? success "Solution"')[1].split("\n## ")[0]
     assert named == [line for line in re.findall("`([^`]+)`", solution) if "whichimage" in line]
 

@@ -22,7 +22,6 @@ BY_ID = {claim.id: claim for claim in CLAIMS}
 
 
 def page() -> Page:
-    """The page, with the records as they are now."""
     return Page(Records(), PurePosixPath("results/folklore.md"))
 
 

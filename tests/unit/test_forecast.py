@@ -63,7 +63,7 @@ def test_what_it_took_the_last_time_is_said_and_shown_as_the_rest(one, monkeypat
         "the same again takes less than a minute"
     )
     assert one.task.expected_s == 563
-    benchmark = {"make step-1, from nothing": (563.0, "results/lab-amd64/bench.json")}
+    benchmark = {"make step-1, from nothing": (563.0, "by results/lab-amd64/bench.json")}
     monkeypatch.setattr(progress, "_durations", dict)  # on a machine that never did it
     monkeypatch.setattr(progress, "_recorded", lambda: benchmark)
     assert one.tell("lab").endswith(": about 9 min (by results/lab-amd64/bench.json)")

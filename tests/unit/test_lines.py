@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from measure.base.dockerfiles import Dockerfile, instructions
+from measure.base.dockerfiles import Dockerfile, read
 from measure.base.files import ROOT
 from measure.steps.compose import all_steps
 
@@ -42,7 +42,7 @@ def test_each_copy_into_an_image_sets_its_modes(step):
 
 
 def test_the_sites_build_sets_them_too():
-    assert "COPY --chmod=755 . ." in instructions(ROOT / "docs/Dockerfile")
+    assert "COPY --chmod=755 . ." in read(ROOT / "docs/Dockerfile").instructions
 
 
 def test_the_health_check_is_the_same_in_all_images():
@@ -50,17 +50,21 @@ def test_the_health_check_is_the_same_in_all_images():
         line
         for step in all_steps()
         for variant in step.variants
-        for line in instructions(variant.dockerfile)
+        for line in variant.parsed.instructions
         if line.startswith("HEALTHCHECK")
     }
     assert len(checks) == 1
-    every = [any(line in checks for line in instructions(step.recommended.dockerfile)) for step in all_steps()]
+    every = [any(line in checks for line in step.recommended.parsed.instructions) for step in all_steps()]
     assert all(every), "each one to copy has it"
 
 
 def test_the_health_check_whose_cost_is_measured_is_that_of_the_images():
-    (check,) = [line for line in instructions(ROOT / "step-3-multistage/Dockerfile") if line.startswith("HEALTHCHECK")]
-    (command,) = [line for line in instructions(ROOT / "folklore/curl/python.Dockerfile") if line.startswith("CMD")]
+    def line(dockerfile: str, word: str) -> str:
+        (found,) = [line for line in read(ROOT / dockerfile).instructions if line.startswith(word)]
+        return found
+
+    check = line("step-3-multistage/Dockerfile", "HEALTHCHECK")
+    command = line("folklore/curl/python.Dockerfile", "CMD")
     words, measured = json.loads(check.partition(" CMD ")[2]), json.loads(command.removeprefix("CMD "))
     assert measured == ["python", "/app.py", *words]
 

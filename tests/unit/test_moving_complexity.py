@@ -1,6 +1,5 @@
 """extra-moving-complexity: a list that is not the lock's is refused by the hook and by CI, and the hook mends it."""
 
-import hashlib
 import os
 import re
 import shutil
@@ -10,11 +9,11 @@ import sys
 import pytest
 import yaml
 
-from measure.base.dockerfiles import instructions
-from measure.base.files import ROOT, cache_folder
+from measure.base.dockerfiles import read
+from measure.base.files import ROOT
 from measure.steps.compose import find_step
 from measure.steps.inputs import git_files
-from tests.conftest import run
+from tests.conftest import run, venv_with
 
 STEP = find_step("extra-moving-complexity")
 #: The tools of someone who commits; the Dockerfile that exports names the first two in the same versions.
@@ -28,15 +27,7 @@ NAME = "requirements.txt is what poetry.lock says"
 
 @pytest.fixture(scope="module")
 def tools():
-    """A folder of programs: Poetry, its export plugin and pre-commit, installed once."""
-    key = hashlib.sha256("\n".join([sys.version, *TOOLS]).encode()).hexdigest()[:16]
-    venv = cache_folder() / "step-venvs" / key
-    if not (venv / "ready").exists():
-        run(sys.executable, "-m", "venv", "--clear", venv).check_returncode()
-        installed = run(venv / "bin/pip", "install", "--quiet", *TOOLS)
-        assert installed.returncode == 0, installed.stderr
-        (venv / "ready").touch()
-    return venv / "bin"
+    return venv_with(TOOLS)
 
 
 class Project:
@@ -177,8 +168,8 @@ def test_the_dockerfile_is_one_stage_and_what_it_is_compared_with_is_step_3s():
         exports = "poetry==" in variant.dockerfile.read_text()
         assert exports == (variant.name == "in-dockerfile")
     exported, listed = "COPY --from=lock /app/requirements.txt", "COPY requirements.txt"
-    lines = instructions(STEP.variant("in-dockerfile").dockerfile)
+    lines = STEP.variant("in-dockerfile").parsed.instructions
     begin = lines.index("FROM python:3.14-slim AS builder")
-    step_3 = instructions(ROOT / "step-3-multistage/Dockerfile")
+    step_3 = read(ROOT / "step-3-multistage/Dockerfile").instructions
     assert [line.replace(exported, listed) for line in lines[begin:]] == step_3
     assert all(any(tool in line for line in lines[:begin]) for tool in TOOLS[:2])

@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import threading
+from types import SimpleNamespace
 
 import pytest
 from rich.console import Console
@@ -11,16 +12,6 @@ from rich.console import Console
 from measure.base import progress
 from measure.base.progress import BEAT, Board, left, roughly
 from tests.conftest import eventually
-
-
-class Clock:
-    """Seconds that a test gives."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture(autouse=True)
@@ -32,13 +23,14 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def clock():
-    return Clock()
+    """Seconds that a test gives."""
+    return SimpleNamespace(now=1000.0)
 
 
 @pytest.fixture
 def board(clock):
     """A board whose lines go into a text, that beats when a test says so."""
-    board = Board(Console(file=io.StringIO(), width=200), clock)
+    board = Board(Console(file=io.StringIO(), width=200), lambda: clock.now)
     board._beat_until = lambda ended: None
     return board
 
@@ -111,7 +103,7 @@ def test_the_thread_that_beats_lives_as_long_as_something_runs(monkeypatch):
 
 def test_on_a_terminal_there_is_a_live_view(clock):
     screen = io.StringIO()
-    board = Board(Console(file=screen, width=120, force_terminal=True, highlight=False), clock)
+    board = Board(Console(file=screen, width=120, force_terminal=True, highlight=False), lambda: clock.now)
     task = board.begin("python:3.14", expected_s=300)
     task.step, task.doing = "step 3 of 7", "RUN [make]"
     clock.now += 61
@@ -174,16 +166,12 @@ def test_a_benchmark_stands_in_for_the_last_time(tmp_path, monkeypatch):
     timing = {"what": "make step-1", "unit": "s", "samples": [300, 100, 200]}
     (folder / "bench.json").write_text(json.dumps({"timings": [timing, timing | {"what": "idle", "unit": "bytes"}]}))
     (folder / "damaged.json").write_text("{")
-    progress._recorded.cache_clear()
-    try:
-        assert progress.expected("make step-1") == 200
-        assert progress.expected("idle") is None
-        assert progress.source("make step-1").endswith("bench.json")
-        progress.remember("make step-1", 50)
-        assert progress.expected("make step-1") == 50
-        assert progress.source("make step-1") == "as the last time here"
-    finally:
-        progress._recorded.cache_clear()
+    monkeypatch.setattr(progress, "_recorded", progress._recorded.__wrapped__)
+    seconds, source = progress.known("make step-1")
+    assert seconds == 200 and source.endswith("bench.json")
+    assert progress.expected("idle") is None
+    progress.remember("make step-1", 50)
+    assert progress.known("make step-1") == (50, "as the last time here")
 
 
 def test_what_ends_a_block_ends_what_is_done_at_its_side():

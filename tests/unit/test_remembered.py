@@ -13,7 +13,7 @@ from measure.build import images as builder
 from measure.build import layout as layouts
 from measure.build.engine import image_ids
 from measure.build.images import BuildError
-from measure.build.layout import blob, keep, latest, layout
+from measure.build.layout import blob, keep, latest, layout, tidy
 from measure.record import records
 from measure.run import probe, remembered
 from measure.run import step as run
@@ -191,8 +191,13 @@ def edit_entries(change) -> None:
 
 @pytest.mark.parametrize("hours", [25, -1])
 def test_it_is_remembered_for_a_day_and_then_deleted(engine, step, hours):
+    def aged(entry):
+        at = {"measured_at": datetime.now(UTC) - timedelta(hours=hours)}
+        record = entry.record.model_copy(update={"provenance": entry.record.provenance.model_copy(update=at)})
+        return entry.model_copy(update={"record": record})
+
     again(engine, step)
-    edit_entries(lambda entry: entry.model_copy(update={"at": datetime.now(UTC) - timedelta(hours=hours)}))
+    edit_entries(aged)
     old = layout() / "remembered/old.json"
     old.write_text("{}")
     os.utime(old, (0, 0))
@@ -253,8 +258,8 @@ def test_a_damaged_memory_is_none(engine, step, text):
 def test_a_memory_of_another_image_is_none(engine, step):
     again(engine, step)
     another = {"digest": latest(step, step.recommended, NATIVE)}
-    edit_entries(lambda entry: entry.model_copy(update=another if entry.digest else {}))
-    assert again(engine, step).built == {one for one in ALL if one[0] != "broken"} - {("recommended", NATIVE)}
+    edit_entries(lambda entry: entry.model_copy(update=another if entry.record.variant == "other" else {}))
+    assert again(engine, step).built == {("other", platform) for platform in PLATFORMS}
 
 
 @pytest.mark.parametrize("why", ["the base image is not known", "nothing can be written"])
@@ -279,7 +284,7 @@ def test_what_is_edited_while_it_is_built_is_neither_recorded_nor_remembered(eng
     assert again(engine, step).built == ALL
 
 
-def test_what_was_interrupted_is_not_remembered_and_what_was_done_before_is(engine, step, tmp_path):
+def test_what_was_interrupted_is_not_remembered_and_what_was_done_before_is(engine, step):
     engine.platforms = [NATIVE]
 
     def interrupt(variant):
@@ -290,28 +295,35 @@ def test_what_was_interrupted_is_not_remembered_and_what_was_done_before_is(engi
     with pytest.raises(KeyboardInterrupt):
         again(engine, step)
     probe.ending.clear()
-    done = {(path.name.partition(".")[0], NATIVE) for path in tmp_path.rglob("results/*/*/*.json")}
-    assert len(done) == len(entries()) and ("other", NATIVE) not in done
+    done = {(Entry.model_validate_json(path.read_bytes()).record.variant, NATIVE) for path in entries()}
+    assert ("other", NATIVE) not in done
     engine.during = lambda variant: None
     assert again(engine, step).built == {one for one in ALL if one[1] == NATIVE} - done
 
 
-def test_who_keeps_something_forgets_deleted_clones(engine, step, tmp_path):
+def test_another_clone_writes_its_records_of_it_and_keeps_its_layers(engine, step, tmp_path, monkeypatch):
     again(engine, step)
+    of_one = {path.name: path.read_bytes() for path in (tmp_path / "results").rglob("*.json")}
+    monkeypatch.setattr(records, "RESULTS", tmp_path / "others")
     other, recommended = a_clone(tmp_path / "other"), step.recommended
+    second = again(engine, other)
+    assert (second.built, second.loaded) == (set(), set())
+    assert {path.name: path.read_bytes() for path in (tmp_path / "others").rglob("*.json")} == of_one
     shutil.rmtree(step.folder)
-    keep(other, other.variant("other"), "linux/386", "sha256:1")
+    keep(other, other.variant("other"), "linux/386", "sha256:1")  # whoever keeps something forgets deleted clones
     assert latest(step, recommended, NATIVE) is None
+    tidy()
+    assert again(engine, other).built == set()
 
 
-def test_what_has_no_record_or_the_record_of_another_image_is_built_and_written_whole(engine, step, tmp_path):
+def test_a_record_that_is_gone_or_another_is_written_whole(engine, step, tmp_path):
     again(engine, step)
     gone, other = sorted((tmp_path / "results").rglob("recommended*.json"))
-    before = [records.load(path).size for path in (gone, other)]
+    before = [gone.read_bytes(), other.read_bytes()]
     gone.unlink()
     other.write_text(records.as_json(records.load(other).model_copy(update={"size": handmade.size(99)})))
-    assert again(engine, step).built == {("recommended", platform) for platform in PLATFORMS}
-    assert [records.load(path).size for path in (gone, other)] == before
+    assert again(engine, step).built == set()
+    assert [gone.read_bytes(), other.read_bytes()] == before
 
 
 def test_the_engine_is_asked_once_for_all_images_and_tells_those_that_it_has(tmp_path):

@@ -17,6 +17,7 @@ from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from measure.base.files import ROOT
+from measure.steps.compose import all_steps
 from tests.conftest import run
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -26,14 +27,34 @@ SETS = {
     "docs/requirements.txt": {"main", "docs"},
     "tests/requirements.txt": {"main", "docs", "dev"},
 }
+#: The lists that steps commit, and the groups of their folders' locks: builds without Poetry install what was locked.
+LISTS = {
+    "step-3-multistage/requirements.txt": {"main"},
+    "step-3-multistage/requirements-dev.txt": {"main", "dev"},
+    "step-4-slim-vs-alpine/requirements.txt": {"main"},
+    "extra-compiling-deps/requirements.txt": {"main", "production"},
+    "extra-compiling-deps/requirements-binary.txt": {"main", "binary"},
+    "extra-need-for-speed/requirements.txt": {"main", "production"},
+    "extra-moving-complexity/requirements.txt": {"main"},
+    "extra-second-platform/requirements.txt": {"main", "wheel"},
+    "extra-second-platform/requirements-source.txt": {"main", "source"},
+}
+#: One that is no export: tests/unit/test_second_platform.py says what it is.
+TRAP = "extra-second-platform/requirements-markers.txt"
+#: The variants whose builds export the list themselves, or have Poetry install: it is what they are about.
+WITH_POETRY = {
+    "step-2-poetry": {"naive", "recommended", "no-venv", "solution"},
+    "step-3-multistage": {"single", "purge", "export"},
+    "extra-moving-complexity": {"in-dockerfile"},
+}
 #: The modules of measure/ that only the making of the site imports.
 SITE = {"measure.pages", "measure.tell.site"}
 
 
 @functools.cache
-def locked() -> dict[str, dict]:
-    """The packages of poetry.lock by name."""
-    return {package["name"]: package for package in tomllib.loads((ROOT / "poetry.lock").read_text())["package"]}
+def locked(folder: Path = ROOT) -> dict[str, dict]:
+    """The packages of a folder's poetry.lock by name."""
+    return {package["name"]: package for package in tomllib.loads((folder / "poetry.lock").read_text())["package"]}
 
 
 def listed(name: str) -> list[tuple[Requirement, set[str]]]:
@@ -45,16 +66,29 @@ def listed(name: str) -> list[tuple[Requirement, set[str]]]:
     ]
 
 
-@pytest.mark.parametrize("name", SETS)
-def test_each_is_an_export_of_poetry_lock(name):
+@pytest.mark.parametrize(("name", "groups"), [*SETS.items(), *LISTS.items()])
+def test_each_is_an_export_of_its_poetry_lock(name, groups):
+    folder = (ROOT / name).parent if name in LISTS else ROOT
     # colorama is for Windows alone, where nothing of this runs.
     wanted = {
         package["name"]: (f"=={package['version']}", {file["hash"] for file in package["files"]})
-        for package in locked().values()
-        if SETS[name] & set(package["groups"]) and package["name"] != "colorama"
+        for package in locked(folder).values()
+        if groups & set(package["groups"]) and package["name"] != "colorama"
     }
     found = {one.name: (str(one.specifier), hashes) for one, hashes in listed(name) if one.name != "colorama"}
     assert found == wanted
+
+
+def test_every_list_beside_a_lock_is_compared():
+    found = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("*/requirements*.txt")}
+    assert {name for name in found if (ROOT / name).with_name("poetry.lock").exists()} == {*LISTS, TRAP}
+
+
+@pytest.mark.parametrize("step", all_steps(), ids=lambda step: step.name)
+def test_poetry_is_in_the_builds_that_are_about_it_and_in_no_other(step):
+    called = re.compile("poetry (install|export)")
+    found = {one.name for one in step.variants if any(map(called.search, one.parsed.instructions))}
+    assert found == WITH_POETRY.get(step.name, set())
 
 
 @pytest.mark.parametrize("python", [(3, minor) for minor in range(11, 15)], ids=lambda python: f"3.{python[1]}")
@@ -88,7 +122,6 @@ owners = functools.cache(packages_distributions)
 
 
 def modules() -> Iterator[tuple[str, Path]]:
-    """The modules of measure/ and lab/, and their files."""
     for package in ("measure", "lab"):
         for path in sorted((ROOT / package).rglob("*.py")):
             if path.stem != "__init__" and "resources" not in path.parts:  # those run in containers

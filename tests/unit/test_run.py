@@ -52,7 +52,6 @@ def builds(monkeypatch):
 
 
 def measure(engine, variant=BROKEN, platform: str = PLATFORM) -> run.Outcome:
-    """As a run of its own does it."""
     return run.measure(Memory(engine, STEP), variant, platform, lambda line: None)
 
 

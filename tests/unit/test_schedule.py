@@ -32,16 +32,10 @@ def machine(monkeypatch):
     progress.ending.clear()
 
 
-class Events(list):
-    """What happened, in order."""
-
-    def place(self, *event) -> int:
-        return self.index(event)
-
-
 @pytest.fixture
 def events():
-    return Events()
+    """What happened, in order."""
+    return []
 
 
 def sitting(events, pairs=PAIRS, *, provide=lambda platform: None, build=None, start=None, early=None, done=None):
@@ -90,10 +84,12 @@ def test_what_is_native_is_built_shown_and_answered_while_the_other_bases_are_ma
     one.run()
     early = next(place for place, event in enumerate(events) if event[0] == "early")
     assert events[early] == ("early", [(name, NATIVE) for name in NAMES])
-    assert events.place("bases", NATIVE) < events.place("bases wanted", OTHER) < early < events.place("bases", OTHER)
-    assert events.place("start", NATIVE) < early
+    assert (
+        events.index(("bases", NATIVE)) < events.index(("bases wanted", OTHER)) < early < events.index(("bases", OTHER))
+    )
+    assert events.index(("start", NATIVE)) < early
     for name in NAMES:
-        assert events.place("built", name, NATIVE) < early < events.place("build", name, OTHER)
+        assert events.index(("built", name, NATIVE)) < early < events.index(("build", name, OTHER))
     assert [(o.variant.name, o.platform) for o in one.outcomes] == [(v.name, platform) for v, platform in PAIRS]
     assert {platform: answer.result() for platform, answer in one.answers.items()} == {
         NATIVE: f"answer of {NATIVE}", OTHER: f"answer of {OTHER}",

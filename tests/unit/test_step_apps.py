@@ -1,16 +1,13 @@
 """Each step's own tests, run in a virtual environment of its own, as its README says."""
 
-import hashlib
 import os
 import re
-import sys
 import tomllib
 
 import pytest
 
-from measure.base.files import cache_folder
 from measure.steps.compose import Step, all_steps
-from tests.conftest import run
+from tests.conftest import run, venv_with
 
 
 def requirements(step: Step) -> list[str]:
@@ -31,14 +28,7 @@ PYTEST_NEEDS = ["iniconfig", "packaging", "pluggy", "pygments"]
 
 @pytest.mark.parametrize("step", all_steps(), ids=lambda step: step.name)
 def test_the_steps_own_tests_pass(step):
-    lines = requirements(step)
-    key = hashlib.sha256("\n".join([sys.version, *lines]).encode()).hexdigest()[:16]
-    venv = cache_folder() / "step-venvs" / key
-    if not (venv / "ready").exists():
-        run(sys.executable, "-m", "venv", "--clear", venv).check_returncode()
-        installed = run(venv / "bin/pip", "install", "--quiet", "--no-deps", *lines)
-        assert installed.returncode == 0, installed.stderr
-        (venv / "ready").touch()
+    python = venv_with(requirements(step), "--no-deps") / "python"
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    result = run(venv / "bin/python", "-m", "pytest", "-p", "no:cacheprovider", cwd=step.folder, env=environment)
+    result = run(python, "-m", "pytest", "-p", "no:cacheprovider", cwd=step.folder, env=environment)
     assert result.returncode == 0, result.stdout

@@ -116,7 +116,7 @@ INSTALL = "RUN pip install --no-cache-dir --require-hashes --no-deps {}-r /requi
 )
 def test_variants_that_differ_in_one_line_alone(step, before, after, expected):
     folder = find_step(step).folder
-    one, other = (dockerfiles.instructions(folder / name) for name in (before, after))
+    one, other = (dockerfiles.read(folder / name).instructions for name in (before, after))
     assert [(a, b) for a, b in zip(one, other, strict=True) if a != b] == [expected]
 
 

@@ -28,7 +28,6 @@ JOBS = [pytest.param(name, job, id=f"{name}-{job}") for name in WORKFLOWS for jo
 
 
 def commands(name: str) -> list[str]:
-    """What a workflow's steps run."""
     return [step["run"] for job in loaded(name)["jobs"].values() for step in job["steps"] if "run" in step]
 
 

@@ -37,10 +37,7 @@ def _git(*words: str) -> str:
 
 
 def _run(commit: str, folder: Path) -> tuple[float, float]:
-    """Seconds of `make step-1` in a new clone with an empty cache: until the native image answers, and until the end.
-
-    Raises Problem when it fails, or takes longer than `LIMIT`.
-    """
+    """Seconds of `make step-1` in a new clone with an empty cache, until the native answer, and until the end."""
     clone, log = folder / "clone", folder / "log"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
     subprocess.run(["git", "checkout", "--quiet", commit], cwd=clone, check=True)

@@ -66,11 +66,6 @@ def load() -> Fidelity:
     raise Problem(f"There is no {shown(record_path())}.", next="make lab-fidelity")
 
 
-def changed(fidelity: Fidelity) -> list[str]:
-    """Names of the base images whose recipe is another now than when they were compared."""
-    return [name for name, sha256 in fidelity.recipes_sha256.items() if recipe_of(name) != sha256]
-
-
 def count(environment: str) -> int:
     """How many comparisons are recorded; they are of the lab. Raises Problem as `load` does."""
     return len(load().comparisons) if environment == LAB_ENVIRONMENT and record_path().exists() else 0
@@ -82,8 +77,9 @@ def findings(environment: str) -> list[Finding]:
         return []
     if not record_path().exists():
         return [Finding("missing", record_path(), "not compared yet", "make lab-fidelity")]
-    why = f"the recipes of {', '.join(names)} changed" if (names := changed(load())) else ""
-    return [Finding("stale", record_path(), why, "make lab-fidelity")] if why else []
+    changed = [name for name, sha256 in load().recipes_sha256.items() if recipe_of(name) != sha256]
+    why = f"the recipes of {', '.join(changed)} changed"
+    return [Finding("stale", record_path(), why, "make lab-fidelity")] if changed else []
 
 
 def complete() -> Fidelity:

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-from measure.base.errors import Problem
-from measure.base.files import shown
 from measure.base.platforms import PLATFORMS
 from measure.base.units import change, megabytes
 from measure.record import then
-from measure.studies.fidelity.model import Comparison, Fidelity, changed, load, record_path
+from measure.studies.fidelity.model import Comparison, complete, load, record_path
 from measure.tell.charts import Bar
 from measure.tell.folklore import Facts
 from measure.tell.page import Page, markdown_table, page_function, unbroken
 
 
-def _holding() -> Fidelity:
-    """The comparison. Raises Problem when a recipe changed since."""
-    found = load()
-    if recipes := changed(found):
-        why = f"the recipes of {', '.join(recipes)} changed"
-        raise Problem(f"{shown(record_path())} is stale.", why=why, next="make lab-fidelity")
-    return found
-
-
 @page_function
 def fidelity(page: Page) -> str:
     """The lab's base images against the official ones."""
-    found = _holding()
+    found = complete()
     known = [f"- `{image}`: {'; '.join(differences)}" for image, differences in found.known_differences.items()]
     rows = [[*one[:2], *map(unbroken, one[2:8]), one[8]] for one in map(row, found.comparisons)]
     return "\n".join([markdown_table(HEAD, rows, "llrrrrrrr"), "", "What we know to differ:", "", *known])
@@ -86,7 +75,7 @@ def _today(page: Page, name: str) -> tuple[int | None, str]:
 def base(facts: Facts, image: str) -> int:
     """Bytes of the files of an official base image on amd64, as they were published."""
     facts.rests_on(record_path(), "make lab-fidelity")
-    (one,) = [one for one in _holding().comparisons if (one.image, one.platform) == (image, PLATFORMS[0])]
+    (one,) = [one for one in complete().comparisons if (one.image, one.platform) == (image, PLATFORMS[0])]
     return one.official.file_bytes
 
 

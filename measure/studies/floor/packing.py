@@ -20,10 +20,7 @@ _HEAD = 8192
 
 
 def touched_by(files: FileSystem, found: list[Look], exported: tarfile.TarFile) -> Touched:
-    """What looks touched of an image; what the kernel opens by itself to execute a file is added.
-
-    The engine's own files, which are in the place of the image's, are not counted.
-    """
+    """What looks touched, with what the kernel opens to execute a file; not the engine's files over the image's."""
     touched = Touched(files)
     for look in found:
         touched.add(look)

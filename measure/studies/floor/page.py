@@ -20,7 +20,6 @@ def _floor(page: Page, name: str) -> Floor:
 
 
 def _figure(page: Page, text: str, exact: str) -> str:
-    """A number that leads to the record of floors."""
     return page.figure(record_path(page.records.environment), text, exact)
 
 

@@ -109,19 +109,16 @@ def exercise(
     url: str,
     asked: list[str],
     variant: Variant,
-    check: Callable[[], bool | None],
+    check: list[str],
 ) -> tuple[list[Answered], list[bool | None]]:
-    """Ask a container everything, and run its health check; if it depends on something, stop that, and do it again.
-
-    Raises Problem, with its last output, when it does not answer.
-    """
+    """Ask everything, check health; again without what it depends on. Raises Problem when it does not answer."""
     try:
         probe.wait_for(url, PATIENCE)
-        answered, healthy = _ask(url, asked, ""), [check()]
+        answered, healthy = _ask(url, asked, ""), [_succeeds(container, check)]
         if variant.depends_on:
             _stop_neighbours(engine, container)
             answered += _ask(url, asked, ", alone")
-            healthy.append(check())
+            healthy.append(_succeeds(container, check))
     except (RetryError, httpx.HTTPError) as error:
         why = f"{error}\n{probe.last_lines(container)}"
         raise Problem(f"{variant.step}/{variant.name} does not answer.", why=why, next=_STATUS) from None
@@ -138,7 +135,6 @@ def _ask(url: str, asked: list[str], when: str) -> list[Answered]:
 
 
 def _stop_neighbours(engine: Engine, container: Container) -> None:
-    """Stop what else is on a container's networks."""
     container.reload()
     for network in container.network_settings.networks:
         for other in engine.docker.container.list(filters=[("network", network)]):
@@ -146,7 +142,9 @@ def _stop_neighbours(engine: Engine, container: Container) -> None:
                 engine.docker.stop(other, time=10)
 
 
-def _succeeds(container: Container, words: list[str]) -> bool:
+def _succeeds(container: Container, words: list[str]) -> bool | None:
+    if not words:
+        return None
     try:
         container.execute(words)
     except DockerException:
@@ -175,17 +173,13 @@ def _exit_code(container: Container, image: str) -> int:
 
 
 def run_alone(engine: Engine, image: str, variant: Variant, config: dict[str, Any], asked: list[str]) -> Run:
-    """Run an image as it is, exercise it, stop it. The engine has to find it healthy by itself, too.
-
-    Raises Problem when it does not answer, does not get healthy, or does not end.
-    """
+    """Run as it is, exercise, stop. Raises Problem when it does not answer, get healthy by itself, or end."""
     health = health_command(config)
     try:
         with probe.running(engine, image, variant, native_platform()) as (container, url):
             if health and not _comes_to(container, lambda state: state.health and state.health.status == "healthy"):
                 raise Problem(f"{image} does not get healthy.", why=probe.last_lines(container), next=_STATUS)
-            check = (lambda: _succeeds(container, health)) if health else lambda: None
-            answered, healthy = exercise(engine, container, url, asked, variant, check)
+            answered, healthy = exercise(engine, container, url, asked, variant, health or [])
             engine.docker.stop(container, time=60)
             return Run(answered, healthy, _exit_code(container, image))
     except DockerException as error:
@@ -206,7 +200,7 @@ def trace(
         options: dict[str, Any] = {"volumes": [(volume, TRACER)], "entrypoint": loader}
         options["command"] = _strace("app", start)
         with probe.running(engine, image, variant, native_platform(), **options) as (container, url):
-            check = (lambda: _succeeds(container, [loader, *_strace("health", health)])) if health else lambda: None
+            check = [loader, *_strace("health", health)] if health else []
             answered, healthy = exercise(engine, container, url, asked, variant, check)
             container.execute(["python", "-c", STOP.read_text()])
             code = _exit_code(container, image)

@@ -35,7 +35,6 @@ def recipes(page: Page) -> str:
 
 
 def _build(recipe: Recipe) -> str:
-    """What a recipe installs and sets to build."""
     listed = "" if recipe.minimise else " (listed, not minimised)"
     return f"{_apt(recipe.build)}{listed}" + "".join(
         f", with `{name}={value}`" for name, value in recipe.environment.items()

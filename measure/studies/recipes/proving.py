@@ -110,7 +110,6 @@ def telling(error: BuildError) -> str:
 
 
 def _cost(image: Image) -> Cost:
-    """What apt-get added to an image."""
     layers = [layer for layer in image.layers if not layer.of_base and "apt-get install" in layer.created_by]
     return Cost(
         transfer_bytes=sum(layer.transfer_bytes for layer in layers),
@@ -150,10 +149,7 @@ def minimised(recipe: Recipe, builds: EngineBuilder) -> tuple[Recipe, Built, lis
 
 
 def prove(engine: Engine, recipe: Recipe, builds: EngineBuilder) -> RecipeRecord:
-    """Prove a recipe; returns what came of it: a proof, or the failure that it foretells.
-
-    Raises Unproved when it fails otherwise, or when nothing needs a package that it lists.
-    """
+    """Prove a recipe, or see it fail as foretold. Raises Unproved if it fails otherwise, or lists too much."""
     command = f"make recipes NAME={recipe.package}"
     try:
         needed, built, left_out = minimised(recipe, builds)
@@ -179,14 +175,14 @@ def prove(engine: Engine, recipe: Recipe, builds: EngineBuilder) -> RecipeRecord
 
 
 def told(record: RecipeRecord) -> str:
-    """What came of a proof, in a line: the apt packages, what they add to an image (transfer size), and the time."""
+    """A row: package, apt packages to build and to run, each with what they add (transfer size), and the time."""
     recipe, built = record.recipe, record.built
-    words = f"{recipe.package} {recipe.version}: {record.outcome}"
-    if built is None:
-        return words
-    build, run = (megabytes(cost.transfer_bytes) for cost in (built.build_cost, built.run_cost))
-    needed = f"{' '.join(recipe.run)} (+{run})" if recipe.run else "nothing"
-    return f"{words} in {duration(built.seconds)}; to build: {' '.join(recipe.build)} (+{build}); to run: {needed}"
+    cells = [f"{recipe.package} {recipe.version}", " ".join(recipe.build), record.outcome]
+    if built:
+        build, run = (f"+{megabytes(cost.transfer_bytes)}" for cost in (built.build_cost, built.run_cost))
+        to_run = [" ".join(recipe.run), run] if recipe.run else ["nothing"]
+        cells = [*cells[:2], build, *to_run, duration(built.seconds)]
+    return " │ ".join(cells)
 
 
 def _chosen(names: list[str], rows: list[Recipe]) -> list[Recipe]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from measure.studies.sameness.model import complete, listed, record_path
-from measure.tell.page import Page, markdown_table, page_function
+from measure.tell.page import Page, markdown_table, page_function, pointed
 
 
 @page_function
@@ -19,5 +19,11 @@ def sameness(page: Page) -> str:
             reasons.setdefault(pair.because(difference.path), []).append(difference.path)
         names = f"`{one.variant}`, `{one.against}`"
         count = page.figure(path, f"{one.paths:,}", f"{len(one.differences)} differ")
-        rows += [[names, count, str(len(some)), why] for why, some in reasons.items()] or [[names, count, "0", ""]]
-    return markdown_table(["images", "paths", "differ", "because"], rows, "lrrl")
+        rows += [[names, count, str(len(some)), why, _named(some)] for why, some in reasons.items()]
+    return markdown_table(["images", "paths", "differ", "because", "which"], rows, "lrrll")
+
+
+def _named(paths: list[str]) -> str:
+    """The paths that differ for one reason: deep ones without their folders, each name once; all of them in a title."""
+    kinds = list(dict.fromkeys(path if path.count("/") < 3 else f"…/{path.rpartition('/')[2]}" for path in paths))
+    return pointed(", ".join(f"`{kind}`" for kind in kinds), "; ".join(paths))
