@@ -45,13 +45,18 @@ def listed(name: str) -> list[tuple[Requirement, set[str]]]:
     ]
 
 
-SPEED = "extra-need-for-speed"
+#: Lists of steps and the groups of their own locks.
+OF_STEPS = {
+    "extra-need-for-speed/requirements.txt": {"main", "production"},
+    "extra-second-platform/requirements.txt": {"main", "wheel"},
+    "extra-second-platform/requirements-source.txt": {"main", "source"},
+}
 
 
 @pytest.mark.parametrize(
     ("name", "folder", "groups"),
     [*((name, ROOT, groups) for name, groups in SETS.items()),
-     (f"{SPEED}/requirements.txt", ROOT / SPEED, {"main", "production"})],
+     *((name, (ROOT / name).parent, groups) for name, groups in OF_STEPS.items())],
 )  # fmt: skip
 def test_each_is_an_export_of_its_poetry_lock(name, folder, groups):
     # colorama is for Windows alone, where nothing of this runs.

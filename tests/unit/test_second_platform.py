@@ -1,8 +1,5 @@
 """extra-second-platform as it is written: what runs in a build, its lists, and its goals in the records."""
 
-import re
-import tomllib
-
 import pytest
 
 from measure.base.names import LAB_ENVIRONMENT
@@ -26,22 +23,6 @@ def test_what_runs_in_a_build_runs_in_a_stage_for_the_builders_own_platform(name
         if instruction.startswith("RUN"):
             assert stage.startswith("FROM --platform=$BUILDPLATFORM"), instruction
     assert stage == "FROM python:3.14-slim"
-
-
-@pytest.mark.parametrize(("name", "group"), [("requirements.txt", "wheel"), ("requirements-source.txt", "source")])
-def test_a_list_is_an_export_of_the_lock(name, group):
-    packages = tomllib.loads((STEP.folder / "poetry.lock").read_text())["package"]
-    locked = {
-        f"{package['name']}=={package['version']}": {file["hash"] for file in package["files"]}
-        for package in packages
-        if {"main", group} & set(package["groups"]) and "Windows" not in str(package.get("markers"))
-    }
-    listed: dict[str, set[str]] = {}
-    for line in (STEP.folder / name).read_text().splitlines():
-        if found := re.match(r"[\w.-]+==[^ ;]+", line):
-            hashes = listed.setdefault(found[0], set())
-        hashes |= set(re.findall(r"--hash=(sha256:\w+)", line))
-    assert listed == locked
 
 
 def test_the_list_with_a_marker_is_the_other_one_but_for_its_marker():
