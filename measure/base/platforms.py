@@ -10,6 +10,8 @@ from measure.base.errors import Problem, say
 
 #: What `make step-N` measures by default.
 PLATFORMS = ("linux/amd64", "linux/arm64")
+#: What `uname -m` says on each of them.
+MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 #: Other names of an architecture, and what uname(1) says, as containerd normalises them (platforms/database.go).
 _NAMES = {
     "x86_64": "amd64", "x86-64": "amd64", "aarch64": "arm64", "i386": "386", "i686": "386",

@@ -13,13 +13,10 @@ from rich.console import Console
 from measure.base import dockerfiles
 from measure.base.errors import Problem
 from measure.base.files import ROOT
-from measure.base.platforms import PLATFORMS
+from measure.base.platforms import MACHINES, PLATFORMS
 from measure.steps.compose import RECOMMENDED, find_step
 from measure.tell.page import Page, code, markdown_table, page_function, short
 from measure.tell.table import table
-
-#: What `uname -m` says on each platform.
-_MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 
 
 @page_function
@@ -116,9 +113,7 @@ def terminal(page: Page, step: str, *, quick: bool = False) -> str:
     Console(file=text, width=100).print(table(found, page.records.of_step(found.name), list(PLATFORMS)))
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
     for platform in () if found.experiment else PLATFORMS:
-        answer = (
-            f"{{'libc': 'glibc …', 'machine': '{_MACHINES[platform]}', 'python': '3.14.…', 'step': '{found.name}', "
-        )
+        answer = f"{{'libc': 'glibc …', 'machine': '{MACHINES[platform]}', 'python': '3.14.…', 'step': '{found.name}', "
         lines.append(f"{platform} answers: {answer}'variant': 'recommended'}}")
     lines += ["Against the recorded numbers: …", "…", f"Records: results/…/{found.name}/"]
     return "\n".join(lines)

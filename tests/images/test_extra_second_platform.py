@@ -1,19 +1,21 @@
 """extra-second-platform: nothing is emulated, the image is the same, and each trap is found by the build or told."""
 
 import shutil
+import struct
+from pathlib import Path
 
 import httpx
 import pytest
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
-from measure.base.platforms import PLATFORMS
+from measure.base.platforms import MACHINES, PLATFORMS
 from measure.build import images as builder
 from measure.build.images import BuildError
 from measure.run.probe import named_container, running, wait_for
 from measure.run.step import provide_bases
 from measure.steps.compose import Step, find_step
 from measure.studies.sameness import comparing, model
-from tests.conftest import NATIVE, changed, marks
+from tests.conftest import NATIVE, changed, eventually, marks
 from tests.unit.test_messages import seen
 
 STEP = find_step("extra-second-platform")
@@ -48,6 +50,22 @@ def test_numpy_and_psycopg2_work_on_each_platform(engine, image, variant, platfo
     assert added == {"n": 1000, "sum": 499_500}
     assert versions["libpq"] > 170_000
     assert versions["psycopg2"] == "2.9.13"
+
+
+@pytest.mark.study
+def test_a_strict_umask_and_a_proxy_in_the_container_are_nothing_to_it(docker, engine, folder):
+    """Built by the client from files that only their owner can read; the check asks the application, not a proxy."""
+    for path in [folder, *folder.rglob("*")]:
+        path.chmod(0o700 if path.is_dir() else 0o600)
+    name = f"{STEP.name}:strict"
+    docker("build", "--tag", name, ".", cwd=folder).check_returncode()
+    try:
+        with named_container(engine) as known_as:
+            proxies = {"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
+            box = engine.docker.run(name, detach=True, envs=proxies, read_only=True, tmpfs=["/tmp"], **known_as)
+            eventually(lambda: box.reload() or box.state.health.status == "healthy")
+    finally:
+        docker("image", "rm", "--force", name)
 
 
 @pytest.mark.arm64
@@ -100,6 +118,56 @@ def test_uv_says_that_it_does_not_know_a_platform(engine, folder):
     with changed(folder / "uv.Dockerfile", "manylinux_2_40", "manylinux_2_99"), pytest.raises(BuildError) as failure:
         builder.load_into_engine(engine, copy, copy.variant("uv"), NATIVE)
     seen("uv-knows-no-such-platform", failure.value.line_with("invalid value"))
+
+
+def fetch(engine, variant: str, path: str, to: Path) -> bytes:
+    """A file of a variant's image for the other platform, below Python's packages."""
+    provide_bases(engine, [(STEP.variant(variant), OTHER)])
+    image = builder.load_into_engine(engine, STEP, STEP.variant(variant), OTHER)
+    with named_container(engine) as known_as:
+        container = engine.docker.container.create(image, platform=OTHER, pull="never", **known_as)
+        engine.docker.copy((container, f"/opt/venv/lib/python3.14/site-packages/{path}"), to)
+    return to.read_bytes()
+
+
+def loaded(library: bytes) -> dict[str, bytes]:
+    """What of a shared library is in memory when it runs, by section, but for its build's number (ELF-64, gABI 4.1)."""
+    (at,), (count, names) = struct.unpack_from("<Q", library, 40), struct.unpack_from("<HH", library, 60)
+    heads = [struct.unpack_from("<IIQQQQ", library, at + 64 * number) for number in range(count)]
+
+    def name(head: tuple[int, ...]) -> str:
+        begin = heads[names][4] + head[0]
+        return library[begin : library.index(b"\0", begin)].decode()
+
+    in_memory, no_bits = 2, 8
+    return {
+        name(head): library[head[4] : head[4] + head[5]]
+        for head in heads
+        if head[2] & in_memory and head[1] != no_bits and name(head) != ".note.gnu.build-id"
+    }
+
+
+@pytest.mark.arm64
+@pytest.mark.study
+def test_the_cross_compiler_makes_the_same_machine_code(engine, tmp_path):
+    path = f"psycopg2/_psycopg.cpython-314-{MACHINES[OTHER]}-linux-gnu.so"
+    ours, theirs = (fetch(engine, name, path, tmp_path / name) for name in ("cross-compiled", "source"))
+    assert loaded(ours) == loaded(theirs)
+    assert len(loaded(ours)[".text"]) > 50_000
+    assert ours != theirs, "what is explained is there"
+
+
+@pytest.mark.arm64
+@pytest.mark.study
+def test_bytecode_that_differs_is_the_same_code(engine, tmp_path):
+    """Python reads both, and finds them equal."""
+    for name in ("recommended", "emulated"):
+        fetch(engine, name, "werkzeug/routing/__pycache__/map.cpython-314.pyc", tmp_path / f"{name}.pyc")
+    read = "(marshal.loads(open(path, 'rb').read()[16:]) for path in sys.argv[1:])"
+    script = f"import marshal, sys; ours, theirs = {read}; print(ours == theirs)"
+
+    command = ["python", "-c", script, "/x/recommended.pyc", "/x/emulated.pyc"]
+    assert engine.docker.run("python:3.14-slim", command, volumes=[(tmp_path, "/x")], remove=True) == "True"
 
 
 @pytest.mark.arm64

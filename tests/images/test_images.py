@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from measure.base.names import LAB_ENVIRONMENT
-from measure.base.platforms import PLATFORMS
+from measure.base.platforms import MACHINES, PLATFORMS
 from measure.build import images as builder
 from measure.build.images import BuildError
 from measure.record.records import load, record_path
@@ -15,7 +15,6 @@ from measure.run.probe import ask, running, wait_for
 from measure.steps.compose import RECOMMENDED, Step, Variant, all_steps
 from tests.conftest import HARDENED, NATIVE, eventually, marks
 
-MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 STEPS = [replace(step, native=NATIVE) for step in all_steps()]
 #: Packages that a variant is about: they ship, or are left out. Others may come with an update of what nobody pinned.
 WATCHED = {"flask", "gunicorn", "numpy", "pip", "poetry", "poetry-core", "psycopg2", "psycopg2-binary", "pytest"}

@@ -14,6 +14,7 @@ import pytest
 
 from lab import lifecycle
 from lab.config import Lab
+from measure.base.platforms import MACHINES
 from measure.build import images as builder
 from measure.record.records import Record
 from measure.run.probe import wait_for
@@ -22,7 +23,6 @@ from measure.steps.copying import clean_copy
 from tests.conftest import NATIVE, OTHER, changed, eventually, fresh_clone, left_of_runs, run
 
 VARIANTS = [variant.name for variant in find_step("step-1").variants]
-MACHINES = {"linux/amd64": "x86_64", "linux/arm64": "aarch64"}
 FULL = f"step-1-kiss/full.{NATIVE.replace('/', '-')}.json"
 SECONDS = 3000  # with nothing cached, the lab builds its base images first
 

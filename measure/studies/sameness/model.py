@@ -6,9 +6,9 @@ import re
 import tomllib
 from functools import cache
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from measure.base.errors import Problem
 from measure.base.files import shown
@@ -47,10 +47,17 @@ class Pair(Strict):
 
 
 class Pairs(Strict):
-    """All pairs of a step."""
+    """All pairs of a step; `known` is known of each of them."""
 
     step: str
+    known: list[Known]
     pair: list[Pair]
+
+    @model_validator(mode="after")
+    def _shared(self) -> Self:
+        for pair in self.pair:
+            pair.known += self.known
+        return self
 
 
 class Difference(Strict):

@@ -1,4 +1,5 @@
-# strace in one folder, with its own loader and libraries: it runs in an image without any.
+# strace in one folder, with its own loader and libraries: it runs in an image without
+# any.
 FROM debian:trixie-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends strace \
