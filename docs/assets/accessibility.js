@@ -4,3 +4,6 @@ addEventListener("load", () => {
   // A wide table scrolls sideways; the arrow keys can do that only where the focus can go.
   for (const wrap of document.querySelectorAll(".md-typeset__scrollwrap")) wrap.tabIndex = 0;
 });
+
+// What is folded is open on paper.
+addEventListener("beforeprint", () => document.querySelectorAll("details").forEach((one) => (one.open = true)))

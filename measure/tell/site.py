@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 import yaml
-from jinja2 import Environment, StrictUndefined, TemplateError
+from jinja2 import TemplateError
 from watchfiles import watch
 
 from measure.base.errors import Problem, say
@@ -40,24 +40,21 @@ _FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 _GENERATED = re.compile(r"(<!-- generated: (?P<what>.+?) -->\n).*?(\n<!-- end -->)", re.DOTALL)
 
 
-def _expressions() -> Environment:
-    """Jinja as pages use it. `{##` begins a comment, because `{#` begins a heading's identifier in Markdown."""
-    return Environment(undefined=StrictUndefined, comment_start_string="{##", comment_end_string="##}",
-                       keep_trailing_newline=True, autoescape=False)  # noqa: S701 - Markdown is no HTML  # fmt: skip
-
-
 def render_page(records: Records, path: PurePosixPath, text: str) -> str:
     """A page, of this path below docs/, filled in. Raises Problem for a stale record or a wrong expression."""
     match = _FRONT_MATTER.match(text)
     meta: dict[str, Any] = yaml.safe_load(match[1]) if match else {}
     page = Page(records, path, meta)
-    filled = _fill(page, f"docs/{path}", text)
-    return f"{filled.rstrip()}\n\n{page.origin()}\n" if MEASURED in filled else filled
+    # As many empty lines as the front matter has: so an error's line is the file's.
+    body = _FRONT_MATTER.sub(lambda found: "\n" * found[0].count("\n"), text)
+    filled = _fill(page, f"docs/{path}", body).lstrip("\n")
+    head = f"---\n{yaml.safe_dump({'title': meta['title']})}---\n\n" if "title" in meta else ""
+    return head + (f"{filled.rstrip()}\n\n{page.origin()}\n" if MEASURED in filled else filled)
 
 
 def _fill(page: Page, name: str, text: str) -> str:
     try:
-        return _expressions().from_string(text).render(page.functions())
+        return page.fill(text)
     except Problem as problem:
         raise Problem(f"{name}: {problem.what}", why=problem.why, next=problem.next) from None
     except (TemplateError, TypeError, KeyError, AttributeError) as error:

@@ -21,11 +21,14 @@ from measure.tell.table import table
 
 @page_function
 def intro(page: Page) -> str:
-    """What the page says first: what you will learn, how long it takes, what you need."""
-    lines = ['!!! abstract "You will learn"', ""]
-    lines += [f"    - {item}" for item in page.meta["learn"]]
-    lines += ["", f"    {page.meta['minutes']} minutes. {page.meta.get('needs', '')}".rstrip()]
-    return "\n".join(lines)
+    """What the page says first: its question, the answer in at most three sentences, and what reading it takes."""
+    takes = f"{page.meta['minutes']} minutes. {page.meta.get('needs', '')}".rstrip()
+    if "question" not in page.meta:
+        lines = ['!!! abstract "You will learn"', "", *(f"    - {item}" for item in page.meta["learn"])]
+        return "\n".join([*lines, "", f"    {takes}"])
+    answer = [page.fill(sentence) for sentence in page.meta["answer"]]
+    head = f'!!! abstract "{page.meta["question"]}"'
+    return "\n".join([head, "", f"    {' '.join(answer)}", "", takes, "{ .takes }"])
 
 
 @page_function
