@@ -8,7 +8,7 @@ from measure.record.plan import plan_of
 from measure.record.records import TIMES, Record
 from measure.steps.compose import find_step
 from measure.tell.charts import Bar
-from measure.tell.page import Page, markdown_table, page_function, short
+from measure.tell.page import Page, emphasised, markdown_table, page_function, short
 from measure.tell.reading import KINDS, against
 from measure.tell.sizes import chart
 from measure.tell.times import seconds
@@ -35,6 +35,19 @@ def ladder(page: Page, *names: str) -> str:
     drawn = chart(page, named, f"Image sizes on {' and '.join(PLATFORMS)}", PLATFORMS)
     found = (drawn, markdown_table(head, rows, "lrrrrrr"), _climb(page, names))
     return "\n\n".join(part for part in found if part)
+
+
+@page_function
+def compare(page: Page, *names: str, platform: str = PLATFORMS[0]) -> str:
+    """A narrow table of some images on one platform: transfer, its change against the first one, unpacked."""
+    records = [page.built(name, platform) for name in names]
+    same = len({record.step for record in records}) == 1
+    rows = []
+    for record in records:
+        (transfer, percent), (unpacked, _) = against(record, records[0])
+        label = emphasised(record.variant) if same else f"[{_label(record)}]({page.step_page(record.step)})"
+        rows.append([label, page.bytes(record, transfer), percent, page.bytes(record, unpacked)])
+    return markdown_table(["image", "transfer", "change", "unpacked"], rows, "lrrr")
 
 
 def _label(record: Record) -> str:

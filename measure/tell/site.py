@@ -48,7 +48,8 @@ def render_page(records: Records, path: PurePosixPath, text: str) -> str:
     # As many empty lines as the front matter has: so an error's line is the file's.
     body = _FRONT_MATTER.sub(lambda found: "\n" * found[0].count("\n"), text)
     filled = _fill(page, f"docs/{path}", body).lstrip("\n")
-    head = f"---\n{yaml.safe_dump({'title': meta['title']})}---\n\n" if "title" in meta else ""
+    theirs = {name: meta[name] for name in ("title", "hide") if name in meta}  # the theme's; the others are ours
+    head = f"---\n{yaml.safe_dump(theirs)}---\n\n"
     return head + (f"{filled.rstrip()}\n\n{page.origin()}\n" if MEASURED in filled else filled)
 
 
