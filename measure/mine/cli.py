@@ -1,0 +1,136 @@
+"""`measure-mine`: weigh an image of one's own. What it needs is imported when it is called."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from measure.base.errors import Problem, friendly
+
+if TYPE_CHECKING:
+    from measure.mine.model import Report
+    from measure.mine.reporting import Asked
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+#: What a command ends with when the image is over the budget.
+OVER = 3
+
+
+@app.command()
+@friendly
+def mine(
+    subject: Annotated[
+        str, typer.Argument(help="A folder with a Dockerfile, an archive, an OCI layout folder, or an image's name")
+    ] = ".",
+    dockerfile: Annotated[
+        Path | None, typer.Option("-f", "--file", help="The Dockerfile that it is built from")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="The stage that is built; else the last one")] = None,
+    image: Annotated[str, typer.Option(help="Which of several images in an archive: its name")] = "",
+    platform: Annotated[str, typer.Option(help="Which platform's image: linux/arm64")] = "",
+    build: Annotated[bool, typer.Option("--build", help="Of a folder: build its image, and weigh that too")] = False,
+    against: Annotated[
+        str, typer.Option(help="What grew since: an archive, a layout, or a report as --json says it")
+    ] = "",
+    budget: Annotated[Path | None, typer.Option(help="A budget.toml: exit code 3 when the image is over it")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Everything, as results/mine.schema.json describes it")
+    ] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="For a pull request's comment")] = False,
+    everything: Annotated[bool, typer.Option("--all", help="Every line and every package")] = False,
+) -> None:
+    """What each line of a Dockerfile and each package costs, and the next step with what it saves. Runs no image.
+
+    An image is in a file after `docker save IMAGE --output image.tar`.
+    """
+    from measure.mine.budgets import breaches, read_budget
+    from measure.mine.comparing import grown
+    from measure.mine.reporting import Asked
+
+    limits = read_budget(budget) if budget else None
+    asked = Asked(dockerfile=dockerfile, target=target, image=image, platform=platform, subject=subject)
+    made = _reported(asked, build=build)
+    before = _other(against, made.platform or platform) if against else None
+    if before:
+        made = made.model_copy(update={"against": against, "growth": grown(before, made)})
+    if limits:
+        made = made.model_copy(update={"breaches": breaches(limits, made, before)})
+    _print(made, as_json=as_json, as_markdown=as_markdown, everything=everything)
+    if made.breaches:
+        for one in made.breaches:
+            Problem(f"Over the budget: {one.told}.", why=one.blame).show()
+        raise typer.Exit(OVER)
+
+
+def _reported(asked: Asked, *, build: bool) -> Report:
+    """The report of what the reader named: an image in a file, a folder, or an image that the engine has."""
+    from measure.mine.archives import is_image
+    from measure.mine.reporting import report
+
+    path = Path(asked.subject)
+    if asked.dockerfile and not asked.dockerfile.is_file():
+        raise Problem(
+            f"There is no file {asked.dockerfile}.", next="the same command with -f and the Dockerfile's path"
+        )
+    if path.exists() and is_image(path):
+        return report(replace(asked, archive=path))
+    with contextlib.ExitStack() as stack:
+        if not path.exists():
+            from measure.mine.building import saved
+
+            return report(replace(asked, archive=stack.enter_context(saved(asked.subject))))
+        dockerfile = asked.dockerfile or path / "Dockerfile"
+        if not dockerfile.is_file():
+            raise Problem(
+                f"{asked.subject} has no Dockerfile, and is no image.",
+                why="A folder is weighed by its Dockerfile, or as an OCI image layout (index.json and blobs/).",
+                next="the same command with -f and the Dockerfile's path",
+            )
+        asked = replace(asked, folder=path, dockerfile=dockerfile)
+        if build:
+            from measure.mine.building import built
+
+            asked = replace(asked, archive=stack.enter_context(built(path, dockerfile, asked.target, asked.platform)))
+        return report(asked)
+
+
+def _other(name: str, platform: str) -> Report:
+    """What the image is held against: a report in JSON, or an image."""
+    from pydantic import ValidationError
+
+    from measure.base.model import reasons
+    from measure.mine.model import Report
+    from measure.mine.reporting import Asked
+
+    path = Path(name)
+    if path.is_file() and path.suffix == ".json":
+        try:
+            return Report.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise Problem(
+                f"{name} is no report.", why=reasons(error), next="measure-mine … --json > report.json"
+            ) from None
+    return _reported(Asked(subject=name, platform=platform), build=False)
+
+
+def _print(made: Report, *, as_json: bool, as_markdown: bool, everything: bool) -> None:
+    if as_json:
+        typer.echo(made.model_dump_json(indent=1))
+    elif as_markdown:
+        from measure.mine.showing import markdown
+
+        typer.echo(markdown(made), nl=False)
+    else:
+        from measure.base.screen import out
+        from measure.mine.showing import show
+
+        show(made, out, everything=everything)
+
+
+def main() -> None:
+    """Where the installed command begins."""
+    app(prog_name="measure-mine")

@@ -1,0 +1,232 @@
+"""A report on one screen of a terminal, and as Markdown for a pull request's comment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from rich.console import Console
+from rich.markup import escape
+
+from measure.base.screen import plain_table
+from measure.base.units import megabytes, signed
+from measure.mine.model import Context, Facts, Line, NextStep, Package, Report, Sizes
+
+#: Rows that one screen has place for; `--all` shows every one.
+LINES, PACKAGES, GROWN = 10, 6, 5
+#: The widest text of an instruction in Markdown.
+_WIDEST = 70
+
+
+def size(number: int | None) -> str:
+    """Bytes for people; a dash where they are not known."""
+    return "-" if number is None else megabytes(number)
+
+
+def _headline(report: Report) -> str:
+    parts = [report.subject, report.platform or "", (report.digest or "")[:19]]
+    return " · ".join(filter(None, parts))
+
+
+def _size_lines(sizes: Sizes) -> Iterator[str]:
+    transfer = "transfer not known (the layers in this archive are not compressed)"
+    if sizes.transfer_bytes is not None:
+        transfer = f"transfer {megabytes(sizes.transfer_bytes)}"
+    yield f"{transfer}, unpacked {megabytes(sizes.unpacked_tar_bytes)}, hidden {megabytes(sizes.hidden_bytes)}"
+    shows = f"about {megabytes(sizes.overlay2_bytes)} with the overlay2 store (files alone)"
+    if sizes.containerd_bytes is not None:
+        shows += f", {megabytes(sizes.containerd_bytes)} with containerd's (compressed and on disk)"
+    yield f"`docker images` shows {shows}"
+
+
+def _shown_lines(lines: list[Line], most: int | None) -> list[Line]:
+    """Lines that add something, the heaviest where there are too many, in the order of the file."""
+    kept = [line for line in lines if line.files or line.hidden_bytes or line.of_base]
+    if most is not None and len(kept) > most:
+        heaviest = sorted(kept, key=lambda line: -line.unpacked_tar_bytes)[: most - 1]
+        return [line for line in kept if line in heaviest]
+    return kept
+
+
+def _line_rows(report: Report, most: int | None) -> list[list[str]]:
+    shown = _shown_lines(report.lines, most)
+    rows = []
+    for line in shown:
+        hidden = megabytes(line.hidden_bytes) if line.hidden_bytes else ""
+        by = f" (by {', '.join(line.hidden_by)})" if line.hidden_by else ""
+        changed = " (another text was built)" if line.changed else ""
+        where = size(line.transfer_bytes)
+        rows.append([line.where, where, megabytes(line.unpacked_tar_bytes), hidden, f"{line.instruction}{by}{changed}"])
+    left = [line for line in report.lines if line not in shown]
+    if left:
+        known = [line.transfer_bytes for line in left if line.transfer_bytes is not None]
+        total = sum(line.unpacked_tar_bytes for line in left)
+        transfer = size(sum(known)) if len(known) == len(left) else "-"
+        rows.append([f"{len(left)} more", transfer, megabytes(total), "", "that add little or nothing"])
+    return rows
+
+
+def _package_rows(packages: list[Package], most: int | None) -> list[list[str]]:
+    rows = []
+    for one in packages[:most]:
+        parts = [("libraries", one.vendored_bytes), ("bytecode", one.bytecode_bytes)]
+        inside = ", ".join(f"{word} {megabytes(part)}" for word, part in parts if part)
+        brought = f"for {one.brought_by[0]}" if one.brought_by else "in the base" if one.of_base else "asked for"
+        word = ", development tool" if one.development else ""
+        rows.append([f"{one.name} {one.version}", size(one.bytes), inside, f"{brought}{word}"])
+    return rows
+
+
+def own(packages: list[Package], kind: str) -> list[Package]:
+    """The packages of one kind that own lines bring."""
+    return [one for one in packages if one.kind == kind and not one.of_base]
+
+
+def fact_lines(facts: Facts) -> list[str]:
+    """What an image is like, in a few lines; what needs attention has a mark."""
+    has = {"shell": facts.has_shell, "compiler": facts.has_compiler, "pip": bool(facts.pip)}
+    tools = ", ".join(name for name, there in has.items() if there) or "no shell, compiler or pip"
+    root = " (!)" if facts.user.partition(":")[0] in ("root", "0") else ""
+    compiled = facts.bytecode
+    bytecode = f"bytecode {megabytes(compiled.bytes)}"
+    bytecode += f", {compiled.stale_files} stale (!)" if compiled.stale_files else ""
+    bytecode += f", missing for {compiled.missing_files} files" if compiled.missing_files else ""
+    lines = [f"user {facts.user}{root} · {tools} · {len(facts.setuid_files)} setuid files · {bytecode}"]
+    waste = [f"{name} {megabytes(number)}" for name, number in facts.caches.items() if number]
+    waste += [f"packages' tests {megabytes(facts.test_bytes)}"] if facts.test_bytes else []
+    lines += [" · ".join(waste)] if waste else []
+    shell = " (!) in shell form: SIGTERM reaches the shell alone" if facts.shell_form else ""
+    lines.append(f"runs: {facts.command or 'nothing by itself'}{shell}")
+    if facts.secrets:
+        lines.append(f"(!) readable by whoever has the image: {', '.join(facts.secrets)}")
+    odd = {"device files": facts.device_files, "names that lead out of the image": facts.escaping_names}
+    lines += [f"(!) {number} {name}" for name, number in odd.items() if number]
+    return lines
+
+
+def context_lines(context: Context, most: int = 5) -> list[str]:
+    """What a build context offers, in a few lines."""
+    ignored = context.ignore_file or "no ignore file"
+    lines = [
+        f"build context: {megabytes(context.bytes)} in {context.files} files, of {megabytes(context.folder_bytes)} in "
+        f"{context.folder_files} ({ignored})"
+    ]
+    largest = [f"{path} {megabytes(number)}" for path, number in list(context.largest.items())[:most] if number]
+    lines += [f"largest: {', '.join(largest)}"] if largest else []
+    lines += [f"matches nothing: {'; '.join(context.idle_patterns[:most])}"] if context.idle_patterns else []
+    lines += [f"(!) looks like secrets: {', '.join(context.secrets[:most])}"] if context.secrets else []
+    return lines
+
+
+def saving(step: NextStep) -> str:
+    """What a step saves, in words."""
+    parts = []
+    if step.unpacked_tar_bytes:
+        parts.append(f"{megabytes(step.unpacked_tar_bytes)} unpacked")
+    if step.transfer_bytes:
+        parts.insert(0, f"{megabytes(step.transfer_bytes)} transfer")
+    if step.other:
+        parts.append(f"{megabytes(step.other_bytes)} {step.other}" if step.other_bytes else step.other)
+    return ", ".join(parts)
+
+
+def growth_lines(report: Report) -> list[str]:
+    """What grew and shrank most since the report that this one is held against."""
+    if report.against is None:
+        return []
+    lines = [f"against {report.against}: {'' if report.growth else 'the same, line by line and package by package'}"]
+    for kind in ("line", "package"):
+        rows = sorted((one for one in report.growth if one.kind == kind), key=lambda one: -abs(one.bytes))
+        for one in rows[:GROWN]:
+            word = "new, " if one.is_new else "gone, " if one.is_gone else ""
+            transfer = f", {signed(one.transfer_bytes)} transfer" if one.transfer_bytes is not None else ""
+            lines.append(f"  {one.where}: {word}{signed(one.bytes)} unpacked{transfer} {one.name}".rstrip())
+        if len(rows) > GROWN:
+            lines.append(f"  and {len(rows) - GROWN} more {kind}s")
+    return lines
+
+
+def _step_lines(steps: list[NextStep]) -> Iterator[str]:
+    for number, step in enumerate(steps, 1):
+        where = f" [{step.where}]" if step.where else ""
+        yield f"{number}. {saving(step)}: {step.what}{where} → {step.page}"
+
+
+def show(report: Report, console: Console, *, everything: bool = False) -> None:
+    """Print a report; `everything` with every line and package."""
+    lines, packages = (None, None) if everything else (LINES, PACKAGES)
+    console.print(f"[bold]{escape(_headline(report))}[/]", soft_wrap=True)
+    for one in report.others:
+        console.print(f"  also there: {escape(one)}", soft_wrap=True)
+    if report.sizes:
+        for text in _size_lines(report.sizes):
+            console.print(f"  {escape(text)}", soft_wrap=True)
+    if report.lines:
+        rows, columns = _line_rows(report, lines), ["line", "transfer", "unpacked", "hidden", "made by"]
+        console.print(plain_table("by line", columns, rows, left=("line", "made by")))
+    for kind, title in (("python", "by Python package"), ("os", "by package of the distribution")):
+        if found := own(report.packages, kind):
+            rows = _package_rows(found, packages)
+            rest = found[len(rows) :]
+            if rest:
+                rows.append([f"{len(rest)} more", size(sum(one.bytes or 0 for one in rest)), "", ""])
+            columns = ["package", "bytes", "of it", "why"]
+            console.print(plain_table(title, columns, rows, left=("package", "of it", "why")))
+    texts = [
+        *(fact_lines(report.facts) if report.facts else []),
+        *(context_lines(report.context) if report.context else []),
+    ]
+    for text in texts:
+        console.print(f"  {escape(text)}", soft_wrap=True)
+    for text in growth_lines(report):
+        console.print(f"  {escape(text)}", soft_wrap=True)
+    if report.next_steps:
+        console.print("[bold]Next steps[/]")
+    for text in _step_lines(report.next_steps):
+        console.print(f"  {escape(text)}", soft_wrap=True)
+
+
+def _cell(text: str) -> str:
+    """A text in a cell of a table in Markdown: nothing in it is markup."""
+    return text.translate({ord(sign): f"\\{sign}" for sign in "\\`*_{}[]<>|#!~"}).replace("\n", " ")
+
+
+def _code(text: str) -> str:
+    cut = text if len(text) <= _WIDEST else f"{text[: _WIDEST - 1]}…"
+    return f"`{cut.replace('`', chr(39)).replace('|', chr(92) + '|')}`" if cut else ""
+
+
+def table_of(columns: list[str], rows: Iterable[list[str]]) -> str:
+    """A table in Markdown; the first column is aligned to the left, the others to the right."""
+    lines = [f"| {' | '.join(columns)} |", f"|{'|'.join([':--', *['--:'] * (len(columns) - 1)])}|"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def markdown(report: Report) -> str:
+    """A report for a pull request's comment."""
+    parts = [f"### {_cell(_headline(report))}"]
+    if report.sizes:
+        parts.append("\n".join(_cell(text) + "  " for text in _size_lines(report.sizes)))
+    if report.lines:
+        rows = [[_cell(row[0]), *row[1:4], _code(row[4])] for row in _line_rows(report, LINES)]
+        parts.append(table_of(["line", "transfer", "unpacked", "hidden", "made by"], rows))
+    if found := own(report.packages, "python"):
+        rows = [[_cell(cell) for cell in row] for row in _package_rows(found, PACKAGES)]
+        parts.append(table_of(["package", "bytes", "of it", "why"], rows))
+    texts = [
+        *(fact_lines(report.facts) if report.facts else []),
+        *(context_lines(report.context) if report.context else []),
+    ]
+    parts.append("\n".join(f"- {_cell(text)}" for text in texts))
+    if breached := [f"- **{_cell(one.told)}**: {_cell(one.blame)}" for one in report.breaches]:
+        parts.insert(1, "**Over the budget**\n\n" + "\n".join(breached))
+    if grew := growth_lines(report):
+        parts.append("\n".join([_cell(grew[0]), "", *(f"- {_cell(text.strip())}" for text in grew[1:])]))
+    if report.next_steps:
+        parts.append("**Next steps**\n\n" + "\n".join(_numbered(report.next_steps)))
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _numbered(steps: list[NextStep]) -> Iterator[str]:
+    for number, step in enumerate(steps, 1):
+        where = f" ({_cell(step.where)})" if step.where else ""
+        yield f"{number}. **{_cell(saving(step))}**: {_cell(step.what)}{where}, see {step.page}"
