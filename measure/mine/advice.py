@@ -138,6 +138,19 @@ def _pips(work: Work) -> Iterator[NextStep]:
         yield _step("a second pip", what, work.take(files), work.where(files), "steps/step-3.md")
 
 
+def _base_bytecode(work: Work) -> Iterator[NextStep]:
+    """What Python compiled of the base's own files while an own line ran it: most of it pip, and what pip imports."""
+    found = {
+        id(node.inode): node.inode
+        for _, node, source in facts.compiled(work.seen)
+        if source and work.seen.is_own(node.inode) and not work.seen.is_own(source.inode)
+    }
+    if found:
+        what = "pip compiled itself and what it imports: install in another stage, or with PYTHONDONTWRITEBYTECODE=1"
+        page = "steps/extra-need-for-speed.md"
+        yield _step("bytecode of the base", what, work.take(found.values()), work.where(found.values()), page)
+
+
 def _development(work: Work) -> Iterator[NextStep]:
     own = [one for one in work.python if not one.of_base]
     tools = {one.key for one in own if one.asked_for and packages.is_development(one) and one.installed.name != "pip"}
@@ -268,7 +281,20 @@ def context_steps(context: Context | None) -> list[NextStep]:
 
 
 #: In this order: a file that two steps would leave out is counted in the first.
-STEPS = (_again, _hidden, _caches, _avoidable, _pips, _development, _compilers, _slim, _tests, _stale, _order)
+STEPS = (
+    _again,
+    _hidden,
+    _caches,
+    _avoidable,
+    _pips,
+    _base_bytecode,
+    _development,
+    _compilers,
+    _slim,
+    _tests,
+    _stale,
+    _order,
+)
 
 
 def next_steps(work: Work, context: Context | None) -> list[NextStep]:

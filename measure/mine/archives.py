@@ -212,7 +212,7 @@ def _chosen(path: Path, found: list[Found], name: str, platform: str) -> Found:
 
 def _read(files: _Files, found: Found) -> Opened:
     if found.config is None:
-        manifest = manifest_of(files, found.digest)
+        manifest = manifest_of(files, found.digest, found.platform)
         for layer in manifest["layers"]:
             kind = layer.get("mediaType") or "application/vnd.oci.image.layer.v1.tar"
             if not _LAYER_TYPES.fullmatch(kind):
@@ -266,10 +266,10 @@ def read_archive(path: Path, name: str = "", platform: str = "") -> tuple[Opened
 
 def _image_in(path: Path, files: _Files, name: str, platform: str) -> tuple[Opened, str, list[str]]:
     found: list[Found] = []
-    if (index := files.json("index.json")) is not None:
+    if re.fullmatch(r"[0-9a-f]{64}", name):  # one that no list names
+        found = [Found("", (), f"sha256:{name}")]
+    elif (index := files.json("index.json")) is not None:
         found = list(_in_layout(files, index))
-        if not found and re.fullmatch(r"[0-9a-f]{64}", name):
-            found = [Found("", (), f"sha256:{name}")]
     if not found and (listed := files.json("manifest.json")) is not None:
         found = list(_in_docker_archive(files, listed))
     if not found:
@@ -278,8 +278,6 @@ def _image_in(path: Path, files: _Files, name: str, platform: str) -> tuple[Open
             why="It has neither index.json, as an OCI layout has, nor manifest.json, as docker save writes it.",
             next=_AGAIN,
         )
-    if re.fullmatch(r"[0-9a-f]{64}", name) and not any(name in one.digest for one in found):
-        found = [*found, Found("", (), f"sha256:{name}")]
     chosen = _chosen(path, found, name, platform)
     image = _read(files, chosen)
     words = (image.config.get(key) for key in ("os", "architecture", "variant"))

@@ -127,3 +127,14 @@ def test_requirements_after_the_code_are_sent_again_with_each_edit(tmp_path):
 def test_where_code_comes_before_requirements(text, line):
     late = advice.late_install(Dockerfile("Dockerfile", f"FROM a\n{text}\n").chain()[-1].instructions)
     assert (late and late.first) == line
+
+
+def test_bytecode_of_the_bases_own_files(tmp_path):
+    """pip that ran in a line; what an own package's files were compiled to is none of it."""
+    own = {
+        "usr/local/lib/python3.14/site-packages/__pycache__/pip.cpython-314.pyc": NOISE,
+        "usr/local/lib/python3.14/site-packages/__pycache__/gone.cpython-314.pyc": NOISE,
+        **package("app", {"app.py": b"x", "__pycache__/app.cpython-314.pyc": bytes(16) + NOISE}),
+    }
+    found = told(tmp_path, own)
+    assert found["bytecode of the base"].unpacked_tar_bytes == BLOCKS
