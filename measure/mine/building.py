@@ -6,7 +6,7 @@ import contextlib
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,15 +45,16 @@ def client(images: list[str], platform: str) -> Client:
 
 
 @contextlib.contextmanager
-def built(folder: Path, dockerfile: Path, target: str | None, platform: str) -> Iterator[Path]:
+def built(folder: Path, dockerfile: Path, target: str | None, platform: str, args: Mapping[str, str]) -> Iterator[Path]:
     """An archive of the image of a folder, for as long as it is needed. Raises Problem when the build fails."""
     platform = normal(platform) if platform else native_platform()
-    images = dockerfiles.read(dockerfile).external_images
+    images = dockerfiles.read(dockerfile, args).external_images
     docker = client(images, platform)
     with _archive() as archive:
         command = [*docker.command, "buildx", "build", "--platform", platform, "--file", str(dockerfile)]
         command += ["--provenance=false", "--sbom=false", "--output", f"type=oci,dest={archive}"]
         command += ["--target", target] if target else []
+        command += [word for key, value in args.items() for word in ("--build-arg", f"{key}={value}")]
         command += ["--builder", docker.builder] if docker.builder else []
         say(f"building {folder} for {platform}")
         done = subprocess.run([*command, str(folder)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)

@@ -30,6 +30,8 @@ def mine(
         Path | None, typer.Option("-f", "--file", help="The Dockerfile that it is built from")
     ] = None,
     target: Annotated[str | None, typer.Option(help="The stage that is built; else the last one")] = None,
+    service: Annotated[str, typer.Option(help="A service of the folder's compose file, which says all of that")] = "",
+    build_arg: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, as docker build takes it")] = None,
     image: Annotated[str, typer.Option(help="Which of several images in an archive: its name")] = "",
     platform: Annotated[str, typer.Option(help="Which platform's image: linux/arm64")] = "",
     build: Annotated[bool, typer.Option("--build", help="Of a folder: build its image, and weigh that too")] = False,
@@ -52,8 +54,9 @@ def mine(
     from measure.mine.reporting import Asked
 
     limits = read_budget(budget) if budget else None
-    asked = Asked(dockerfile=dockerfile, target=target, image=image, platform=platform, subject=subject)
-    made = _reported(asked, build=build)
+    args = tuple((name, value) for name, _, value in (one.partition("=") for one in build_arg or ()))
+    asked = Asked(dockerfile=dockerfile, target=target, args=args, image=image, platform=platform, subject=subject)
+    made = _reported(asked, build=build, service=service)
     before = _other(against, made.platform or platform) if against else None
     if before:
         made = made.model_copy(update={"against": against, "growth": grown(before, made)})
@@ -66,12 +69,19 @@ def mine(
         raise typer.Exit(OVER)
 
 
-def _reported(asked: Asked, *, build: bool) -> Report:
+def _reported(asked: Asked, *, build: bool, service: str = "") -> Report:
     """The report of what the reader named: an image in a file, a folder, or an image that the engine has."""
     from measure.mine.archives import is_image
     from measure.mine.reporting import report
 
     path = Path(asked.subject)
+    if service:
+        from measure.mine.services import service as service_of
+
+        found = service_of(path, service)
+        args = tuple({**found.args, **dict(asked.args)}.items())
+        asked = replace(asked, dockerfile=found.dockerfile, target=asked.target or found.target, args=args)
+        path = found.context
     if asked.dockerfile and not asked.dockerfile.is_file():
         raise Problem(
             f"There is no file {asked.dockerfile}.", next="the same command with -f and the Dockerfile's path"
@@ -94,7 +104,8 @@ def _reported(asked: Asked, *, build: bool) -> Report:
         if build:
             from measure.mine.building import built
 
-            asked = replace(asked, archive=stack.enter_context(built(path, dockerfile, asked.target, asked.platform)))
+            archive = built(path, dockerfile, asked.target, asked.platform, dict(asked.args))
+            asked = replace(asked, archive=stack.enter_context(archive))
         return report(asked)
 
 

@@ -39,6 +39,8 @@ class Asked:
     platform: str = ""
     dockerfile: Path | None = None
     target: str | None = None
+    #: Build arguments.
+    args: tuple[tuple[str, str], ...] = ()
     #: The build context.
     folder: Path | None = None
     #: What the reader typed.
@@ -61,7 +63,7 @@ def _key(asked: Asked) -> str | None:
     dockerfile = asked.dockerfile.read_bytes() if asked.dockerfile else b""
     parts = [
         str(asked.archive.resolve()), told.st_size, told.st_mtime_ns, told.st_ino, asked.image, asked.platform,
-        asked.target, asked.subject, hashlib.sha256(dockerfile).hexdigest(), reader_version(), version(),
+        asked.target, asked.subject, asked.args, hashlib.sha256(dockerfile).hexdigest(), reader_version(), version(),
     ]  # fmt: skip
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
@@ -91,7 +93,7 @@ def _tidy(folder: Path) -> None:
 def _report(asked: Asked) -> Report:
     dockerfile = None
     if asked.dockerfile:
-        dockerfile = dockerfiles.read(asked.dockerfile)
+        dockerfile = dockerfiles.read(asked.dockerfile, dict(asked.args))
         dockerfile.check()
         dockerfile.chain(asked.target)
     context = context_of(asked.folder, asked.dockerfile or asked.folder / "Dockerfile") if asked.folder else None

@@ -191,7 +191,7 @@ def python_packages(files: FileSystem, visible: Iterable[tuple[str, Node]]) -> I
         match = _METADATA.match(path) if told else None
         if not match or not _is_installed(match["location"]):
             continue
-        header = HeaderParser().parsestr(node.document)
+        header = HeaderParser().parsestr(node.document.partition("\n\n")[0])
         if header["Name"]:
             yield Installed(
                 str(header["Name"]),
@@ -204,7 +204,8 @@ def python_packages(files: FileSystem, visible: Iterable[tuple[str, Node]]) -> I
 
 def is_vendored(path: str) -> bool:
     """Is it a shared library that a wheel brings along, in NAME.libs, where auditwheel puts them?"""
-    return PurePosixPath(path).parent.suffix == ".libs"
+    folder = path.rpartition("/")[0].rpartition("/")[2]
+    return folder.endswith(".libs") and folder != ".libs"
 
 
 def _python(files: FileSystem, visible: list[tuple[str, Node]]) -> Iterator[PythonPackage]:

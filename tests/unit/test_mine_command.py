@@ -1,16 +1,19 @@
 """The command as it is installed, alone, and what it asks of an engine where it is to build."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from itertools import pairwise
 
 import pytest
 from typer.testing import CliRunner
 
 from measure.base.files import ROOT
 from measure.mine import building, cli
+from tests.__main__ import actionlint
 from tests.handmade import tar
 from tests.images_by_hand import as_archive, layout
 
@@ -95,6 +98,47 @@ def test_a_folder_is_read_and_with_build_built(tmp_path, folder, docker):
     assert "Dockerfile:3" in found.output
 
 
+COMPOSE = """
+services:
+  web:
+    build:
+      context: app
+      dockerfile: ${NAME:-Dockerfile}
+      target: one
+      args: [BASE=debian:trixie, UNSET, "GIVEN=$GIVEN"]
+  db:
+    image: postgres:17
+  inline:
+    build: {dockerfile_inline: FROM a}
+"""
+
+
+def test_a_service_of_a_compose_file_says_what_it_is_built_from(tmp_path, folder, docker, monkeypatch):
+    monkeypatch.setenv("GIVEN", "1")
+    monkeypatch.delenv("UNSET", raising=False)
+    (folder / "Dockerfile").write_text("ARG BASE=python:3.14\nFROM $BASE AS one\nCOPY . /app\nFROM scratch\n")
+    (tmp_path / "compose.yaml").write_text(COMPOSE)
+    found = run(tmp_path, "--service", "web", "--build")
+    assert found.exit_code == 0, found.output
+    wanted, asked = docker()
+    assert wanted[0][0] == ["debian:trixie"]
+    assert [two for one, two in pairwise(asked) if one in ("--target", "--build-arg")] == [
+        "one", "BASE=debian:trixie", "GIVEN=1"
+    ]  # fmt: skip
+    assert "Dockerfile:3" in found.output
+    for name, told in (
+        ("db", "Those that it builds: web, inline"),
+        ("no", "no service called no"),
+        ("inline", "no file here"),
+    ):
+        found = run(tmp_path, "--service", name)
+        assert found.exit_code == 1
+        assert told in found.output.replace("\n", " ")
+    (tmp_path / "compose.yaml").write_text("a: [")
+    assert "not valid YAML" in run(tmp_path, "--service", "web").output
+    assert "no compose file" in run(folder, "--service", "web").output
+
+
 def test_an_image_that_the_engine_has_is_saved_and_read(docker):
     found = run("mine:latest")
     assert found.exit_code == 0, found.output
@@ -107,3 +151,12 @@ def test_what_an_engine_refuses_is_told(folder, docker, monkeypatch):
         found = run(*words)
         assert found.exit_code == 1
         assert told in found.output
+
+
+def test_the_workflow_to_copy_is_one_and_calls_what_is_there():
+    path = ROOT / "docs/assets/image-size.yml"
+    done = subprocess.run(actionlint(str(path)), capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout
+    options = set(re.findall(r" (--[a-z]+) ", path.read_text().partition("measure-mine")[2].partition("cat ")[0]))
+    help_text = run("--help").output
+    assert options and all(option in help_text for option in options)
