@@ -12,9 +12,20 @@ from measure.base.errors import Problem
 from measure.base.platforms import native_platform
 from measure.mine import archives
 from measure.mine.archives import read_archive
+from measure.mine.model import Report
 from measure.mine.reporting import Asked, report, report_of
 from tests.handmade import Layout, tar
-from tests.images_by_hand import add_image, archive_of, as_archive, config, docker_archive, layout, members, write_index
+from tests.images_by_hand import (
+    add_image,
+    archive_of,
+    as_archive,
+    config,
+    docker_archive,
+    layout,
+    members,
+    package,
+    write_index,
+)
 
 TARS = [tar({"etc/x": b"x" * 5000, "a": b"a" * 100}), tar({"a": b"b" * 70, "etc/.wh.x": b""})]
 
@@ -217,3 +228,71 @@ def test_a_second_report_comes_from_the_cache_until_something_changed(tmp_path, 
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     docker_archive(path, TARS[:1])
     assert report(Asked(archive=path)).sizes != first.sizes
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_is_changed_in_an_archive_ends_in_a_report_or_in_one_message(tmp_path, seed):
+    """Bytes turned over, left out, repeated; in the lists too, whose values become others of other kinds."""
+    chance = random.Random(seed)
+    for number in range(4):
+        path = tmp_path / f"{number}.tar"
+        if number % 2:
+            docker_archive(path, TARS)
+            content = bytearray(path.read_bytes())
+        else:
+            root = layout(tmp_path / f"l{number}", TARS, chance.choice(("gzip", "plain"))).root
+            content = bytearray(as_archive(root, path).read_bytes())
+        for _ in range(chance.randrange(1, 8)):
+            at = chance.randrange(len(content))
+            match chance.randrange(4):
+                case 0:
+                    content[at] ^= 1 << chance.randrange(8)
+                case 1:
+                    del content[at : at + chance.randrange(2000)]
+                case 2:
+                    content[at:at] = content[at : at + 512 * chance.randrange(4)]
+                case 3:
+                    for old, new in (
+                        (b'"sha256', b"3"),
+                        (b"[", b"{"),
+                        (b'"digest"', b'"other"'),
+                        (b"linux", b"\x1b[2J"),
+                    ):
+                        if chance.random() < 0.3:
+                            content = bytearray(bytes(content).replace(old, new.ljust(len(old))[: len(old)], 1))
+        path.write_bytes(content)
+        try:
+            made = report(Asked(archive=path, subject="x"))
+            assert "\x1b" not in json.dumps(made.model_dump(), ensure_ascii=False)
+        except Problem as problem:
+            assert problem.what
+
+
+def garbled(chance, content):
+    """A layer's stream with some bytes changed: headers, names, and what databases say."""
+    content = bytearray(content)
+    for _ in range(chance.randrange(1, 20)):
+        new = chance.choice((b"\0", b"\xff", b"\n", b'"', b"/", b"..", b"7", b"\x80", b"x", b"S", b"L", b"\0\0\0"))
+        at = chance.randrange(len(content) - len(new))
+        content[at : at + len(new)] = new
+    return bytes(content)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_a_layer_holds_ends_in_a_report_or_in_one_message(tmp_path, monkeypatch, seed):
+    monkeypatch.setattr("measure.weigh.tarring._checked", lambda header: None)
+    chance = random.Random(seed)
+    status = b"Package: a\nStatus: install ok installed\nVersion: 1\nDepends: b | c (>= 1)\n\nPackage: b\n"
+    files = {
+        **package("a", {"a.py": b"x", "__pycache__/a.cpython-314.pyc": bytes(16)}, ("b[c]>=1 ; python_version > '3'",)),
+        "var/lib/dpkg/status": status, "var/lib/dpkg/info/a.list": b"/etc/x\n", "etc/x": "../..//y",
+        "lib/apk/db/installed": b"P:a\nF:lib\nR:x\n", "root/.cache/pip/x": b"1",
+        "var/lib/apt/extended_states": b"Package: a\nAuto-Installed: 1\n",
+    }  # fmt: skip
+    tars = [garbled(chance, tar(files)), garbled(chance, tar({**files, "etc/.wh.x": b"", "a/.wh..wh..opq": b""}))]
+    try:
+        made = report(Asked(archive=docker_archive(tmp_path / "a.tar", tars), subject="x"))
+    except Problem as problem:
+        assert problem.what
+    else:
+        Report.model_validate_json(made.model_dump_json())
