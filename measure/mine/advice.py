@@ -139,16 +139,22 @@ def _pips(work: Work) -> Iterator[NextStep]:
 
 
 def _base_bytecode(work: Work) -> Iterator[NextStep]:
-    """What Python compiled of the base's own files while an own line ran it: most of it pip, and what pip imports."""
-    found = {
-        id(node.inode): node.inode
-        for _, node, source in facts.compiled(work.seen)
-        if source and work.seen.is_own(node.inode) and not work.seen.is_own(source.inode)
-    }
-    if found:
+    """What Python compiled of the base's own files while pip ran: pip, and what pip imports.
+
+    Where pip itself is not among it, somebody compiled the standard library on purpose: that shortens each start.
+    """
+    found: dict[int, list[Inode]] = {}
+    of_pip: set[int] = set()
+    for path, node, source in facts.compiled(work.seen):
+        if source and work.seen.is_own(node.inode) and not work.seen.is_own(source.inode):
+            found.setdefault(node.inode.layer, []).append(node.inode)
+            if "-packages/pip/" in path:
+                of_pip.add(node.inode.layer)
+    if of_pip:
+        files = [inode for layer in of_pip for inode in found[layer]]
         what = "pip compiled itself and what it imports: install in another stage, or with PYTHONDONTWRITEBYTECODE=1"
         page = "steps/extra-need-for-speed.md"
-        yield _step("bytecode of the base", what, work.take(found.values()), work.where(found.values()), page)
+        yield _step("bytecode of the base", what, work.take(files), work.where(files), page)
 
 
 def _development(work: Work) -> Iterator[NextStep]:

@@ -43,6 +43,9 @@ def mine(
         bool, typer.Option("--json", help="Everything, as results/mine.schema.json describes it")
     ] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="For a pull request's comment")] = False,
+    as_html: Annotated[
+        Path | None, typer.Option("--html", help="A file to write a page to, with a map of sizes")
+    ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every line and every package")] = False,
 ) -> None:
     """What each line of a Dockerfile and each package costs, and the next step with what it saves. Runs no image.
@@ -62,6 +65,11 @@ def mine(
         made = made.model_copy(update={"against": against, "growth": grown(before, made)})
     if limits:
         made = made.model_copy(update={"breaches": breaches(limits, made, before)})
+    if as_html:
+        from measure.base.files import write_whole
+        from measure.mine.page import page
+
+        write_whole(as_html, page(made))
     _print(made, as_json=as_json, as_markdown=as_markdown, everything=everything)
     if made.breaches:
         for one in made.breaches:

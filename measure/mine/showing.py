@@ -22,12 +22,14 @@ def size(number: int | None) -> str:
     return "-" if number is None else megabytes(number)
 
 
-def _headline(report: Report) -> str:
+def headline(report: Report) -> str:
+    """What was weighed: its name, platform and digest."""
     parts = [report.subject, report.platform or "", (report.digest or "")[:19]]
     return " · ".join(filter(None, parts))
 
 
-def _size_lines(sizes: Sizes) -> Iterator[str]:
+def size_lines(sizes: Sizes) -> Iterator[str]:
+    """How large it is, and what `docker images` shows."""
     transfer = "transfer not known (the layers in this archive are not compressed)"
     if sizes.transfer_bytes is not None:
         transfer = f"transfer {megabytes(sizes.transfer_bytes)}"
@@ -47,7 +49,8 @@ def _shown_lines(lines: list[Line], most: int | None) -> list[Line]:
     return kept
 
 
-def _line_rows(report: Report, most: int | None) -> list[list[str]]:
+def line_rows(report: Report, most: int | None) -> list[list[str]]:
+    """A row for each line that adds something: where, transfer, unpacked, hidden, and what it says."""
     shown = _shown_lines(report.lines, most)
     rows = []
     for line in shown:
@@ -65,7 +68,8 @@ def _line_rows(report: Report, most: int | None) -> list[list[str]]:
     return rows
 
 
-def _package_rows(packages: list[Package], most: int | None) -> list[list[str]]:
+def package_rows(packages: list[Package], most: int | None) -> list[list[str]]:
+    """A row for each package: its name, bytes, what of these is libraries and bytecode, and who brings it."""
     rows = []
     for one in packages[:most]:
         parts = [("libraries", one.vendored_bytes), ("bytecode", one.bytecode_bytes)]
@@ -129,6 +133,14 @@ def saving(step: NextStep) -> str:
     return ", ".join(parts)
 
 
+def told(report: Report) -> list[str]:
+    """What is told in words, of the image and of the build context."""
+    return [
+        *(fact_lines(report.facts) if report.facts else []),
+        *(context_lines(report.context) if report.context else []),
+    ]
+
+
 def growth_lines(report: Report) -> list[str]:
     """What grew and shrank most since the report that this one is held against."""
     if report.against is None:
@@ -154,27 +166,24 @@ def _step_lines(steps: list[NextStep]) -> Iterator[str]:
 def show(report: Report, console: Console, *, everything: bool = False) -> None:
     """Print a report; `everything` with every line and package."""
     lines, packages = (None, None) if everything else (LINES, PACKAGES)
-    console.print(f"[bold]{escape(_headline(report))}[/]", soft_wrap=True)
+    console.print(f"[bold]{escape(headline(report))}[/]", soft_wrap=True)
     for one in report.others:
         console.print(f"  also there: {escape(one)}", soft_wrap=True)
     if report.sizes:
-        for text in _size_lines(report.sizes):
+        for text in size_lines(report.sizes):
             console.print(f"  {escape(text)}", soft_wrap=True)
     if report.lines:
-        rows, columns = _line_rows(report, lines), ["line", "transfer", "unpacked", "hidden", "made by"]
+        rows, columns = line_rows(report, lines), ["line", "transfer", "unpacked", "hidden", "made by"]
         console.print(plain_table("by line", columns, rows, left=("line", "made by")))
     for kind, title in (("python", "by Python package"), ("os", "by package of the distribution")):
         if found := own(report.packages, kind):
-            rows = _package_rows(found, packages)
+            rows = package_rows(found, packages)
             rest = found[len(rows) :]
             if rest:
                 rows.append([f"{len(rest)} more", size(sum(one.bytes or 0 for one in rest)), "", ""])
             columns = ["package", "bytes", "of it", "why"]
             console.print(plain_table(title, columns, rows, left=("package", "of it", "why")))
-    texts = [
-        *(fact_lines(report.facts) if report.facts else []),
-        *(context_lines(report.context) if report.context else []),
-    ]
+    texts = told(report)
     for text in texts:
         console.print(f"  {escape(text)}", soft_wrap=True)
     for text in growth_lines(report):
@@ -203,19 +212,16 @@ def table_of(columns: list[str], rows: Iterable[list[str]]) -> str:
 
 def markdown(report: Report) -> str:
     """A report for a pull request's comment."""
-    parts = [f"### {_cell(_headline(report))}"]
+    parts = [f"### {_cell(headline(report))}"]
     if report.sizes:
-        parts.append("\n".join(_cell(text) + "  " for text in _size_lines(report.sizes)))
+        parts.append("\n".join(_cell(text) + "  " for text in size_lines(report.sizes)))
     if report.lines:
-        rows = [[_cell(row[0]), *row[1:4], _code(row[4])] for row in _line_rows(report, LINES)]
+        rows = [[_cell(row[0]), *row[1:4], _code(row[4])] for row in line_rows(report, LINES)]
         parts.append(table_of(["line", "transfer", "unpacked", "hidden", "made by"], rows))
     if found := own(report.packages, "python"):
-        rows = [[_cell(cell) for cell in row] for row in _package_rows(found, PACKAGES)]
+        rows = [[_cell(cell) for cell in row] for row in package_rows(found, PACKAGES)]
         parts.append(table_of(["package", "bytes", "of it", "why"], rows))
-    texts = [
-        *(fact_lines(report.facts) if report.facts else []),
-        *(context_lines(report.context) if report.context else []),
-    ]
+    texts = told(report)
     parts.append("\n".join(f"- {_cell(text)}" for text in texts))
     if breached := [f"- **{_cell(one.told)}**: {_cell(one.blame)}" for one in report.breaches]:
         parts.insert(1, "**Over the budget**\n\n" + "\n".join(breached))

@@ -22,8 +22,8 @@ NOISE = random.Random(1).randbytes(200_000)
 SIZE = len(NOISE)
 #: What a file of this size takes of a tar stream: a header, and whole blocks.
 BLOCKS = 512 + SIZE + -SIZE % 512
-BASE = {"usr/local/lib/python3.14/site-packages/x.py": b"x"} | package(
-    "pip", {"pip.py": b"x"}, site="usr/local/lib/python3.14/site-packages"
+BASE = {"usr/local/lib/python3.14/os.py": b"x"} | package(
+    "pip", {"pip/a.py": b"x"}, site="usr/local/lib/python3.14/site-packages"
 )
 
 
@@ -131,10 +131,12 @@ def test_where_code_comes_before_requirements(text, line):
 
 def test_bytecode_of_the_bases_own_files(tmp_path):
     """pip that ran in a line; what an own package's files were compiled to is none of it."""
+    library = "usr/local/lib/python3.14"
     own = {
-        "usr/local/lib/python3.14/site-packages/__pycache__/pip.cpython-314.pyc": NOISE,
-        "usr/local/lib/python3.14/site-packages/__pycache__/gone.cpython-314.pyc": NOISE,
+        f"{library}/site-packages/pip/__pycache__/a.cpython-314.pyc": NOISE,
+        f"{library}/site-packages/pip/__pycache__/gone.cpython-314.pyc": NOISE,
         **package("app", {"app.py": b"x", "__pycache__/app.cpython-314.pyc": bytes(16) + NOISE}),
     }
-    found = told(tmp_path, own)
-    assert found["bytecode of the base"].unpacked_tar_bytes == BLOCKS
+    compiled = {f"{library}/__pycache__/os.cpython-314.pyc": NOISE}
+    assert told(tmp_path, own | compiled)["bytecode of the base"].unpacked_tar_bytes == 2 * BLOCKS
+    assert "bytecode of the base" not in told(tmp_path / "b", compiled), "a standard library compiled on purpose"

@@ -1,6 +1,8 @@
 """Budgets, what grew since, and the command with its exit codes."""
 
 import json
+import re
+from xml.etree import ElementTree
 
 import jsonschema
 import pytest
@@ -8,7 +10,7 @@ from typer.testing import CliRunner
 
 from measure.base.errors import Problem
 from measure.base.files import ROOT
-from measure.mine import cli
+from measure.mine import cli, page
 from measure.mine.budgets import breaches, read_budget
 from measure.mine.model import Report
 from tests.handmade import tar
@@ -122,3 +124,27 @@ def test_what_is_named_wrongly_is_one_message(tmp_path):
         found = run(*words)
         assert (found.exit_code, found.output.count("✗")) == (1, 1), found.output
         assert "Next:" in found.output
+
+
+def test_the_page_has_all_of_it_and_nothing_from_elsewhere(tmp_path):
+    evil = package("<script>alert(1)</script>", {"x.py": b"x" * 9000})
+    found = run(image(tmp_path / "a", **evil), "--html", tmp_path / "page.html")
+    assert found.exit_code == 0, found.output
+    text = (tmp_path / "page.html").read_text()
+    for words in ("RUN install", "flask 1.0", "By line", "user root", "<svg"):
+        assert words in text
+    assert "<script" not in text
+    assert not re.search(r"(src|href)=", text)
+    ElementTree.fromstring(re.search(r"<svg.*</svg>", text, re.DOTALL)[0])
+
+
+@pytest.mark.parametrize("sizes", [[1], [5, 4, 3, 2, 1], [1000, 1, 1], [7] * 50])
+def test_the_map_is_filled_by_parts_as_large_as_what_they_stand_for(sizes):
+    parts = [page.Part(str(size), size, "other") for size in sizes]
+    found = list(page.boxes(parts, 100.0, 60.0))
+    assert [box.part for box in found] == parts
+    for box in found:
+        assert box.width * box.height == pytest.approx(6000 * box.part.size / sum(sizes))
+        assert min(box.x, box.y) >= -0.001
+        assert box.x + box.width <= 100.001
+        assert box.y + box.height <= 60.001
