@@ -92,12 +92,19 @@ def _pairs(own: list[Instruction], steps: list[Step]) -> dict[int, Instruction]:
     first = len(steps) - len(own)
     if first >= 0 and [step.word for step in steps[first:]] == words:
         return {first + number: one for number, one in enumerate(own)}
+    first = _after_base(steps)
     left = [f"{one.word} {_body(one) if one.word == 'RUN' else ''}" for one in own]
-    right = [f"{step.word} {step.body if step.word == 'RUN' else ''}" for step in steps]
+    right = [f"{step.word} {step.body if step.word == 'RUN' else ''}" for step in steps[first:]]
     found: dict[int, Instruction] = {}
     for block in SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks():
-        found |= {block.b + i: own[block.a + i] for i in range(block.size)}
+        found |= {first + block.b + i: own[block.a + i] for i in range(block.size)}
     return found
+
+
+def _after_base(steps: list[Step]) -> int:
+    """The number of the first own step, as far as the command that official images end with tells."""
+    ends = [number for number, step in enumerate(steps[:-1]) if _BASE_ENDS.match(step.text)]
+    return ends[-1] + 1 if ends else 0
 
 
 @dataclass(frozen=True)
@@ -123,6 +130,7 @@ def origin_of(image: Opened, dockerfile: Dockerfile | None, target: str | None) 
     """Where each layer comes from. Raises Problem for a Dockerfile that no builder takes."""
     steps, count = steps_of(image), len(image.facts)
     pairs: dict[int, Instruction] = {}
+    own: list[Instruction] = []
     if dockerfile:
         own = [one for stage in dockerfile.chain(target) for one in stage.instructions]
         pairs = _pairs(own, steps)
@@ -140,7 +148,7 @@ def origin_of(image: Opened, dockerfile: Dockerfile | None, target: str | None) 
                 text[step.layer] = f"COPY {plain(one.value)}"
             if not _alike(one, step):
                 changed.add(step.layer)
-    base = _base_layers(steps, pairs, dockerfile, target, count)
+    base = _base_layers(steps, pairs, dockerfile, target, count, len(pairs) == len(own))
     return Origin(where, text, base, changed, _note(pairs, dockerfile))
 
 
@@ -151,16 +159,20 @@ def _note(pairs: dict[int, Instruction], dockerfile: Dockerfile | None) -> str:
 
 
 def _base_layers(
-    steps: list[Step], pairs: dict[int, Instruction], dockerfile: Dockerfile | None, target: str | None, count: int
+    steps: list[Step],
+    pairs: dict[int, Instruction],
+    dockerfile: Dockerfile | None,
+    target: str | None,
+    count: int,
+    whole: bool,
 ) -> int:
     """Layers below the first own one: by the Dockerfile, else by the command that official images end with."""
-    if pairs:
-        before = steps[: min(pairs)]
-    else:
-        ends = [number for number, step in enumerate(steps[:-1]) if _BASE_ENDS.match(step.text)]
-        before = steps[: ends[-1] + 1] if ends else []
     if dockerfile and dockerfile.base_image(target) is None:
         return 0
+    first = _after_base(steps)
+    if pairs and (whole or not first):  # what the base has for those who build on it (ONBUILD) comes after its command
+        first = min(pairs)
+    before = steps[:first]
     return min(sum(step.layer is not None for step in before), count)
 
 

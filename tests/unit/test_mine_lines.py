@@ -134,3 +134,8 @@ def test_what_hides_a_lines_files_is_said(tmp_path):
 def test_a_history_that_talks_to_the_terminal_is_made_harmless(tmp_path):
     found = lines(tmp_path, [("RUN /bin/sh -c echo \x1b[2J\u202e # buildkit", False)], "")
     assert found[-1].instruction == "RUN echo ?[2J?"
+
+
+def test_own_lines_that_are_no_more_are_not_the_bases(tmp_path):
+    found = lines(tmp_path, BUILDKIT, "FROM python:3.14\nUSER 1000\n" + TEXT.partition("WORKDIR /app\n")[2])
+    assert [(one.where, one.of_base) for one in found][:2] == [("base", True), ("layer 2", False)]
