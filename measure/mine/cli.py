@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 #: What a command ends with when the image is over the budget.
 OVER = 3
+#: How the names of files end; what ends otherwise, and is no file, may be an image's name.
+_FILES = (".tar", ".gz", ".tgz", ".zst", ".oci", ".json")
 
 
 @app.command()
@@ -97,6 +99,8 @@ def _reported(asked: Asked, *, build: bool, service: str = "") -> Report:
     if path.exists() and is_image(path):
         return report(replace(asked, archive=path))
     with contextlib.ExitStack() as stack:
+        if not path.exists() and (asked.subject.startswith((".", "/", "~")) or path.suffix in _FILES):
+            raise Problem(f"There is no file or folder {asked.subject}.", next="ls  # what is here")
         if not path.exists():
             from measure.mine.building import saved
 

@@ -120,7 +120,14 @@ def test_what_is_named_wrongly_is_one_message(tmp_path):
     (tmp_path / "empty").mkdir()
     (tmp_path / "no.json").write_text("{}")
     good = image(tmp_path / "a")
-    for words in (["empty"], [good, "-f", "none"], [good, "--budget", "none"], [good, "--against", "no.json"]):
+    for words in (
+        ["gone.tar"],
+        ["./gone"],
+        ["empty"],
+        [good, "-f", "none"],
+        [good, "--budget", "none"],
+        [good, "--against", "no.json"],
+    ):
         found = run(*words)
         assert (found.exit_code, found.output.count("✗")) == (1, 1), found.output
         assert "Next:" in found.output
