@@ -228,7 +228,7 @@ def _read(files: _Files, found: Found) -> Opened:
             why = f"It lists {len(found.layers)} layers, and its configuration {len(diff_ids)}."
             raise files.damaged("manifest.json", why)
         files.by_digest.update(zip(diff_ids, found.layers, strict=True))
-        image = opened(files, found.digest, found.config, [{"digest": one} for one in diff_ids], diff_ids)
+        image = opened(files, found.digest, found.config, [{"digest": one} for one in diff_ids], unpacked=True)
     if (system := image.config.get("os", "linux")) != "linux":
         raise Problem(
             f"The image is for {system}.", why="Only images for Linux are weighed.", next="another --platform"

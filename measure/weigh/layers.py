@@ -66,7 +66,7 @@ class Entry(NamedTuple):
 class LayerFacts:
     """What is to be known about a layer; sizes in bytes."""
 
-    diff_id: str  #: SHA-256 of the tar stream, as the image's configuration names the layer
+    digest: str  #: SHA-256 of the layer as it is stored, as the image's manifest names it
     tar_bytes: int
     file_bytes: int  #: of the regular files; a hard link has no bytes of its own
     files: int  #: how many regular files; whiteouts are none
@@ -75,6 +75,8 @@ class LayerFacts:
     documents: dict[str, str] = field(repr=False)
     packed_bytes: int = 0  #: of the layer as it is stored
     escapes: int = 0  #: entries whose names lead out of the image, as they are written
+    #: SHA-256 of the tar stream, as the image's configuration names the layer; '' where nobody asked for it.
+    diff_id: str = ""
 
     @property
     def is_plain(self) -> bool:
@@ -88,10 +90,15 @@ def read_layer(path: Path) -> LayerFacts:
         return read_stream(raw, path.name)
 
 
-def read_stream(raw: IO[bytes], name: str, next: str = "make clean, then the same command again") -> LayerFacts:
-    """Read a layer from a stream that can seek; `name` and `next` are for the Problem when it is damaged."""
+def read_stream(
+    raw: IO[bytes], name: str, next: str = "make clean, then the same command again", *, hashed: bool = False
+) -> LayerFacts:
+    """Read a layer from a stream that can seek; `name` and `next` are for the Problem when it is damaged.
+
+    `hashed`: its tar stream is hashed too, for images that name their layers by nothing else. That takes a while.
+    """
     try:
-        return _read(Unpacked(raw))
+        return _read(Unpacked(raw, hashed=hashed))
     except Damaged as error:
         raise Problem(f"The layer {name[:12]} is damaged.", why=str(error), next=next) from None
 
@@ -136,7 +143,7 @@ def _read(stream: Unpacked) -> LayerFacts:
             raise Damaged(f"It has more than {_MOST_ENTRIES:,} entries: reading stopped there.")
     stream.drain()  # the padding after the archive's end is part of the stream
     return LayerFacts(
-        diff_id=f"sha256:{stream.sha256}",
+        digest=f"sha256:{stream.sha256}",
         tar_bytes=stream.position,
         file_bytes=file_bytes,
         files=files,
@@ -144,6 +151,7 @@ def _read(stream: Unpacked) -> LayerFacts:
         documents=documents,
         packed_bytes=round(stream.packed),
         escapes=escapes,
+        diff_id=f"sha256:{stream.unpacked_sha256}" if stream.unpacked_sha256 else "",
     )
 
 

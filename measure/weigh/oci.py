@@ -197,6 +197,12 @@ def manifest_of(layout: Path | Blobs, digest: str, platform: str = "") -> dict[s
     return _json(blobs, fitting[0])
 
 
+def diff_ids(layout: Path | Blobs, manifest: dict[str, Any]) -> list[str]:
+    """The digests of the layers' tar streams, by which an engine names them, as an image's configuration lists them."""
+    blobs = Folder(layout) if isinstance(layout, Path) else layout
+    return (_json(blobs, manifest["config"]["digest"]).get("rootfs") or {}).get("diff_ids") or []
+
+
 @dataclass(frozen=True)
 class Opened:
     """An image that was read: what it says of itself, its layers, and the files that these add up to."""
@@ -228,23 +234,26 @@ class Opened:
 def open_image(blobs: Blobs, digest: str, manifest: dict[str, Any]) -> Opened:
     """Read the image that a manifest describes, its layers side by side. Raises Problem when a part is damaged."""
     config = _json(blobs, manifest["config"]["digest"])
-    layers, diff_ids = manifest["layers"], (config.get("rootfs") or {}).get("diff_ids") or []
-    if len(layers) != len(diff_ids):
-        why = f"The manifest has {len(layers)} layers, and the configuration {len(diff_ids)}."
+    layers, listed = manifest["layers"], (config.get("rootfs") or {}).get("diff_ids") or []
+    if len(layers) != len(listed):
+        why = f"The manifest has {len(layers)} layers, and the configuration {len(listed)}."
         raise blobs.damaged(digest, why)
-    return opened(blobs, digest, config, layers, diff_ids)
+    return opened(blobs, digest, config, layers)
 
 
 def opened(
-    blobs: Blobs, digest: str, config: dict[str, Any], layers: list[dict[str, Any]], diff_ids: list[str]
+    blobs: Blobs, digest: str, config: dict[str, Any], layers: list[dict[str, Any]], *, unpacked: bool = False
 ) -> Opened:
-    """Read the layers of an image side by side, the largest first: what unpacks and hashes holds no lock of Python."""
+    """Read the layers of an image side by side, the largest first: what unpacks and hashes holds no lock of Python.
+
+    Each must have the digest that it is named by: of the layer as it is stored, or `unpacked`, of its tar stream.
+    """
 
     def read(number: int) -> LayerFacts:
         layer = layers[number]
-        found = _facts(blobs, layer)
-        if found.diff_id != diff_ids[number]:
-            raise blobs.damaged(layer["digest"], "What it unpacks to has another digest.")
+        found = _facts(blobs, layer, hashed=unpacked)
+        if (found.diff_id if unpacked else found.digest) != layer["digest"]:
+            raise blobs.damaged(layer["digest"], "Its content has another digest.")
         return found
 
     order = sorted(range(len(layers)), key=lambda number: -layers[number].get("size", 0))
@@ -257,7 +266,7 @@ def opened(
     return Opened(digest, config, layers, facts, FileSystem(facts))
 
 
-def _facts(blobs: Blobs, layer: dict[str, Any]) -> LayerFacts:
+def _facts(blobs: Blobs, layer: dict[str, Any], *, hashed: bool) -> LayerFacts:
     digest = checked(layer["digest"])
     try:
         with blobs.open(digest) as file:
@@ -265,7 +274,7 @@ def _facts(blobs: Blobs, layer: dict[str, Any]) -> LayerFacts:
                 raise blobs.damaged(digest, "It is missing or cut short.")
             file.seek(0)
             name = digest.removeprefix("sha256:")
-            return remembered(name, lambda: read_stream(file, name, blobs.next))
+            return remembered(name, lambda: read_stream(file, name, blobs.next, hashed=hashed))
     except FileNotFoundError:
         raise blobs.damaged(digest, "It is missing or cut short.") from None
 

@@ -29,6 +29,18 @@ class Damaged(Exception):  # noqa: N818 - it becomes a Problem, which names the 
     """The stream is not what it should be: how, in words."""
 
 
+class _Hashed:
+    """A stream that is hashed as it is read; once over, from its beginning."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw, self.hash = raw, hashlib.sha256()
+
+    def read(self, size: int) -> bytes:
+        data = self._raw.read(size)
+        self.hash.update(data)
+        return data
+
+
 def _zstd() -> Callable[[], Any]:
     try:
         from compression import zstd  # Python 3.14
@@ -44,7 +56,7 @@ def _zstd() -> Callable[[], Any]:
     return zstd.ZstdDecompressor
 
 
-def _gzip_pieces(raw: IO[bytes]) -> Iterator[Piece]:
+def _gzip_pieces(raw: _Hashed) -> Iterator[Piece]:
     unpacker, data, began = isal_zlib.decompressobj(wbits=31), b"", False
     while True:
         data = data or raw.read(_IN)
@@ -71,7 +83,7 @@ def _gzip_pieces(raw: IO[bytes]) -> Iterator[Piece]:
         data = rest
 
 
-def _zstd_pieces(raw: IO[bytes]) -> Iterator[Piece]:
+def _zstd_pieces(raw: _Hashed) -> Iterator[Piece]:
     make = _zstd()
     unpacker, data, began = make(), b"", False
     while True:
@@ -93,28 +105,33 @@ def _zstd_pieces(raw: IO[bytes]) -> Iterator[Piece]:
         yield piece, used - len(data)
 
 
-def _plain_pieces(raw: IO[bytes]) -> Iterator[Piece]:
+def _plain_pieces(raw: _Hashed) -> Iterator[Piece]:
     while data := raw.read(_OUT):
         yield data, len(data)
 
 
-def _pieces(raw: IO[bytes]) -> Iterator[Piece]:
+def _pieces(raw: IO[bytes], hashed: _Hashed) -> tuple[Iterator[Piece], bool]:
+    """The pieces of a stream, and whether it is stored as it is."""
     magic = raw.read(4)
     raw.seek(0)
     if magic[:2] == b"\x1f\x8b":
-        return _gzip_pieces(raw)
+        return _gzip_pieces(hashed), False
     # A skippable frame may stand first, as zstd:chunked writes it.
     if magic == b"\x28\xb5\x2f\xfd" or (magic[1:] == b"\x2a\x4d\x18" and 0x50 <= magic[0] <= 0x5F):
-        return _zstd_pieces(raw)
-    return _plain_pieces(raw)
+        return _zstd_pieces(hashed), False
+    return _plain_pieces(hashed), True
 
 
 class Unpacked:
-    """The unpacked stream: what is next, where in it that is, and how many compressed bytes it took up to there."""
+    """The unpacked stream: what is next, where in it that is, and how many compressed bytes it took up to there.
 
-    def __init__(self, raw: IO[bytes]) -> None:
-        self._pieces = _pieces(raw)
-        self._hash = hashlib.sha256()
+    `hashed`: its own SHA-256 is wanted too, and not that of the compressed stream alone, which is shorter.
+    """
+
+    def __init__(self, raw: IO[bytes], *, hashed: bool = False) -> None:
+        self._raw = _Hashed(raw)
+        self._pieces, self._is_plain = _pieces(raw, self._raw)
+        self._hash = hashlib.sha256() if hashed and not self._is_plain else None
         self._piece, self._at, self._ratio = b"", 0, 0.0
         #: Where the piece begins, unpacked and compressed.
         self._began, self._began_packed, self._used = 0, 0, 0
@@ -131,8 +148,15 @@ class Unpacked:
 
     @property
     def sha256(self) -> str:
-        """Of what was unpacked so far."""
-        return self._hash.hexdigest()
+        """Of the stream as it is stored; of all of it once it was drained."""
+        return self._raw.hash.hexdigest()
+
+    @property
+    def unpacked_sha256(self) -> str:
+        """Of what was unpacked; '' where nobody asked for it."""
+        if self._is_plain:
+            return self.sha256
+        return self._hash.hexdigest() if self._hash else ""
 
     def _next(self) -> bool:
         self._began += len(self._piece)
@@ -142,7 +166,8 @@ class Unpacked:
         for piece, taken in self._pieces:
             used += taken
             if piece:
-                self._hash.update(piece)
+                if self._hash:
+                    self._hash.update(piece)
                 self._piece, self._used, self._ratio = piece, used, used / len(piece)
                 self._bound()
                 return True

@@ -20,8 +20,8 @@ from tests.handmade import tar
 FORMATS = {"ustar": tarfile.USTAR_FORMAT, "gnu": tarfile.GNU_FORMAT, "pax": tarfile.PAX_FORMAT}
 
 
-def read(content: bytes) -> layers.LayerFacts:
-    return read_stream(io.BytesIO(content), "0" * 64)
+def read(content: bytes, **more) -> layers.LayerFacts:
+    return read_stream(io.BytesIO(content), "0" * 64, **more)
 
 
 def made(seed: int, kind: str) -> bytes:
@@ -77,11 +77,12 @@ def test_it_reads_what_tarfile_reads_however_it_is_compressed(kind, seed):
     half = len(content) // 2
     members = gzip.compress(content[:half]) + bytes(7) + gzip.compress(content[half:])
     for one in (content, packed, members):
-        facts = read(one)
+        facts = read(one, hashed=True)
         assert [entry[:7] for entry in facts.entries] == counted(content)
         assert facts.tar_bytes == len(content)
         assert facts.diff_id == f"sha256:{hashlib.sha256(content).hexdigest()}"
         assert facts.packed_bytes == len(one)
+        assert facts.digest == f"sha256:{hashlib.sha256(one).hexdigest()}"
         assert facts.is_plain == (one is content)
         parts = sum(entry.tar_bytes for entry in facts.entries)
         assert 0 < len(content) - parts <= 10_240 + 512 * 4  # what is left is the end of the archive

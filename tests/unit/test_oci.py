@@ -80,7 +80,9 @@ def test_layers_of_the_base_are_marked(layout):
 def test_what_was_read_is_read_once_unless_it_is_cut_short_or_another_version_read_it(layout, monkeypatch, tmp_path):
     read = []
     original = oci.read_stream
-    monkeypatch.setattr(oci, "read_stream", lambda raw, name, next: read.append(name) or original(raw, name, next))
+    monkeypatch.setattr(
+        oci, "read_stream", lambda raw, name, *rest, **more: read.append(name) or original(raw, name, *rest, **more)
+    )
     shared = tar({"a": b"1"})
     digest, other = layout.image([shared]), layout.image([shared, tar({"b": b"2"})])
     first = oci.read_image(layout.root, digest)
