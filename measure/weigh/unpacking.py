@@ -6,7 +6,6 @@ Formats: RFC 1952 (gzip, of several members too, as eStargz and pigz write it), 
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Iterator
 from typing import IO, Any
 
@@ -212,8 +211,3 @@ class Unpacked:
         self._at = len(self._piece)
         while self._next():
             self._at = len(self._piece)
-
-
-def unpacked(data: bytes) -> bytes:
-    """All that these bytes unpack to, which must be little: for tests and small blobs."""
-    return Unpacked(io.BytesIO(data)).take(_OUT)
