@@ -7,6 +7,7 @@ commitToHistory), Docker's older builder and buildah (`/bin/sh -c #(nop) …`).
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
@@ -186,7 +187,10 @@ def lines_of(image: Opened, origin: Origin, base: str | None) -> list[Line]:
     rows: list[Line] = []
     for number, facts in enumerate(image.facts):
         of_base = origin.is_base(number)
-        outside = {by: size for by, size in hidden[number].items() if not (of_base and origin.is_base(by))}
+        by: dict[str, int] = {}
+        for layer, size in sorted(hidden[number].items()):
+            where = "base" if origin.is_base(layer) else origin.where[layer]
+            by[where] = by.get(where, 0) + size
         row = Line(
             where="base" if of_base else origin.where[number],
             instruction=f"FROM {base}" if of_base and base else "base image" if of_base else origin.text[number],
@@ -195,7 +199,7 @@ def lines_of(image: Opened, origin: Origin, base: str | None) -> list[Line]:
             unpacked_tar_bytes=facts.tar_bytes,
             files=facts.files,
             hidden_bytes=sum(hidden[number].values()),
-            hidden_by=list(dict.fromkeys(origin.where[by] for by in sorted(outside) if outside[by])),
+            hidden_by={where: size for where, size in by.items() if size},
             changed=number in origin.changed,
         )
         if rows and of_base and rows[-1].of_base:
@@ -213,6 +217,6 @@ def _together(one: Line, other: Line) -> Line:
             "unpacked_tar_bytes": one.unpacked_tar_bytes + other.unpacked_tar_bytes,
             "files": one.files + other.files,
             "hidden_bytes": one.hidden_bytes + other.hidden_bytes,
-            "hidden_by": list(dict.fromkeys(one.hidden_by + other.hidden_by)),
+            "hidden_by": dict(Counter(one.hidden_by) + Counter(other.hidden_by)),
         }
     )

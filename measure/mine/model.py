@@ -36,9 +36,9 @@ class Line(Strict):
     transfer_bytes: int | None
     unpacked_tar_bytes: int
     files: int
-    #: Bytes of its files that are hidden, and the lines that hide them.
+    #: Bytes of its files that are hidden, and how many of them each line hides.
     hidden_bytes: int = 0
-    hidden_by: list[str] = Field(default_factory=list)
+    hidden_by: dict[str, int] = Field(default_factory=dict)
     #: The image was built from another text of this line.
     changed: bool = False
 

@@ -49,16 +49,23 @@ def _shown_lines(lines: list[Line], most: int | None) -> list[Line]:
     return kept
 
 
+def _hidden(line: Line) -> str:
+    """What of a line is hidden, and by which others for the most part: of a Dockerfile's lines the numbers alone."""
+    if not line.hidden_bytes:
+        return ""
+    most = [name for name, size in line.hidden_by.items() if name != line.where and size * 10 >= line.hidden_bytes]
+    names = [name[len(name.rpartition(":")[0]) :] for name in most]
+    return f"{megabytes(line.hidden_bytes)}{' by ' if names else ''}{', '.join(names[:2])}{' …' if names[2:] else ''}"
+
+
 def line_rows(report: Report, most: int | None) -> list[list[str]]:
     """A row for each line that adds something: where, transfer, unpacked, hidden, and what it says."""
     shown = _shown_lines(report.lines, most)
     rows = []
     for line in shown:
-        hidden = megabytes(line.hidden_bytes) if line.hidden_bytes else ""
-        by = f" (by {', '.join(line.hidden_by)})" if line.hidden_by else ""
-        changed = " (another text was built)" if line.changed else ""
-        where = size(line.transfer_bytes)
-        rows.append([line.where, where, megabytes(line.unpacked_tar_bytes), hidden, f"{line.instruction}{by}{changed}"])
+        changed = "(changed since it was built) " if line.changed else ""
+        sizes = [size(line.transfer_bytes), megabytes(line.unpacked_tar_bytes), _hidden(line)]
+        rows.append([line.where, *sizes, f"{changed}{line.instruction}"])
     left = [line for line in report.lines if line not in shown]
     if left:
         known = [line.transfer_bytes for line in left if line.transfer_bytes is not None]

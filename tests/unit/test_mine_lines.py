@@ -127,7 +127,7 @@ def test_what_hides_a_lines_files_is_said(tmp_path):
     text = "FROM scratch\nRUN make\nRUN other\nRUN rm\n"
     found = report_of(image, platform, Dockerfile("Dockerfile", text)).lines
     assert [(one.hidden_bytes, one.hidden_by) for one in found] == [
-        (1001, ["Dockerfile:3", "Dockerfile:4"]), (0, []), (0, [])
+        (1001, {"Dockerfile:3": 1, "Dockerfile:4": 1000}), (0, {}), (0, {})
     ]  # fmt: skip
 
 
