@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from measure.mine.model import Growth, Report
 
-#: What is told of what changed, of each kind.
-MOST = 8
+#: Bytes of the transfer by which what is the same may differ.
+NOISE_BYTES = 10_000
 
 
 def _line_name(text: str) -> str:
@@ -40,7 +40,7 @@ def _rows(
 ) -> Iterable[Growth]:
     for name in {**before, **after}:
         old, new = before.get(name), after.get(name)
-        if old and new and old[1:] == new[1:]:
+        if old and new and _same(old, new):
             continue
         there = new or old
         known = all(one is None or one[1] is not None for one in (old, new))
@@ -53,6 +53,14 @@ def _rows(
             is_new=old is None,
             is_gone=new is None,
         )
+
+
+def _same(old: tuple[str, int | None, int], new: tuple[str, int | None, int]) -> bool:
+    """Are they as large, unpacked? What they take of the transfer moves by some bytes with what stands beside them."""
+    if old[2] != new[2]:
+        return False
+    one, other = old[1] or 0, new[1] or 0
+    return abs(one - other) <= max(NOISE_BYTES, one // 100)
 
 
 def grown(before: Report, after: Report) -> list[Growth]:

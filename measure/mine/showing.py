@@ -152,7 +152,8 @@ def growth_lines(report: Report) -> list[str]:
     """What grew and shrank most since the report that this one is held against."""
     if report.against is None:
         return []
-    lines = [f"against {report.against}: {'' if report.growth else 'the same, line by line and package by package'}"]
+    same = "" if report.growth else " the same, line by line and package by package"
+    lines = [f"against {report.against}:{same}"]
     for kind in ("line", "package"):
         rows = sorted((one for one in report.growth if one.kind == kind), key=lambda one: -abs(one.bytes))
         for one in rows[:GROWN]:
