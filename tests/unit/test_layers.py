@@ -6,7 +6,6 @@ import io
 import random
 import re
 import subprocess
-import sys
 import tarfile
 import zlib
 
@@ -192,8 +191,6 @@ def test_what_was_read_comes_back_from_the_cache_as_it_was(tmp_path, monkeypatch
 
 def test_zstd():
     """With a frame to be skipped before it, as zstd:chunked has one."""
-    if sys.version_info < (3, 14):
-        pytest.importorskip("backports.zstd")
     content = made(3, "pax")
     packed = subprocess.run(["zstd", "-q", "-c"], input=content, check=True, capture_output=True).stdout
     skippable = b"\x50\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"12345"
