@@ -13,8 +13,9 @@ from isal import isal_zlib
 
 from measure.base.errors import Problem
 
-#: Bytes read at a time, and the most that are unpacked from them at once.
-_IN, _OUT = 1 << 17, 1 << 20
+#: Bytes read at a time, and the most that are unpacked from them at once. Such pieces stay in the processor's cache;
+#: from 128 kB on each is memory of its own from the kernel, where threads wait for each other.
+_IN, _OUT = 1 << 14, 1 << 16
 #: What unpacks to more than this many times its size is no image's layer, from so many bytes on.
 _RATIO, _HARMLESS = 250, 2_000_000_000
 #: No layer is larger than this unpacked.
