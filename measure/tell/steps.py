@@ -81,6 +81,14 @@ def diff(page: Page, before: str, after: str, context: int = 1) -> str:
 
 
 @page_function
+def dockerfile(page: Page, name: str) -> str:
+    """A Dockerfile of the repository as a block to copy: without comments, an empty line only between its stages."""
+    found = (line for line in (ROOT / name).read_text().splitlines() if not re.match(r"\s*(#|$)", line))
+    text = "\n".join(found).replace("\nFROM ", "\n\nFROM ")
+    return f'``` dockerfile title="{name}"\n{text}\n```'
+
+
+@page_function
 def lines(page: Page, name: str) -> str:
     """How many lines a file of the repository has, those that are empty or a comment (#) left out."""
     found = (line.strip() for line in (ROOT / name).read_text().splitlines())
@@ -109,14 +117,18 @@ def stages(page: Page, dockerfile: str) -> str:
 
 
 @page_function
-def terminal(page: Page, step: str, *, quick: bool = False) -> str:
-    """The end of what `make step-N` prints (`quick`: with QUICK=1); `…` stands for what differs from run to run."""
+def terminal(page: Page, step: str, *, quick: bool = False, rows: bool = True) -> str:
+    """The end of what `make step-N` prints (`quick`: with QUICK=1); `…` stands for what differs from run to run.
+
+    Without `rows`, of its table only the title and the head: for pages that show the numbers elsewhere.
+    """
     found = replace(find_step(step), quick=quick)
     text = io.StringIO()
     Console(file=text, width=100).print(table(found, page.records.of_step(found.name), list(PLATFORMS)))
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    if not rows:
+        lines = [lines[0], "…", lines[2], "…"]
     for platform in () if found.experiment else PLATFORMS:
-        answer = f"{{'libc': 'glibc …', 'machine': '{MACHINES[platform]}', 'python': '3.14.…', 'step': '{found.name}', "
-        lines.append(f"{platform} answers: {answer}'variant': 'recommended'}}")
+        lines.append(f"{platform} answers: {{…, 'machine': '{MACHINES[platform]}', …, 'variant': 'recommended'}}")
     lines += ["Against the recorded numbers: …", "…", f"Records: results/…/{found.name}/"]
     return "\n".join(lines)

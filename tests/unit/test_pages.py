@@ -1,19 +1,25 @@
-"""How pages show times: each number with its spread, the parts of a whole, and nothing that was not timed."""
+"""How pages show times, each with its spread and nothing that was not timed; Dockerfiles to copy, and a terminal."""
 
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import PurePosixPath
 from types import SimpleNamespace
 
 import pytest
 
 import measure.pages  # noqa: F401
+from measure.base.dockerfiles import read
 from measure.base.errors import Problem
+from measure.base.files import shown
 from measure.record import records
 from measure.record.enough import Compared
 from measure.record.records import Samples, Times, load, record_path
+from measure.steps.compose import all_steps
 from measure.tell.page import FUNCTIONS, Page, page_function
+from measure.tell.reading import Records
+from tests.docs.pages import matches
 
 LONG = (
     "[builder 2/5] RUN apt-get update     && apt-get install -y --no-install-recommends gcc libc6-dev libpq-dev | tee"
@@ -167,3 +173,24 @@ def test_times_of_two_sittings_are_not_compared(page):
     call(page, "seconds", "step-4/slim", "answer")
     with pytest.raises(Problem, match="not timed in one sitting"):  # in a sentence, not in a table
         call(page, "seconds", "step-4/alpine", "answer")
+
+
+@pytest.mark.parametrize("step", all_steps(), ids=lambda step: step.name)
+def test_a_dockerfile_to_copy_has_each_instruction_and_no_comment(page, step, tmp_path):
+    written = step.recommended.dockerfile
+    head, *block, end = call(page, "dockerfile", shown(written)).splitlines()
+    assert (head, end) == (f'``` dockerfile title="{shown(written)}"', "```")
+    assert not [line for line in block if line.startswith("#")]
+    assert [after for line, after in pairwise(block) if not line] == [line for line in block[1:] if "FROM " in line[:5]]
+    (tmp_path / "Dockerfile").write_text("\n".join(block))
+    assert read(tmp_path / "Dockerfile").instructions == read(written).instructions
+
+
+def test_a_terminal_without_rows_has_no_size_and_fits_what_is_printed():
+    page = Page(Records(), PurePosixPath("steps/x.md"))
+    whole, short = call(page, "terminal", "step-1"), call(page, "terminal", "step-1", rows=False)
+    assert " MB " in whole
+    assert " MB " not in short
+    assert matches(short, whole)
+    assert not matches(short, whole.replace("aarch64", "x86_64"))
+    assert max(map(len, short.splitlines())) <= 88
