@@ -21,7 +21,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
 from typing import Any, Literal, NamedTuple, Self
 
@@ -36,6 +36,8 @@ from measure.steps.compose import find_step
 from measure.tell.page import Page, in_cell, markdown_table, page_function
 from measure.tell.reading import Records
 
+#: The page that has every claim.
+CLAIMS_PAGE = PurePosixPath("results/folklore.md")
 Verdict = Literal["holds", "it depends", "no longer", "undecided"]
 VERDICTS: tuple[Verdict, ...] = ("holds", "it depends", "no longer", "undecided")
 
@@ -244,8 +246,8 @@ def claims_table(page: Page) -> str:
     """How many claims came out how, and every claim with its verdict and a link to where it is told."""
     decided = _decided(page)
     verdicts = [one.verdict for one in decided]
-    counts = [f"{_badge(verdict)}&nbsp;{verdicts.count(verdict)}" for verdict in VERDICTS]
-    rows = [[f"[{in_cell(one.claim.says)}](#{one.claim.id})", _badge(one.verdict)] for one in decided]
+    counts = [f"{badge(verdict)}&nbsp;{verdicts.count(verdict)}" for verdict in VERDICTS]
+    rows = [[f"[{in_cell(one.claim.says)}](#{one.claim.id})", badge(one.verdict)] for one in decided]
     summary = f"{len(rows)} claims: {' '.join(counts)}\n{{ .verdicts }}"
     return f"{summary}\n\n{markdown_table(['claim', 'verdict'], rows)}"
 
@@ -262,7 +264,7 @@ def claims(page: Page) -> str:
         who = f"[{claim.who}]({claim.url})" if claim.url else claim.who
         parts += [
             f"### {f'“{claim.says}”' if claim.quoted else claim.says} {{ #{claim.id} }}",
-            f"{_badge(one.verdict)} {who}, {claim.when}\n{{ .said }}",
+            f"{badge(one.verdict)} {who}, {claim.when}\n{{ .said }}",
             one.words,
             *([f"{rests_on}\n{{ .rests-on }}"] if (rests_on := _rests_on(one)) else []),
             f'??? rule "The rule"\n\n    {claim.told}',
@@ -270,7 +272,17 @@ def claims(page: Page) -> str:
     return "\n\n".join(parts)
 
 
-def _badge(verdict: Verdict) -> str:
+@page_function
+def verdict(page: Page, identifier: str) -> str:
+    """The verdict on one claim; it leads to where the claim is told. Raises Problem when there is no such claim."""
+    found = next((one for one in CLAIMS if one.id == identifier), None)
+    if found is None:
+        raise Problem(f"There is no claim called {identifier}.", next="ls folklore/claims")
+    return f"[{badge(decide(found, page).verdict)}]({page.link(CLAIMS_PAGE)}#{identifier})"
+
+
+def badge(verdict: Verdict) -> str:
+    """A verdict as pages show it."""
     return f"**{verdict}**{{ .verdict .{verdict.replace(' ', '-')} }}"
 
 

@@ -226,6 +226,30 @@ def test_the_page_shows_files_and_pips_words(listed):
     assert "some: **1 of 2**, `one`" in page["wheel_groups"]()
 
 
+def test_the_guide_says_what_has_to_be_compiled_and_takes_names_apart(listed):
+    wheels.LIST.write_text('packages = ["all", "half", "older", "gone"]')
+    half, old = package("half", ("2.0", "2.0", "2.0", None)), package("older", ("2.0", "2.0", "1.9", "1.9"))
+    rows = [package("all"), half, old, package("gone", (None,) * 4, sdist=False)]
+    wheels.record_path().write_text(records.as_json(WheelTable(packages=rows)))
+    page = Page(Records(), PurePosixPath("guide/packages.md"), {}).functions()
+    assert page["wheel_count"]().startswith("[1&nbsp;of&nbsp;4](../results/records/wheels.json ")
+    assert page["to_compile"]().splitlines()[2:] == [
+        "| `half` | wheel | x86_64: wheel, aarch64: compile |",
+        "| `older` | wheel | older wheel |",
+        "| `gone` | not to be had | not to be had |",
+        "",
+        "Wheels on both, for both processors: `all`.",
+    ]
+    names = page["wheel_names"](("half", "manylinux", "x86_64"), ("half", "musllinux", "x86_64")).splitlines()[2:]
+    assert names == [
+        "| `half` | `2.0` | `cp311` | `abi3` | `manylinux2014_x86_64` |",
+        "| `half` | `2.0` | `cp311` | `abi3` | `musllinux_1_2_x86_64` |",
+    ]
+    for missing in (("half", "musllinux", "aarch64"), ("nobody", "manylinux", "x86_64")):
+        with pytest.raises(Problem, match=f"no {missing[1]} wheel of {missing[0]}"):
+            page["wheel_names"](missing)
+
+
 def test_the_list_has_twenty_packages_and_those_with_a_recipe():
     names = wheels.listed()
     assert len(set(names)) == len(names) >= 20

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+
+from measure.base.errors import Problem
 from measure.base.platforms import PLATFORMS
 from measure.base.units import change, megabytes
 from measure.record import then
@@ -34,6 +37,35 @@ def row(one: Comparison) -> list[str]:
         return [*row, ""]
     same = "" if one.packages_missing or one.packages_extra else ", the same"
     return [*row, f"{one.packages_lab} of {one.packages_official}{same}"]
+
+
+#: What no list of packages says of an image: its C library and its shells, as its distribution documents them.
+OF_DISTRIBUTION = {"alpine": ("musl", "`sh` (busybox)"), "debian": ("glibc", "`sh` (dash), `bash`")}
+
+
+@page_function
+def base_images(page: Page, *names: str) -> str:
+    """Some base images as one chooses among them: what each has, and its transfer size, official and the lab's."""
+    found = complete()
+    head = ["image", "version", "C library", "shell", "packages"]
+    head += [f"{platform.split('/')[1]}, {whose}" for platform in PLATFORMS for whose in ("official", "lab's")]
+    rows = []
+    for name in names:
+        compared = {one.platform: one for one in found.comparisons if one.image == name}
+        if not compared:
+            raise Problem(f"{name} is compared with no official image.", next="make lab-fidelity")
+        distribution = OF_DISTRIBUTION["alpine" if "alpine" in name else "debian"]
+        row = [f"`{name}`", found.versions[name], *distribution, str(compared[PLATFORMS[0]].packages_official)]
+        for platform in PLATFORMS:
+            for sizes in (compared[platform].official, compared[platform].lab):
+                exact = f"{sizes.transfer_bytes:,} bytes"
+                row.append(page.figure(record_path(), megabytes(sizes.transfer_bytes), exact))
+        published = re.search(r"transfer\D*(\S{10})", found.dates[name])
+        rows.append([*row, published[1] if published else ""])
+    caption = (
+        f"Sizes in transfer; the official ones as published on that day, the lab's of {found.measured_at:%Y-%m-%d}."
+    )
+    return f"{markdown_table([*head, 'published'], rows, 'llllrrrrrl')}\n\n{caption}"
 
 
 @page_function
