@@ -86,6 +86,14 @@ def wheel_groups(page: Page) -> str:
 
 
 @page_function
+def wheel_count(page: Page, libc: Libc) -> str:
+    """Of how many of the listed packages the latest version has wheels for a C library, on both processors."""
+    rows = complete().packages
+    there = sum(row.group in ("all", libc) for row in rows)
+    return page.file(record_path(), unbroken(f"{there} of {len(rows)}"))
+
+
+@page_function
 def glibc_wheel(page: Page, package: str) -> str:
     """Does a wheel make building unnecessary on Debian?"""
     row = complete().package(package)
