@@ -1,10 +1,15 @@
 """Weighing base images against the official ones: what the registry and the record say is read, or told."""
 
+from pathlib import PurePosixPath
+
 import httpx
 import pytest
 
 from measure.base.errors import Problem
 from measure.studies.fidelity import comparing, model
+from measure.studies.fidelity.page import row, stand_ins
+from measure.tell.page import Page
+from measure.tell.reading import Records
 
 IMAGE = {"layers": [{"digest": "sha256:1", "size": 1}]}
 OTHER = {"layers": [{"digest": "sha256:2", "size": 2}]}
@@ -70,3 +75,10 @@ def test_the_committed_comparison_loads_and_holds():
     found = model.complete()
     assert len(found.comparisons) == model.count("lab-amd64") > 0
     assert all(one.lab.file_bytes > one.lab.transfer_bytes for one in found.comparisons)
+
+
+def test_the_narrow_table_has_each_base_once_with_the_figures_of_the_whole_one():
+    rows = stand_ins(Page(Records(), PurePosixPath("results/lab.md"))).splitlines()[2:]
+    whole = [row(one) for one in model.load().comparisons if one.platform == "linux/amd64"]
+    cells = [[cell.strip(" `").replace("&nbsp;", " ") for cell in line.strip("|").split("|")] for line in rows]
+    assert cells == [[one[0], *one[2:5]] for one in whole]
