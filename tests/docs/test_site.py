@@ -256,7 +256,7 @@ def test_every_shell_block_is_one_that_is_run():
         text = re.sub(r'^``` bash title="(\S+\.sh)"\n--8<-- "\1"\n```$', "", text, flags=re.MULTILINE)
         languages = set(re.findall(r"^ *``` ?(\w+)", text, re.MULTILINE))
         assert languages <= {"sh", "text", "dockerfile", "python", "yaml", "toml", "diff"}, name
-        outside = re.sub(r"^ *```.*?^ *```$", "", text, flags=re.DOTALL | re.MULTILINE)
+        outside = re.sub(r"^( *)```.*?^\1```$", "", text, flags=re.MULTILINE | re.DOTALL)  # what is folded is indented
         assert not re.search(r"^    (make|docker) ", outside, re.MULTILINE), name
 
 

@@ -65,7 +65,7 @@ def test_a_row_is_of_one_instruction():
     page = Page(Records(), PurePosixPath("final.md")).functions()
     file = "step-4-slim-vs-alpine/Dockerfile"
     assert page["row"](file, "FROM python:3.14-slim") == '<span id="line-6"></span>6 `FROM python:3.14-slim`'
-    with pytest.raises(Problem, match="2 instructions of .* begin with 'FROM'"):
+    with pytest.raises(Problem, match=r"2 instructions of .* begin with 'FROM'"):
         page["row"](file, "FROM")
 
 

@@ -224,6 +224,12 @@ def test_the_page_shows_files_and_pips_words(listed):
     assert second.startswith("| two | 2.0 | no | abi3 |")
     assert "Asked on 2026-11-20 (UTC), for CPython 3.14;" in page["wheels"]()
     assert "some: **1 of 2**, `one`" in page["wheel_groups"]()
+    assert page["wheel_count"]("musllinux").startswith("[1&nbsp;of&nbsp;2](")
+    (row,) = (line for line in page["wheels_of"]("one").splitlines() if line.startswith("| `"))
+    assert row.startswith("| `one` 2.0 | <span ")
+    assert row.count(">no</span>") == 2
+    with pytest.raises(Problem, match="No one asked for wheels of three"):
+        page["wheels_of"]("three")
 
 
 def test_the_guide_says_what_has_to_be_compiled_and_takes_names_apart(listed):

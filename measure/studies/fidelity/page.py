@@ -114,3 +114,11 @@ def base(facts: Facts, image: str) -> int:
 def base_words(facts: Facts, image: str) -> str:
     """The same in words, with a link to the comparison."""
     return f"{facts.page.file(record_path(), unbroken(megabytes(base(facts, image))))} of files"
+
+
+@page_function
+def stand_ins(page: Page) -> str:
+    """A narrow table of the lab's base images against the official ones: transfer, on the first platform."""
+    rows = [row(one) for one in complete().comparisons if one.platform == PLATFORMS[0]]
+    head = ["image", "transfer, official", "lab", "change"]
+    return markdown_table(head, [[f"`{one[0]}`", *map(unbroken, one[2:5])] for one in rows], "lrrr")

@@ -42,6 +42,19 @@ def wheels(page: Page) -> str:
     return f"{markdown_table(head, rows, 'llllrrrr')}\n\n{caption}"
 
 
+@page_function
+def wheels_of(page: Page, *names: str) -> str:
+    """The wheels that pip would choose of some packages alone. Raises Problem for one that was not asked for."""
+    rows = []
+    for name in names:
+        row = complete().package(name)
+        if row is None:
+            raise Problem(f"No one asked for wheels of {name}.", next=f"make wheels PACKAGES={name}")
+        rows.append([f"`{row.name}` {row.latest}", *(_cell(row, row.answer(*target)) for target in TARGETS)])
+    table = markdown_table(["package", *(f"{libc}, {machine}" for libc, machine in TARGETS)], rows, "lrrrr")
+    return f"{table}\n\nSizes are those of the wheels. {page.file(record_path(), 'The record')} has their names."
+
+
 def _cell(package: Package, answer: Answer) -> str:
     """What the table says of one; the pointer shows the file's name, or the words where there is none."""
     wheel = answer.wheel
@@ -75,11 +88,11 @@ def wheel_groups(page: Page) -> str:
 
 
 @page_function
-def wheel_count(page: Page, group: str = "all") -> str:
-    """Of how many of the listed packages the latest version has wheels for a group of targets, of how many."""
+def wheel_count(page: Page, libc: Libc | None = None) -> str:
+    """Of how many of the listed packages the latest version has wheels on both processors: for a C library, or both."""
     rows = complete().packages
-    count = sum(row.group == group for row in rows)
-    return page.figure(record_path(), f"{count} of {len(rows)}", _GROUPS[group])
+    count = sum(row.group in ("all", libc) for row in rows)
+    return page.figure(record_path(), f"{count} of {len(rows)}", _GROUPS[libc or "all"])
 
 
 @page_function
