@@ -28,7 +28,16 @@ from measure.base.names import LAB_ENVIRONMENT
 from measure.record.records import MEMORY, TIMES, Record
 from measure.record.records import environments as all_environments
 from measure.steps.compose import all_steps
-from measure.tell import environments, folklore, ladder, messages, sizes, steps, times  # noqa: F401 - what pages call
+from measure.tell import (  # noqa: F401 - what pages call
+    environments,
+    folklore,
+    glossary,
+    ladder,
+    messages,
+    sizes,
+    steps,
+    times,
+)
 from measure.tell.page import MEASURED, Page, Readme, records_file
 from measure.tell.reading import Records
 
