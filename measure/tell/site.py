@@ -30,6 +30,7 @@ from measure.record.records import environments as all_environments
 from measure.steps.compose import all_steps
 from measure.tell import (  # noqa: F401 - what pages call
     environments,
+    fleet,
     folklore,
     glossary,
     ladder,
