@@ -15,23 +15,19 @@ decides nothing: undecided. The function's name, with dashes, is the anchor that
 from __future__ import annotations
 
 import ast
-import copy
 import inspect
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
-from typing import Any, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from measure.base.errors import Problem
 from measure.base.model import Strict
-from measure.base.platforms import PLATFORMS
 from measure.record import then
-from measure.record.records import Record
 from measure.steps.compose import find_step
 from measure.tell.page import Page, in_cell, markdown_table, page_function
 from measure.tell.reading import Records
@@ -184,23 +180,6 @@ def claims_of(theme: str) -> Callable[..., Callable[[Rule], Rule]]:
     return claim
 
 
-class _Seen:
-    """Records that remember which of them were asked for."""
-
-    def __init__(self, records: Records) -> None:
-        self._records = records
-        self.asked: dict[tuple[str, str, str], Record] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._records, name)
-
-    def get(self, name: str, platform: str = PLATFORMS[0]) -> Record:
-        """The record of STEP/VARIANT. Raises Problem when it does not hold."""
-        record = self._records.get(name, platform)
-        self.asked[record.step, record.variant, record.platform] = record
-        return record
-
-
 @dataclass(frozen=True)
 class Decided:
     """A claim with its verdict. All texts are Markdown."""
@@ -213,30 +192,31 @@ class Decided:
     records: list[str]
     #: What to type to take those records again.
     commands: list[str]
+    #: The page as the claim asked it, whose `records` are `Seen`.
+    asked: Page
 
 
 def decide(claim: Claim, page: Page) -> Decided:
     """Compute the verdict on a claim for a page. Raises TypeError, which names the claim, when its rule is wrong."""
-    asking = copy.copy(page)
-    asking.records = seen = _Seen(page.records)
-    asking.timed = defaultdict(list)  # a claim is decided by what it asks for itself
+    asking = page.alone()  # a claim is decided by what it asks for itself
     facts = Facts(asking)
     try:
         verdict, words = claim.rule(facts, Say(**asking.functions()))
     except Problem as problem:
         because = f": {problem.why.splitlines()[0].rstrip('.')}" if problem.why else ""
         commands = [] if problem.next in ("make help", "make steps") else [problem.next]
-        return Decided(claim, "undecided", f"{problem.what.rstrip('.')}{because}.", [], commands)
+        return Decided(claim, "undecided", f"{problem.what.rstrip('.')}{because}.", [], commands, asking)
     except (TypeError, AttributeError, LookupError, ValueError, ArithmeticError) as error:
         raise TypeError(f"the claim {claim.id}: {error}") from error
-    steps = [find_step(record.step) for record in seen.asked.values()]
+    steps = [find_step(record.step) for record in asking.records.asked.values()]
     measuring = [step.command for step in steps if step.timing_command not in facts.commands]
-    links = [asking.record_link(record) for record in seen.asked.values()]
-    return Decided(claim, verdict, words, [*links, *facts.files], list(dict.fromkeys([*measuring, *facts.commands])))
+    links = [asking.record_link(record) for record in asking.records.asked.values()]
+    again = list(dict.fromkeys([*measuring, *facts.commands]))
+    return Decided(claim, verdict, words, [*links, *facts.files], again, asking)
 
 
 @lru_cache(maxsize=1)
-def _decided(page: Page) -> list[Decided]:
+def decided(page: Page) -> list[Decided]:
     """Every claim with its verdict: a page's table and its text are of the same."""
     return [decide(claim, page) for claim in CLAIMS]
 
@@ -244,10 +224,10 @@ def _decided(page: Page) -> list[Decided]:
 @page_function
 def claims_table(page: Page) -> str:
     """How many claims came out how, and every claim with its verdict and a link to where it is told."""
-    decided = _decided(page)
-    verdicts = [one.verdict for one in decided]
+    found = decided(page)
+    verdicts = [one.verdict for one in found]
     counts = [f"{badge(verdict)}&nbsp;{verdicts.count(verdict)}" for verdict in VERDICTS]
-    rows = [[f"[{in_cell(one.claim.says)}](#{one.claim.id})", badge(one.verdict)] for one in decided]
+    rows = [[f"[{in_cell(one.claim.says)}](#{one.claim.id})", badge(one.verdict)] for one in found]
     summary = f"{len(rows)} claims: {' '.join(counts)}\n{{ .verdicts }}"
     return f"{summary}\n\n{markdown_table(['claim', 'verdict'], rows)}"
 
@@ -256,7 +236,7 @@ def claims_table(page: Page) -> str:
 def claims(page: Page) -> str:
     """Every claim, by theme: what is said, by whom, the verdict, why, and how to take its numbers again."""
     parts, theme = [], None
-    for one in _decided(page):
+    for one in decided(page):
         claim = one.claim
         if claim.theme != theme:
             theme = claim.theme

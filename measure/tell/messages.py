@@ -95,7 +95,7 @@ def _plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def _linked(page: Page, text: str) -> str:
+def linked(page: Page, text: str) -> str:
     """A text whose links lead from this page to the site's others."""
     return _LINK.sub(lambda match: f"]({page.link(PurePosixPath(match['path']))}", text)
 
@@ -110,7 +110,7 @@ def messages(page: Page) -> str:
         rows.append([f"**{group.title}**{{ #{anchor} }}", "", "", ""])
         for one in group.message:
             texts = (one.term, one.cause, one.cure, one.see)
-            what, *others = (in_cell(_linked(page, text)) for text in texts)
+            what, *others = (in_cell(linked(page, text)) for text in texts)
             rows.append([f'<span id="{one.id}"></span>{what}', *others])
     head = ["What you see", "Why", "What to do", "More"]
     table = markdown_table(head, rows)
@@ -123,7 +123,7 @@ def troubleshooting(page: Page) -> str:
     here = [one for group in groups() for one in group.message if str(page.path) in one.pages]
     if not here:
         raise Problem(f"No message belongs to docs/{page.path}.", next=f"less {shown(SOURCE)}")
-    parts = [f"{one.term}\n:   {_linked(page, f'{one.cause} {one.cure}')}" for one in here]
+    parts = [f"{one.term}\n:   {linked(page, f'{one.cause} {one.cure}')}" for one in here]
     return "\n\n".join([*parts, f"[By what you see]({page.link(ALL)}) has every message of this site in one table."])
 
 
