@@ -8,7 +8,7 @@ Markdown can read the result. Names of images are STEP/VARIANT, like step-1/full
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,7 +21,7 @@ from measure.base.units import megabytes
 from measure.record import records as recorded
 from measure.record.records import Record
 from measure.steps.compose import RECOMMENDED, find_step
-from measure.tell.charts import Bar, bars
+from measure.tell.charts import Bar, Stack, bars, stacks
 from measure.tell.reading import Reading, Records
 
 #: The page that each number leads to.
@@ -86,9 +86,9 @@ class Page(Reading):
         """A number that leads to a file of results/; `exact` is seen where one points at it."""
         return f'[{unbroken(text)}]({self.link(records_file(path))} "{exact}"){MEASURED}'
 
-    def chart(self, drawn: list[Bar], caption: str, order: Iterable[str] = ()) -> str:
+    def chart(self, drawn: list[Bar] | list[Stack], caption: str) -> str:
         """A chart, where the page can show one."""
-        return bars(drawn, caption, order)
+        return stacks(drawn, caption) if isinstance(drawn[0], Stack) else bars(drawn, caption)
 
     def step_page(self, step: str) -> str:
         """Where the page of a step is."""
@@ -116,7 +116,7 @@ class Readme(Page):
         """A number that leads to the file of its record."""
         return f'[{text}]({shown(record.path)} "{exact}")'
 
-    def chart(self, drawn: list[Bar], caption: str, order: Iterable[str] = ()) -> str:
+    def chart(self, drawn: list[Bar] | list[Stack], caption: str) -> str:
         """None: GitHub shows no SVG that stands in the text."""
         return ""
 

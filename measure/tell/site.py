@@ -28,7 +28,8 @@ from measure.base.names import LAB_ENVIRONMENT
 from measure.record.records import MEMORY, TIMES, Record
 from measure.record.records import environments as all_environments
 from measure.steps.compose import all_steps
-from measure.tell import environments, folklore, ladder, messages, sizes, steps, times  # noqa: F401 - what pages call
+# What pages call:
+from measure.tell import environments, folklore, ladder, messages, sizes, steps, times, where  # noqa: F401
 from measure.tell.page import MEASURED, Page, Readme, records_file
 from measure.tell.reading import Records
 

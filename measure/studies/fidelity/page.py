@@ -57,7 +57,7 @@ def then_and_now(page: Page) -> str:
         who = f"[{source.who}]({source.url})" if source.url else source.who
         head = ["image", f"files then, {source.when}", "of its full one", "files now", "of its full one"]
         tables += [f"**{source.name}**: {who}; {source.about}.", markdown_table(head, rows, "lrrrr")]
-    caption = "Then and now, the files of all layers; the base images of now are stand-ins for the official ones"
+    caption = "Files of all layers, then and now; base images of now: the lab's stand-ins."
     return "\n\n".join([page.chart(drawn, caption), *tables])
 
 
