@@ -65,7 +65,7 @@ class Page(Reading):
         """What another page function gives, by its name: so a study's can be asked by one that does not know it."""
         return FUNCTIONS[name](self, *words)
 
-    def link(self, target: PurePosixPath) -> str:
+    def link(self, target: PurePosixPath | str) -> str:
         """The path from this page to another file of the site."""
         return os.path.relpath(target, self.path.parent)
 
@@ -85,6 +85,10 @@ class Page(Reading):
     def figure(self, path: Path, text: str, exact: str) -> str:
         """A number that leads to a file of results/; `exact` is seen where one points at it."""
         return f'[{unbroken(text)}]({self.link(records_file(path))} "{exact}"){MEASURED}'
+
+    def total(self, text: str, exact: str) -> str:
+        """A number that is worked out from many records: it leads to the page that has all of them."""
+        return f'[{unbroken(text)}]({self.link(RESULTS_PAGE)} "{exact}"){MEASURED}'
 
     def chart(self, drawn: list[Bar] | list[Stack], caption: str) -> str:
         """A chart, where the page can show one."""
@@ -115,6 +119,10 @@ class Readme(Page):
     def number(self, text: str, record: Record, exact: str) -> str:
         """A number that leads to the file of its record."""
         return f'[{text}]({shown(record.path)} "{exact}")'
+
+    def total(self, text: str, exact: str) -> str:
+        """A number that is worked out from many records: it leads to the folder that has all of them."""
+        return f'[{text}](results "{exact}")'
 
     def chart(self, drawn: list[Bar] | list[Stack], caption: str) -> str:
         """None: GitHub shows no SVG that stands in the text."""

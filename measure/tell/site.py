@@ -28,8 +28,17 @@ from measure.base.names import LAB_ENVIRONMENT
 from measure.record.records import MEMORY, TIMES, Record
 from measure.record.records import environments as all_environments
 from measure.steps.compose import all_steps
-# What pages call:
-from measure.tell import environments, folklore, ladder, messages, sizes, steps, times, where  # noqa: F401
+from measure.tell import (  # noqa: F401 - what pages call
+    environments,
+    folklore,
+    ladder,
+    messages,
+    sizes,
+    steps,
+    times,
+    where,
+    workshop,
+)
 from measure.tell.page import MEASURED, Page, Readme, records_file
 from measure.tell.reading import Records
 
