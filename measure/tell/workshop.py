@@ -47,6 +47,16 @@ def on_disk(page: Page, *steps: str, platforms: tuple[str, ...] = PLATFORMS[:1])
 
 
 @page_function
+def laptop(page: Page, *steps: str) -> str:
+    """What a laptop pulls and stores, on one platform: for the first of some steps alone, and for all of them."""
+    rows = [
+        [f"`make {name}`", pulled(page, *some), on_disk(page, *some)]
+        for name, some in ((steps[0], steps[:1]), (f"{steps[0]}` … `make {steps[-1]}", steps))
+    ]
+    return markdown_table(["for one platform", "base images, transfer", "all images, unpacked"], rows, "lrr")
+
+
+@page_function
 def timetable(page: Page, *pages: str) -> str:
     """Pages, below docs/, with the minutes that each says it takes."""
     rows = []

@@ -1,4 +1,4 @@
-"""What it takes to follow the pages: where the repository is, what a laptop pulls and stores, how far stand-ins are off."""
+"""What it takes to follow the pages: the repository, what a laptop pulls and stores, how far stand-ins are off."""
 
 import re
 from pathlib import PurePosixPath
