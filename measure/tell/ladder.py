@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+import html
 
 from measure.base.platforms import PLATFORMS, other_than
 from measure.base.units import duration
@@ -18,8 +18,7 @@ from measure.tell.sizes import MEASURES, chart
 def glance(page: Page, *names: str, copy: str) -> str:
     """One chart of some images, `NAME: words for it`, as tabs: transfer, unpacked, on the other platform, a rebuild.
 
-    The image called `copy` is marked as the recommended one. Tabs are CSS alone (pymdownx.tabbed): they work without
-    JavaScript, and on paper all of them are there.
+    The image called `copy` is marked as the recommended one.
     """
     words = dict(name.split(": ", 1) for name in names)
     titles = {name: f"{name}: {said}" for name, said in words.items()}
@@ -36,7 +35,25 @@ def glance(page: Page, *names: str, copy: str) -> str:
         f"Transfer, {other.split('/')[1]}": sizes("transfer", other),
         "Rebuild after one line": _rebuilds(page, titles, copy),
     }
-    return "\n\n".join(f'=== "{title}"\n\n{textwrap.indent(drawn, "    ")}' for title, drawn in tabs.items())
+    return _switch("glance", tabs)
+
+
+def _switch(name: str, tabs: dict[str, str]) -> str:
+    """Parts of which one is seen at a time, in the form that pymdownx.tabbed writes and the theme styles.
+
+    It is CSS alone: it works without JavaScript, and on paper all parts are there. On one line, so that Markdown leaves
+    it alone; the extension would put each chart into a paragraph, where HTML allows none.
+    """
+    ids = {title: f"__tabbed_{name}_{number}" for number, title in enumerate(tabs, start=1)}
+    inputs = "".join(f'<input id="{one}" name="__tabbed_{name}" type="radio"/>' for one in ids.values())
+    inputs = inputs.replace("/>", ' checked="checked"/>', 1)
+    labels = "".join(f'<label for="{one}">{html.escape(title)}</label>' for title, one in ids.items())
+    blocks = "".join(f'<div class="tabbed-block">{drawn}</div>' for drawn in tabs.values())
+    return (
+        f'<div class="tabbed-set tabbed-alternate" data-tabs="{name}:{len(tabs)}">'
+        f'{inputs}<div class="tabbed-labels">{labels}</div>'
+        f'<div class="tabbed-content">{blocks}</div></div>'
+    )
 
 
 def _rebuilds(page: Page, titles: dict[str, str], copy: str) -> str:
