@@ -48,7 +48,7 @@ def copy_install_rm(facts: Facts, say: Say) -> Told:
     return no_longer(
         "The `rm` is too late. The wheels are in the layer of `COPY`: "
         f"**{say.size('step-3/wheels-copied', 'wasted')}** ship and are never seen. Mount the wheels while they are "
-        "installed (`RUN --mount=type=bind,from=…`), and no layer has them."
+        "installed (`RUN --mount=type=bind,from=…`): then they are in no layer."
     )
 
 

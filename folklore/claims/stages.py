@@ -250,5 +250,5 @@ def ship_wheels(facts: Facts, say: Say) -> Told:
     return no_longer(
         f"The image is **{say.grown('step-3', 'step-3/wheels', 'unpacked')} unpacked** against a copied virtual "
         "environment, and as large as with a plain `pip install`. pip leaves its own bytecode wherever it runs. With "
-        f"`COPY` and no mount, the wheels ship as well: {say.size('step-3/wheels-copied', 'wasted')} that nobody sees."
+        f"`COPY` but no mount, the wheels ship as well: {say.size('step-3/wheels-copied', 'wasted')} that nobody sees."
     )

@@ -25,10 +25,10 @@ def venv_adds_size(facts: Facts, say: Say) -> Told:
         )
     if facts.size("step-2", "unpacked") - facts.size("step-2/no-venv", "unpacked") > 1e6:
         return depends(
-            "It depends on the pip in it. As it is made by default, it is "
+            "It depends on the pip in it. A virtual environment as it is made by default is "
             f"**{say.grown('step-2/no-venv', 'step-2', 'unpacked')} unpacked**. Without its pip it is "
-            f"{say.grown('step-2/no-venv', 'step-2/solution', 'unpacked')}: its interpreter is a link, and no bytecode "
-            "is there twice."
+            f"{say.grown('step-2/no-venv', 'step-2/solution', 'unpacked')}: its interpreter is a link, and bytecode is "
+            "there once."
         )
     return no_longer(f"It is **{say.grown('step-2/no-venv', 'step-2', 'unpacked')} unpacked**.")
 
