@@ -137,7 +137,7 @@ def bars(drawn: Iterable[Bar], caption: str) -> str:
             drawing.bar([(kind, bar.size / longest * _LONGEST, "")], bar.label, marked=bar.marked)
         drawing.space()
     said = "; ".join(f"{b.group}{'' if single else f', {b.series}'}: {b.label}" for b in drawn)
-    return _figure(drawing.svg(kinds, legend=not single), caption, f"{caption}: {said}")
+    return _figure(drawing.svg(kinds, legend=not single), caption, f"{caption.rstrip('.')}: {said}")
 
 
 def stacks(drawn: Iterable[Stack], caption: str) -> str:
@@ -155,7 +155,7 @@ def stacks(drawn: Iterable[Stack], caption: str) -> str:
         drawing.space()
         said.append(f"{stack.name}: {', '.join(f'{n} {megabytes(s)}' for n, s in stack.parts.items())}, in all {total}")
     kinds = dict(zip(names, COLOURS, strict=False))
-    return _figure(drawing.svg(kinds, legend=True), caption, f"{caption}: {'; '.join(said)}")
+    return _figure(drawing.svg(kinds, legend=True), caption, f"{caption.rstrip('.')}: {'; '.join(said)}")
 
 
 def _figure(svg: str, caption: str, alternative: str) -> str:
