@@ -160,7 +160,7 @@ def test_one_chart_has_a_switch_for_the_other_measures(page):
         assert figure.count(f'fill="{COLOURS[0]}"') == 1
     assert "base images: the lab's stand-ins" in alternative(figures[0])
     assert "linux/arm64" in alternative(figures[2])
-    told = "natively on linux/amd64, on Some Processor. Each step was timed in a sitting of its own."
+    told = "natively on linux/amd64, on Some Processor. Each step was timed in a sitting of its own"
     assert told in alternative(figures[3])
 
 
