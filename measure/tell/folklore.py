@@ -2,13 +2,14 @@
 
 Each claim is a function in folklore/claims/, with what is said, by whom and when beside it:
 
-    @claim(says="…", who="…", when="2019-07-26", url="https://…")
+    @claim(short="…", says="…", who="…", when="2019-07-26", url="https://…")
     def slim_saves_80_percent(facts: Facts, say: Say) -> Told:
         if facts.size("step-1", "unpacked") <= 0.2 * facts.size("step-1/full", "unpacked"):
-            return holds(f"One word more, and the image is {say.change('step-1/full', 'step-1')} in transfer.")
+            return holds(f"One word more, and the image is **{say.change('step-1/full', 'step-1')} in transfer**.")
         return no_longer("…")
 
-It is called whenever the site is built, so a verdict is never older than its records. A record that is missing or stale
+The number that a verdict comes down to is bold, once in its words: the table of all claims shows it alone. A claim is
+called whenever the site is built, so a verdict is never older than its records. A record that is missing or stale
 decides nothing: undecided. The function's name, with dashes, is the anchor that people link to: it stays as it is.
 """
 
@@ -16,6 +17,8 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -36,6 +39,8 @@ from measure.tell.reading import Records
 CLAIMS_PAGE = PurePosixPath("results/folklore.md")
 Verdict = Literal["holds", "it depends", "no longer", "undecided"]
 VERDICTS: tuple[Verdict, ...] = ("holds", "it depends", "no longer", "undecided")
+#: The one number of a verdict, with the words that it needs.
+_NUMBER = re.compile(r"\*\*(.+?)\*\*")
 
 
 class Told(NamedTuple):
@@ -131,6 +136,8 @@ class Claim(Strict):
     #: The anchor that people link to.
     id: str = Field(pattern=r"^[a-z][a-z0-9-]+$")
     theme: str
+    #: The advice in a few words of ours: what the table of all claims has.
+    short: str = Field(pattern=r'^[^"|]+$')
     #: The advice, in the words it was given in (… where some are left out), or else as one usually hears it.
     says: str
     #: Is it somebody's words, letter by letter?
@@ -195,6 +202,12 @@ class Decided:
     #: The page as the claim asked it, whose `records` are `Seen`.
     asked: Page
 
+    @property
+    def number(self) -> str:
+        """The number that it comes down to; '' where there is none."""
+        found = _NUMBER.search(self.words)
+        return found[1] if found else ""
+
 
 def decide(claim: Claim, page: Page) -> Decided:
     """Compute the verdict on a claim for a page. Raises TypeError, which names the claim, when its rule is wrong."""
@@ -222,19 +235,33 @@ def decided(page: Page) -> list[Decided]:
 
 
 @page_function
+def count_claims(page: Page, verdict: str = "") -> str:
+    """How many claims there are, or how many have a verdict."""
+    return str(sum(one.verdict == verdict for one in decided(page)) if verdict else len(CLAIMS))
+
+
+@page_function
+def badge_of(page: Page, word: Verdict) -> str:
+    """A verdict, as it is shown."""
+    return badge(word)
+
+
+@page_function
 def claims_table(page: Page) -> str:
-    """How many claims came out how, and every claim with its verdict and a link to where it is told."""
-    found = decided(page)
-    verdicts = [one.verdict for one in found]
-    counts = [f"{badge(verdict)}&nbsp;{verdicts.count(verdict)}" for verdict in VERDICTS]
-    rows = [[f"[{in_cell(one.claim.says)}](#{one.claim.id})", badge(one.verdict)] for one in found]
-    summary = f"{len(rows)} claims: {' '.join(counts)}\n{{ .verdicts }}"
-    return f"{summary}\n\n{markdown_table(['claim', 'verdict'], rows)}"
+    """Every claim in a few words, with a link to where it is told, its verdict and its number."""
+    rows = [
+        [f"[{in_cell(one.claim.short)}](#{one.claim.id})", badge(one.verdict), in_cell(one.number)]
+        for one in decided(page)
+    ]
+    return markdown_table(["claim", "verdict", "number"], rows, "llr")
 
 
 @page_function
 def claims(page: Page) -> str:
-    """Every claim, by theme: what is said, by whom, the verdict, why, and how to take its numbers again."""
+    """Every claim, by theme, each folded: what is said, by whom, the verdict, why, and how to take its numbers again.
+
+    The heading is inside: whoever follows a link to it finds it unfolded, by the browser or by the theme.
+    """
     parts, theme = [], None
     for one in decided(page):
         claim = one.claim
@@ -242,13 +269,15 @@ def claims(page: Page) -> str:
             theme = claim.theme
             parts.append(f"## {theme}")
         who = f"[{claim.who}]({claim.url})" if claim.url else claim.who
-        parts += [
+        inside = [
             f"### {f'“{claim.says}”' if claim.quoted else claim.says} {{ #{claim.id} }}",
-            f"{badge(one.verdict)} {who}, {claim.when}\n{{ .said }}",
+            f"{who}, {claim.when}\n{{ .said }}",
             one.words,
             *([f"{rests_on}\n{{ .rests-on }}"] if (rests_on := _rests_on(one)) else []),
             f'??? rule "The rule"\n\n    {claim.told}',
         ]
+        folded = textwrap.indent("\n\n".join(inside), "    ")
+        parts.append(f'??? claim "{badge(one.verdict)} {claim.short}"\n\n{folded}')
     return "\n\n".join(parts)
 
 

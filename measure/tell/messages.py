@@ -102,16 +102,19 @@ def linked(page: Page, text: str) -> str:
 
 @page_function
 def messages(page: Page) -> str:
-    """Every message in one table, with its cause, its cure and where more is said; the occasions are links above it."""
+    """Every message in one table, with its cause, its cure and where more is said; the occasions are links above it.
+
+    Each message is a heading, so that the search finds it by its own words and leads to it.
+    """
     rows, occasions = [], []
     for group in groups():
         anchor = re.sub(r"\W+", "-", group.title.lower())
         occasions.append(f"[{group.title}](#{anchor})")
-        rows.append([f"**{group.title}**{{ #{anchor} }}", "", "", ""])
+        rows.append([f'<h2 id="{anchor}">{group.title}</h2>', "", "", ""])
         for one in group.message:
             texts = (one.term, one.cause, one.cure, one.see)
             what, *others = (in_cell(linked(page, text)) for text in texts)
-            rows.append([f'<span id="{one.id}"></span>{what}', *others])
+            rows.append([f'<h3 id="{one.id}">{what}</h3>', *others])
     head = ["What you see", "Why", "What to do", "More"]
     table = markdown_table(head, rows)
     return f'{" · ".join(occasions)}\n\n<div class="messages" markdown>\n\n{table}\n\n</div>'

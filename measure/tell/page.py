@@ -8,7 +8,7 @@ Markdown can read the result. Names of images are STEP/VARIANT, like step-1/full
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -21,7 +21,7 @@ from measure.base.units import megabytes
 from measure.record import records as recorded
 from measure.record.records import Record
 from measure.steps.compose import RECOMMENDED, find_step
-from measure.tell.charts import Bar, bars
+from measure.tell.charts import Bar, Stack, bars, stacks
 from measure.tell.reading import Reading, Records
 
 #: The page that each number leads to.
@@ -65,7 +65,7 @@ class Page(Reading):
         """What another page function gives, by its name: so a study's can be asked by one that does not know it."""
         return FUNCTIONS[name](self, *words)
 
-    def link(self, target: PurePosixPath) -> str:
+    def link(self, target: PurePosixPath | str) -> str:
         """The path from this page to another file of the site."""
         return os.path.relpath(target, self.path.parent)
 
@@ -86,9 +86,13 @@ class Page(Reading):
         """A number that leads to a file of results/; `exact` is seen where one points at it."""
         return f'[{unbroken(text)}]({self.link(records_file(path))} "{exact}"){MEASURED}'
 
-    def chart(self, drawn: list[Bar], caption: str, order: Iterable[str] = ()) -> str:
+    def total(self, text: str, exact: str) -> str:
+        """A number that is worked out from many records: it leads to the page that has all of them."""
+        return f'[{unbroken(text)}]({self.link(RESULTS_PAGE)} "{exact}"){MEASURED}'
+
+    def chart(self, drawn: list[Bar] | list[Stack], caption: str) -> str:
         """A chart, where the page can show one."""
-        return bars(drawn, caption, order)
+        return stacks(drawn, caption) if isinstance(drawn[0], Stack) else bars(drawn, caption)
 
     def step_page(self, step: str) -> str:
         """Where the page of a step is."""
@@ -116,7 +120,11 @@ class Readme(Page):
         """A number that leads to the file of its record."""
         return f'[{text}]({shown(record.path)} "{exact}")'
 
-    def chart(self, drawn: list[Bar], caption: str, order: Iterable[str] = ()) -> str:
+    def total(self, text: str, exact: str) -> str:
+        """A number that is worked out from many records: it leads to the folder that has all of them."""
+        return f'[{text}](results "{exact}")'
+
+    def chart(self, drawn: list[Bar] | list[Stack], caption: str) -> str:
         """None: GitHub shows no SVG that stands in the text."""
         return ""
 

@@ -41,6 +41,8 @@ from measure.tell import (  # noqa: F401 - what pages call
     stages,
     steps,
     times,
+    where,
+    workshop,
 )
 from measure.tell.page import MEASURED, Page, Readme, records_file
 from measure.tell.reading import Records

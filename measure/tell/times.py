@@ -35,7 +35,7 @@ def seconds(page: Page, name: str, kind: str, part: str = "") -> str:
     record, whole = page.samples(name, kind)
     if not part:
         return median(page, record, whole)
-    found = [samples for words, samples in _seen(record, kind, whole).items() if part in words]
+    found = [samples for words, samples in seen(record, kind, whole).items() if part in words]
     if len(found) != 1:
         raise Problem(f"{len(found)} parts of {name}'s {kind} have {part!r} in them.", next="make show-step-N")
     return median(page, record, found[0])
@@ -47,7 +47,7 @@ def memory(page: Page, name: str, kind: str) -> str:
     return median(page, *page.samples(name, kind), megabytes)
 
 
-def _seen(record: Record, kind: str, whole: Samples) -> dict[str, Samples]:
+def seen(record: Record, kind: str, whole: Samples) -> dict[str, Samples]:
     """The parts of a kind of time, but for those that are too short to be seen in half of the samples."""
     parts = (record.time.steps_s or {}).get(kind, {})
     return {words: found for words, found in parts.items() if 2 * len(found.samples) > len(whole.samples)}
@@ -57,7 +57,7 @@ def _seen(record: Record, kind: str, whole: Samples) -> dict[str, Samples]:
 def parts(page: Page, name: str, kind: str) -> str:
     """Where the time of a kind goes: its parts, each with its median, and the whole."""
     record, whole = page.samples(name, kind)
-    rows = [[_part(words), median(page, record, found)] for words, found in _seen(record, kind, whole).items()]
+    rows = [[_part(words), median(page, record, found)] for words, found in seen(record, kind, whole).items()]
     return markdown_table(["part", "median"], [*rows, ["**all of it**", median(page, record, whole)]], "lr")
 
 

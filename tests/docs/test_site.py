@@ -215,17 +215,21 @@ def test_each_page_says_its_question_its_answer_and_how_long_it_takes():
 
 
 def test_every_claim_has_an_anchor_of_its_own_a_verdict_and_a_row_in_the_table(clone):
+    """The heading is in the folded part: a link to it unfolds the part."""
     docs(clone).check_returncode()
     html = (clone / "site/results/folklore/index.html").read_text()
-    for claim in CLAIMS:
+    folded = html.split('<details class="claim">')[1:]
+    assert len(folded) == len(CLAIMS)
+    for claim, told in zip(CLAIMS, folded, strict=True):
         assert html.count(f'<h3 id="{claim.id}">') == 1
         assert f'<a href="#{claim.id}">' in html
-        told = html.split(f'<h3 id="{claim.id}">')[1].split("<h3 ")[0]
-        assert len(re.findall(r'<strong class="verdict (?:holds|it-depends|no-longer|undecided)">', told)) == 1
-        assert '<details class="rule">' in told
-        assert f", {claim.when}" in told
+        summary, inside = told.split("</summary>")
+        assert len(re.findall(r'<strong class="verdict (?:holds|it-depends|no-longer|undecided)">', summary)) == 1
+        assert f'<h3 id="{claim.id}">' in inside
+        assert '<details class="rule">' in inside
+        assert f", {claim.when}" in inside
         if claim.url:
-            assert f'href="{claim.url.replace("&", "&amp;")}"' in told
+            assert f'href="{claim.url.replace("&", "&amp;")}"' in inside
 
 
 #: The heads of a step's page, in this order; others may be between them.

@@ -68,8 +68,38 @@ def test_every_outcome_can_be_told_and_no_number_in_it_was_typed(claim, decided)
     told = [decide(claim.model_copy(update={"rule": part}), unchanged()) for part in rule_parts(claim)]
     assert {one.verdict for one in told} >= {decided[claim.id].verdict}
     assert all(one.words for one in told)
+    assert {one.words.count("**") for one in told} <= {0, 2}, "one number is bold, at most"
     words = [one.value for one in ast.walk(ast.Module(claim.parsed.body, [])) if isinstance(one, ast.Constant)]
     assert typed("\n".join(word for word in words if isinstance(word, str))) == []
+
+
+def test_a_verdict_comes_down_to_one_number(decided):
+    """What failed has none, and counts of wheels lead to no record."""
+    shown = {name: one.number for name, one in decided.items()}
+    assert sum(bool(number) for number in shown.values()) > len(shown) - 3
+    assert all(number in one.words for number, one in zip(shown.values(), decided.values(), strict=True))
+    assert all(number.count("](") <= 1 for number in shown.values())
+    assert len({claim.short for claim in CLAIMS}) == len(CLAIMS)
+
+
+def test_the_table_and_the_folded_claims_lead_to_each_other(decided):
+    table, text = (unchanged().functions()[name]() for name in ("claims_table", "claims"))
+    rows = table.splitlines()[2:]
+    assert len(rows) == len(CLAIMS)
+    for claim, row in zip(CLAIMS, rows, strict=True):
+        one = decided[claim.id]
+        assert f"[{claim.short}](#{claim.id})" in row
+        assert f"**{one.verdict}**" in row and one.number in row
+        folded = re.search(
+            rf'^\?\?\? claim "[^"]+ {re.escape(claim.short)}"\n((?:\n|    .*\n)+)', f"{text}\n", re.MULTILINE
+        )
+        assert f"{{ #{claim.id} }}" in folded[1] and claim.told in folded[1]
+
+
+def test_claims_are_counted(decided):
+    count = unchanged().functions()["count_claims"]
+    assert count() == str(len(CLAIMS))
+    assert count("holds") == str([one.verdict for one in decided.values()].count("holds"))
 
 
 def test_a_verdict_names_its_records_and_the_commands_that_take_them_again(decided):
@@ -163,12 +193,12 @@ def test_a_build_that_should_fail_and_does_not_decides_nothing(results):
 
 # How a claim is written
 
-SOURCE = {"says": "Say it", "who": "as one usually hears it", "when": "undated", "quoted": False}
+SOURCE = {"short": "Say it", "says": "Say it", "who": "as one usually hears it", "when": "undated", "quoted": False}
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"when": "last year"}, {"url": "http://example.com"}, {"quoted": True}, {"why": "x"}],
+    [{"when": "last year"}, {"url": "http://example.com"}, {"quoted": True}, {"why": "x"}, {"short": 'Say "it"'}],
     ids=lambda wrong: next(iter(wrong)),
 )
 def test_a_claim_that_is_not_complete_is_refused(wrong):

@@ -45,7 +45,7 @@ def call(page, name, *words, **options):
 
 
 def test_a_name_is_taken_once_and_a_function_of_a_study_is_there_too():
-    assert {"size", "seconds", "ladder", "claims", "floor", "bench", "wheels", "recipes", "fidelity"} <= {*FUNCTIONS}
+    assert {"size", "seconds", "compare", "claims", "floor", "bench", "wheels", "recipes", "fidelity"} <= {*FUNCTIONS}
 
     def size(page):
         return ""

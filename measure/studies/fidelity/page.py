@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 
 from measure.base.errors import Problem
+from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS
 from measure.base.units import change, megabytes
 from measure.record import then
-from measure.studies.fidelity.model import Comparison, complete, load, record_path
+from measure.studies.fidelity.model import Comparison, Fidelity, complete, load, record_path
 from measure.tell.charts import Bar
 from measure.tell.folklore import Facts
 from measure.tell.page import Page, markdown_table, page_function, unbroken
+
+#: The page that compares the lab's base images with the official ones.
+LAB_PAGE = PurePosixPath("results/lab.md")
 
 
 @page_function
@@ -21,6 +26,29 @@ def fidelity(page: Page) -> str:
     known = [f"- `{image}`: {'; '.join(differences)}" for image, differences in found.known_differences.items()]
     rows = [[*one[:2], *map(unbroken, one[2:8]), one[8]] for one in map(row, found.comparisons)]
     return "\n".join([markdown_table(HEAD, rows, "llrrrrrrr"), "", "What we know to differ:", "", *known])
+
+
+@page_function
+def standin(page: Page) -> str:
+    """One small line: that base images are stand-ins, and how far their transfer is off the official images'.
+
+    Nothing where the page's numbers come from official base images.
+    """
+    if page.records.environment != LAB_ENVIRONMENT:
+        return ""
+    compared = [one for one in page.records.once(_complete).comparisons if one.image.startswith("python:")]
+    off = [(one.lab.transfer_bytes - one.official.transfer_bytes) / one.official.transfer_bytes for one in compared]
+    exact = f"the transfer of {len(compared)} base images of Python, on both platforms"
+    ends = [page.figure(record_path(), f"{end * 100:+.1f} %", exact) for end in (min(off), max(off))]
+    link = f"{page.link(LAB_PAGE)}#how-close-the-stand-ins-are"
+    return (
+        f"Base images are the lab's [stand-ins]({link}). Their transfer differs from the official images' by "
+        f"{' to '.join(ends)}.\n{{ .takes }}"
+    )
+
+
+def _complete(_: str) -> Fidelity:
+    return complete()
 
 
 #: The columns of the comparison.
@@ -89,7 +117,7 @@ def then_and_now(page: Page) -> str:
         who = f"[{source.who}]({source.url})" if source.url else source.who
         head = ["image", f"files then, {source.when}", "of its full one", "files now", "of its full one"]
         tables += [f"**{source.name}**: {who}; {source.about}.", markdown_table(head, rows, "lrrrr")]
-    caption = "Then and now, the files of all layers; the base images of now are stand-ins for the official ones"
+    caption = "Files of all layers, then and now; base images of now: the lab's stand-ins."
     return "\n\n".join([page.chart(drawn, caption), *tables])
 
 
