@@ -23,7 +23,8 @@ def practice(aim: str, says: str, where: str, target: str) -> Callable[[Rule], R
 
     def register(rule: Rule) -> Rule:
         name = rule.__name__.replace("_", "-")
-        claim = Claim(id=name, theme=aim, says=says, quoted=False, who="every guide", when="undated", rule=rule)
+        whence = {"quoted": False, "who": "every guide", "when": "undated"}
+        claim = Claim(id=name, theme=aim, short=says, says=says, rule=rule, **whence)
         PRACTICES.append((claim, where, target))
         return rule
 
