@@ -81,7 +81,8 @@ def ratio(page: Page, slow: tuple[str, str], fast: tuple[str, str]) -> str:
 def compared(page: Page, name: str, kind: str) -> str:
     """What a record says of a variant and of the one that it was timed with, whenever that was.
 
-    Their ratio and its interval are seen where one points at a number. Raises Problem when the record does not keep such a comparison.
+    Their ratio and its interval are seen where one points at a number. Raises Problem when the record does not keep
+    such a comparison.
     """
     record = page.timed_record(name)
     found = ((record.time and record.time.compared) or {}).get(kind)
