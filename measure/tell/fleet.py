@@ -8,17 +8,25 @@ from measure.record.records import Record, Size
 from measure.tell.page import Page, code, emphasised, markdown_table, page_function, short
 from measure.tell.reading import KINDS
 
-#: How many services the table has columns for.
-SERVICES = (1, 10, 40)
+#: Words of instructions that make the layer with the application's code, and the one with its packages.
+CODE, PACKAGES = (" src/",), ("/opt/venv", "pip install", "/packages ")
+#: The table's columns: how many services there are, and what each has for itself, so that it is kept for each.
+COLUMNS = {
+    "1 service": (1, CODE + PACKAGES),
+    "10, each with packages of its own": (10, CODE + PACKAGES),
+    "40, each with packages of its own": (40, CODE + PACKAGES),
+    "40 with the same packages": (40, CODE),
+}
 #: Images of step 4, one for each base that the page compares.
 BASES = ("step-4", "step-4/full", "step-4/alpine-multistage", "step-4/distroless")
 #: What is weighed and where, by the kind of size.
 _PLACES = {"transfer": "transfer bytes in one registry", "unpacked": "unpacked bytes on one host"}
 
 
-def own(size: Size, words: str, field: str) -> int:
-    """Bytes of the layers whose instruction has these words: those that each service has for itself."""
-    return sum(getattr(layer, field) for layer in size.layers if words in layer.created_by and not layer.of_base)
+def own(size: Size, words: tuple[str, ...], field: str) -> int:
+    """Bytes of the layers whose instruction has one of these words: those that each service has for itself."""
+    own = [one for one in size.layers if not one.of_base and any(word in one.created_by for word in words)]
+    return sum(getattr(layer, field) for layer in own)
 
 
 def weight(shared: int, own: int, services: int) -> int:
@@ -32,36 +40,34 @@ def _base(record: Record) -> str:
 
 
 @page_function
-def fleet(page: Page, *names: str, kind: str = "transfer", words: str = " src/") -> str:
-    """What 1, 10 and 40 services weigh that differ in their code alone: a table, and what it assumes.
+def fleet(page: Page, *names: str, kind: str = "transfer") -> str:
+    """What 1, 10 and 40 services weigh together, by what they share: a table, and what it assumes.
 
-    `words` name the layers with the application's code, by their instruction. Raises Problem where no layer has them.
+    Raises Problem where an image has no layer for code or packages alone: they would count as shared.
     """
-    rows, codes = [], []
+    rows = []
     for name in names or BASES:
         record = page.built(name)
-        whole, code_of = getattr(record.size, KINDS[kind]), own(record.size, words, KINDS[kind])
-        if not code_of:
-            raise Problem(f"No layer of {name} has {words!r} in its instruction.", next="make show-step-N")
-        codes.append(code_of)
+        field = KINDS[kind]
+        for words in (CODE, PACKAGES):
+            if not own(record.size, words, field):
+                raise Problem(f"No layer of {name} has one of {words} in its instruction.", next="make show-step-N")
         cells = [f"{emphasised(record.variant)}, on {code(_base(record))}"]
-        for services in SERVICES:
-            together = weight(whole - code_of, code_of, services)
-            exact = f"computed: {whole - code_of:,} bytes shared, and {services} times {code_of:,} bytes of code"
-            cells.append(page.number(megabytes(together), record, exact))
+        for services, words in COLUMNS.values():
+            theirs = own(record.size, words, field)
+            shared = getattr(record.size, field) - theirs
+            exact = f"computed: {shared:,} bytes shared, and {services} times {theirs:,} bytes"
+            cells.append(page.number(megabytes(weight(shared, theirs, services)), record, exact))
         rows.append(cells)
-    heads = [f"{services} service{'s' * (services > 1)}" for services in SERVICES]
-    table = markdown_table(["image", *heads], rows, "l" + "r" * len(heads))
+    table = markdown_table(["image", *COLUMNS], rows, "l" + "r" * len(COLUMNS))
     steps = " and ".join(dict.fromkeys(short(page.built(name).step) for name in names or BASES))
-    return f"{table}\n\n{_assumed(kind, steps, max(codes))}"
+    return f"{table}\n\n{_assumed(kind, steps)}"
 
 
-def _assumed(kind: str, steps: str, most: int) -> str:
+def _assumed(kind: str, steps: str) -> str:
     """What the numbers stand on, below their table."""
     return (
-        f"Computed from the layers in the records of {steps}, not measured: {_PLACES[kind]}, where each layer is kept "
-        "once. Assumed: the services differ in their application's code alone, and one builder, or one shared cache, "
-        "built them all. Then the other layers are the same to the byte: base image, user, packages and settings. "
-        f"The code has a layer of its own, {megabytes(most)} here; the virtual environment holds packages alone. "
-        "Manifests and configurations of images, some kB each, are left out.\n{ .fleet }"
+        f"Computed from the layers of {steps}'s images, not measured: {_PLACES[kind]}, where each layer is kept once. "
+        "Each service's packages weigh what they weigh here. Layers that are shared are the same to the byte, which "
+        "takes one builder, or one shared cache.\n{ .takes }"
     )

@@ -126,7 +126,7 @@ def troubleshooting(page: Page) -> str:
     here = [one for group in groups() for one in group.message if str(page.path) in one.pages]
     if not here:
         raise Problem(f"No message belongs to docs/{page.path}.", next=f"less {shown(SOURCE)}")
-    parts = [f"{one.term}\n:   {linked(page, f'{one.cause} {one.cure}')}" for one in here]
+    parts = [f"{one.term}\n:   {linked(page, f'{one.cause} **Remedy:** {one.cure}')}" for one in here]
     return "\n\n".join([*parts, f"[By what you see]({page.link(ALL)}) has every message of this site in one table."])
 
 

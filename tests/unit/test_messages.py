@@ -82,6 +82,7 @@ def test_a_page_shows_its_own_messages_and_no_other():
         text = page(path).call("troubleshooting")
         terms = {re.split(r"\n:   ", part)[0] for part in text.split("\n\n")[:-1]}
         assert terms == {one.term for one in MESSAGES.values() if path in one.pages}
+        assert text.count("**Remedy:** ") == len(terms), "a cure is told from a cause"
     assert "](../results/wheels.md)" in page("steps/step-4.md").call("troubleshooting")
     with pytest.raises(Problem, match=re.escape("No message belongs to docs/index.md")):
         page("index.md").call("troubleshooting")
