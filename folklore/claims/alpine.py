@@ -201,7 +201,7 @@ def everything_smaller_on_alpine(facts: Facts, say: Say) -> Told:
     ) < wheel_bytes(facts, "psycopg2-binary", "manylinux"):
         return depends(
             f"It depends on the package. NumPy's wheel is **{say.wheel_size('numpy', 'musllinux')} for musl** and "
-            f"{say.wheel_size('numpy', 'manylinux')} for glibc. psycopg2-binary's is "
+            f"{say.wheel_size('numpy', 'manylinux')} for glibc. The wheel of psycopg2-binary is "
             f"{say.wheel_size('psycopg2-binary', 'musllinux')} for musl and "
             f"{say.wheel_size('psycopg2-binary', 'manylinux')} for glibc. NumPy's wheel for musl brings libraries that "
             "Debian's base image has already."
