@@ -141,7 +141,7 @@ def musl_makes_python_slower(facts: Facts, say: Say) -> Told:
         f"{say.seconds('step-4/slim', 'python_seconds')} on slim. The C library is not the only difference: the lab "
         "compiles the two interpreters with different switches, and both without profile-guided optimization (PGO). "
         "So the two times say nothing about musl alone. Two interpreters that are compiled alike would decide the "
-        "claim. The official images do not have them: slim's is compiled with PGO, and Alpine's without."
+        "claim. The official images' interpreters are not: slim's is compiled with PGO, and Alpine's without."
     )
 
 
