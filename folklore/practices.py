@@ -82,7 +82,7 @@ def virtual_environment(facts: Facts, say: Say) -> Told:
     return depends(f"It costs {say.grown('step-2/no-venv', 'step-2/solution', 'unpacked')} unpacked.")
 
 
-@practice(SMALL, "Clean up in the line that made the dirt", "step 3", "steps/step-3.md#four-ways-to-lose-it-again")
+@practice(SMALL, "Clean up in the line that made the mess", "step 3", "steps/step-3.md#four-ways-to-lose-it-again")
 def same_line(facts: Facts, say: Say) -> Told:
     if (
         facts.size("folklore-apt-lists/kept") > facts.size("folklore-apt-lists/removed") + 1e6
@@ -186,7 +186,7 @@ def not_root(facts: Facts, say: Say) -> Told:
     return depends(f"The line that adds the user: {say.layer('step-3', 'useradd')}.")
 
 
-@practice(SAFE, "Hand a secret in as a mount", "step 3", "steps/step-3.md#secrets-while-you-build")
+@practice(SAFE, "Pass a secret as a mount", "step 3", "steps/step-3.md#secrets-while-you-build")
 def secrets(facts: Facts, say: Say) -> Told:
     return holds("No number. A test builds with a secret, and finds it in no layer, history or setting.")
 
@@ -199,8 +199,8 @@ def pins(facts: Facts, say: Say) -> Told:
 @practice(SAFE, "Keep tests out of production", "multi-stage", "guide/multi-stage.md#named-stages")
 def tests_outside(facts: Facts, say: Say) -> Told:
     if facts.size("step-3/targets") < 1.01 * facts.size("step-3"):
-        return holds(f"A stage that tests costs the image {say.grown('step-3', 'step-3/targets')} in transfer.")
-    return depends(f"A stage that tests costs the image {say.grown('step-3', 'step-3/targets')} in transfer.")
+        return holds(f"A stage that tests changes the image by {say.grown('step-3', 'step-3/targets')} in transfer.")
+    return depends(f"A stage that tests changes the image by {say.grown('step-3', 'step-3/targets')} in transfer.")
 
 
 @practice(SAFE, "Check health with Python, not curl", "claim", "results/folklore.md#curl-for-health-checks")

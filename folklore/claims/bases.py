@@ -19,7 +19,7 @@ claim = claims_of("Base images")
 def slim_saves_80_percent(facts: Facts, say: Say) -> Told:
     if facts.size("step-1", "unpacked") <= 0.2 * facts.size("step-1/full", "unpacked"):
         return holds(
-            "With one word more in the `FROM` line, the same application is "
+            "With one more word in the `FROM` line, the same application is "
             f"**{say.change('step-1/full', 'step-1', 'unpacked')} unpacked** and {say.change('step-1/full', 'step-1')} "
             "in transfer. No other line of a Dockerfile does as much."
         )
@@ -46,8 +46,8 @@ def alpine_20_times_smaller(facts: Facts, say: Say) -> Told:
         )
     if base(facts, "python:3.14") >= 20 * base(facts, "python:3.14-alpine"):
         return depends(
-            f"It depends on the application. The empty base images have {base_words(facts, 'python:3.14')} and "
-            f"{base_words(facts, 'python:3.14-alpine')}. With Flask and NumPy in both, the full image is "
+            f"It depends on the application. By itself, the full base image has {base_words(facts, 'python:3.14')}, "
+            f"Alpine's {base_words(facts, 'python:3.14-alpine')}. With Flask and NumPy in both, the full image is "
             f"**{say.times('step-4/full', 'step-4/alpine', 'unpacked')} as large** as the one on Alpine. The image on "
             f"slim is {say.times('step-4/slim', 'step-4/alpine', 'unpacked')} as large."
         )
@@ -160,9 +160,9 @@ def distroless_smaller_than_alpine(facts: Facts, say: Say) -> Told:
         return depends(
             "It depends on the parts that you leave out. With Python and NumPy in both, distroless is "
             f"**{say.change('step-4/alpine-multistage', 'step-4/distroless')} in transfer** and "
-            f"{say.change('step-4/alpine-multistage', 'step-4/distroless', 'unpacked')} unpacked. Most of that could "
-            "be left out on Alpine as well. Without NumPy's tests and headers, the virtual environment is "
-            f"{say.folder('step-4/distroless', '/opt/venv')} unpacked; whole, it is "
+            f"{say.change('step-4/alpine-multistage', 'step-4/distroless', 'unpacked')} unpacked. An image on "
+            "Alpine could leave out most of the same parts. Without NumPy's tests and headers, the virtual environment "
+            f"is {say.folder('step-4/distroless', '/opt/venv')} unpacked; with them, it is "
             f"{say.folder('step-4', '/opt/venv')}. Without pip and the parts for builds, Python's `/usr/local` is "
             f"{say.folder('step-4/distroless', '/usr/local')}; on Alpine it is "
             f"{say.folder('step-4/alpine-multistage', '/usr/local')}. The distributions themselves differ by less than "

@@ -118,7 +118,7 @@ def cache_mounts_make_it_fast(facts: Facts, say: Say) -> Told:
             f"{say.seconds('extra-need-for-speed/plain', 'lock')} without. The mount keeps the wheel of psycopg2 that "
             "pip compiled. After psycopg2 itself changed, a build takes "
             f"{say.seconds('extra-need-for-speed/cache-mounts', 'compiled')} with the mount and "
-            f"{say.seconds('extra-need-for-speed/plain', 'compiled')} without. From an index at hand, another download "
+            f"{say.seconds('extra-need-for-speed/plain', 'compiled')} without. From a nearby index, one more download "
             "does not show. After a new base image, apt's line in the builder takes "
             f"{say.seconds('extra-need-for-speed/cache-mounts', 'base', 'gcc libc6-dev')} with the mount and "
             f"{say.seconds('extra-need-for-speed/plain', 'base', 'gcc libc6-dev')} without. Other machines do not have "

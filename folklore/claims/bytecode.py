@@ -21,7 +21,7 @@ def dontwritebytecode_saves_nothing(facts: Facts, say: Say) -> Told:
             f"**{say.saved('step-1', 'step-1/solution', 'unpacked')}** smaller unpacked."
         )
     return no_longer(
-        f"Set while pip runs, it saves **{say.saved('step-1', 'step-1/solution', 'unpacked')} unpacked** and "
+        f"Set while pip runs, the variable saves **{say.saved('step-1', 'step-1/solution', 'unpacked')} unpacked** and "
         f"{say.saved('step-1', 'step-1/solution')} in transfer. pip compiles your packages all the same. But the "
         "official images come without bytecode of pip and of the standard library, and a single `pip install` writes "
         "it. The price is a [later start](#bytecode-starts-faster)."

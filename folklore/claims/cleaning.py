@@ -19,8 +19,8 @@ def rm_in_a_later_layer(facts: Facts, say: Say) -> Told:
         return holds(f"The image is **{say.grown('step-3', 'step-3/solution')} in transfer**.")
     if not facts.has_pip("step-3/solution"):
         return depends(
-            "It depends on your aim. There is less to attack: nobody can call pip any more. There is not less to "
-            "ship: the base image's pip is in a layer that ships as before, and a new layer can only hide it. The "
+            "It depends on your aim. There is less to attack, because nobody can call pip any more. The image ships no "
+            "less: the base image's pip is in a layer that ships as before, and a new layer can only hide it. The "
             f"image even grows, by **{say.grown('step-3', 'step-3/solution', 'unpacked')} unpacked** and "
             f"{say.grown('step-3', 'step-3/solution')} in transfer. pip had to run to remove itself, and left "
             "bytecode. [One variable](#dontwritebytecode-saves-nothing) would have kept it out."
@@ -130,17 +130,17 @@ def every_layer_costs(facts: Facts, say: Say) -> Told:
 def squash(facts: Facts, say: Say) -> Told:
     if facts.size("step-3", "wasted") > 0.05 * facts.size("step-3", "unpacked_file_bytes"):
         return holds(
-            f"There is something to win: **{say.size('step-3', 'wasted')}** of a careful image ship and are never seen."
+            f"It can save something: **{say.size('step-3', 'wasted')}** of a careful image ship and are never seen."
         )
     if facts.size("step-3/chown", "wasted") > 0.05 * facts.size("step-3/chown", "unpacked_file_bytes"):
         return depends(
-            "It depends on the bytes that your layers hide, because squashing can win nothing else. A careful image "
+            "It depends on the bytes that your layers hide, because squashing can save nothing else. A careful image "
             f"hides {say.size('step-3', 'wasted')} in the layers that are yours. With one `chown` in the wrong place, "
             f"it hides **{say.size('step-3/chown', 'wasted')}**. Moving that line is the better cure: a squashed layer "
             "is shared with no other image, and is pulled whole after each change."
         )
     return no_longer(
-        f"There is nothing to win: layers hide {say.size('step-3', 'wasted')}, and with a `chown` in the wrong place "
+        f"It can save nothing: layers hide {say.size('step-3', 'wasted')}, and with a `chown` in the wrong place "
         f"**{say.size('step-3/chown', 'wasted')}**."
     )
 

@@ -81,10 +81,11 @@ def psycopg2_binary_is_lighter(facts: Facts, say: Say) -> Told:
             f"transfer, **{say.grown('extra-compiling-deps', 'extra-compiling-deps/binary', 'unpacked')} unpacked**."
         )
     return no_longer(
-        "It needs no system package, but it is not lighter. It brings a libpq and an OpenSSL of its own: "
+        "psycopg2-binary needs no system package, but the image is not lighter. The wheel brings a libpq and an "
+        "OpenSSL of its own: "
         f"**{say.grown('extra-compiling-deps', 'extra-compiling-deps/binary', 'unpacked')} unpacked** and "
-        f"{say.grown('extra-compiling-deps', 'extra-compiling-deps/binary')} in transfer. That is against psycopg2 "
-        "compiled in a builder stage, with `libpq5` beside it."
+        f"{say.grown('extra-compiling-deps', 'extra-compiling-deps/binary')} in transfer. The comparison is with "
+        "psycopg2 compiled in a builder stage, with `libpq5` beside it."
     )
 
 

@@ -98,9 +98,9 @@ def from_1_gb_to_100_mb(facts: Facts, say: Say) -> Told:
 def multi_stage_optional_for_pure_python(facts: Facts, say: Say) -> Told:
     if facts.size("step-3/export", "unpacked") < 1.1 * facts.size("step-3", "unpacked"):
         return holds(
-            f"One stage for the packages gives **{say.size('step-3/export', 'unpacked')} unpacked**, and two give "
+            f"With one stage, the image is **{say.size('step-3/export', 'unpacked')} unpacked**, and with two "
             f"{say.size('step-3', 'unpacked')}. The difference is bytecode that pip leaves behind, and [one "
-            "variable](#dontwritebytecode-saves-nothing) keeps it out as well."
+            "variable](#dontwritebytecode-saves-nothing) keeps that bytecode out as well."
         )
     return no_longer(f"Two stages give **{say.change('step-3/export', 'step-3', 'unpacked')} unpacked**.")
 
@@ -124,7 +124,7 @@ def single_800_multi_180(facts: Facts, say: Say) -> Told:
         )
     if facts.size("step-3/single", "unpacked") > 4 * facts.size("step-3", "unpacked"):
         return depends(
-            "It depends on the part that you take from it. The proportion is right: one stage is "
+            "It depends on whether you mean the ratio or the sizes. The ratio is right: one stage is "
             f"**{say.times('step-3/single', 'step-3', 'unpacked')} as large**. The sizes are not: "
             f"{say.size('step-3/single', 'unpacked')} and {say.size('step-3', 'unpacked')} unpacked."
         )
@@ -148,7 +148,7 @@ def build_tools_500_mb(facts: Facts, say: Say) -> Told:
             f"**{say.layer('extra-compiling-deps/slim', 'build-essential')} unpacked**."
         )
     return no_longer(
-        "It is less, on Debian. `build-essential` and libpq's headers are a layer of "
+        "On Debian, compilers add less. `build-essential` and libpq's headers are a layer of "
         f"**{say.layer('extra-compiling-deps/slim', 'build-essential')} unpacked** and "
         f"{say.layer('extra-compiling-deps/slim', 'build-essential', field='transfer_bytes')} in transfer. Most "
         "packages need only `gcc` and the C library's headers: [the list](recipes.md) has each package's. At run time "
@@ -166,17 +166,17 @@ def build_tools_500_mb(facts: Facts, say: Say) -> Told:
 def purge_in_one_run(facts: Facts, say: Say) -> Told:
     if facts.size("step-3/purge", "unpacked") < 1.05 * facts.size("step-3", "unpacked"):
         return holds(
-            f"It is **{say.size('step-3/purge', 'unpacked')} unpacked**, and two stages are "
+            f"The image is **{say.size('step-3/purge', 'unpacked')} unpacked**, and with two stages it is "
             f"{say.size('step-3', 'unpacked')}."
         )
     if facts.size("step-3/purge", "unpacked") < 0.5 * facts.size("step-3/single", "unpacked"):
         return depends(
-            "It depends on whether you remember everything. The compilers go without a trace: "
+            "It depends on whether you remove everything. The compilers go without a trace: "
             f"{say.change('step-3/single', 'step-3/purge', 'unpacked')} unpacked. Second pips and bytecode stay: "
             f"**{say.grown('step-3', 'step-3/purge', 'unpacked')} unpacked** against two stages."
         )
     return no_longer(
-        f"It is **{say.size('step-3/purge', 'unpacked')} unpacked**, and two stages are "
+        f"The image is **{say.size('step-3/purge', 'unpacked')} unpacked**, and with two stages it is "
         f"{say.size('step-3', 'unpacked')}."
     )
 
@@ -199,9 +199,10 @@ def copy_the_virtualenv(facts: Facts, say: Say) -> Told:
         and facts.size("step-3") < 1.01 * facts.size("step-3/user-site")
     ):
         return holds(
-            f"It is the smallest image here, or level with the smallest: **{say.size('step-3', 'unpacked')} "
-            f"unpacked**. A list with hashes gives {say.size('step-3/export', 'unpacked')}, and wheels through a mount "
-            f"give {say.size('step-3/wheels', 'unpacked')}. A purge in one `RUN` gives "
+            "A copied virtual environment makes the smallest image here, or one as small: "
+            f"**{say.size('step-3', 'unpacked')} unpacked**. A `pip install` of a list with hashes gives "
+            f"{say.size('step-3/export', 'unpacked')}, and wheels through a mount give "
+            f"{say.size('step-3/wheels', 'unpacked')}. A purge in one `RUN` gives "
             f"{say.size('step-3/purge', 'unpacked')}, and `--user` gives {say.size('step-3/user-site', 'unpacked')}. "
             "Make the virtual environment with `--without-pip`."
         )

@@ -9,7 +9,8 @@ advice.json is one object. Addresses in it are relative to it; dates are in UTC;
       kind       "answer" for a sentence of the box that a page begins with, "verdict" for what is said of a claim
       page       the address of the place where it stands
       question   what it answers: the page's question; for a verdict, the claim in the words in which it is made
-      verdict    of a claim: "holds", "it depends", "no longer", or "undecided" when a record is missing or stale
+      verdict    of a claim: "holds", "it depends", "no longer", or "undecided" when a record is missing or stale, or
+                 when no record can decide it
       sentence   the words as plain text, with their numbers; a verdict may have more than one sentence
       records    a list of the records that the words rest on
         id           STEP/VARIANT on PLATFORM

@@ -10,7 +10,8 @@ Each claim is a function in folklore/claims/, with what is said, by whom and whe
 
 The number that a verdict comes down to is bold, once in its words: the table of all claims shows it alone. A claim is
 called whenever the site is built, so a verdict is never older than its records. A record that is missing or stale
-decides nothing: undecided. The function's name, with dashes, is the anchor that people link to: it stays as it is.
+decides nothing: undecided. A rule says so itself where its records hold and cannot decide. The function's name, with
+dashes, is the anchor that people link to: it stays as it is.
 """
 
 from __future__ import annotations
@@ -65,6 +66,15 @@ def no_longer(words: str) -> Told:
     return Told("no longer", words)
 
 
+def undecided(words: str) -> Told:
+    """The records hold, and cannot decide it; the words say why, and what would."""
+    return Told("undecided", words)
+
+
+#: What the last outcome of a rule is called where its conditions are shown.
+LAST = {one.__name__: one("").verdict for one in (holds, depends, no_longer, undecided)}
+
+
 @dataclass
 class Facts:
     """What a claim can ask of records, in plain numbers and truths; sizes are in bytes. Notes what it rests on.
@@ -74,7 +84,7 @@ class Facts:
     """
 
     page: Page
-    #: Links to files of results/, and what to type to take what they say again, and times.
+    #: Links to files of results/, and what to type to take again what they say.
     files: dict[str, None] = field(default_factory=dict)
     commands: dict[str, None] = field(default_factory=dict)
 
@@ -114,9 +124,7 @@ class Facts:
 
     def ratio(self, slow: str, fast: str, kind: str, of: str | None = None) -> float:
         """How many times as long one thing takes as another; `of` is the second one's kind of time, if it differs."""
-        record, a, b = self.page.ratio((slow, kind), (fast, of or kind))
-        for name in (record.step, find_step(slow.partition("/")[0]).name):
-            self.commands[find_step(name).timing_command] = None
+        _, a, b = self.page.ratio((slow, kind), (fast, of or kind))
         return a.median / b.median
 
     def then(self, title: str) -> int:
@@ -163,8 +171,10 @@ class Claim(Strict):
     @property
     def told(self) -> str:
         """The rule's conditions, in Markdown."""
-        parts = [f"{one.body[0].value.func.id} if `{ast.unparse(one.test)}`" for one in self.parsed.body[:-1]]
-        return f"It {'; else it '.join(parts)}; else no longer."
+        *conditions, last = self.parsed.body
+        parts = [f"{one.body[0].value.func.id} if `{ast.unparse(one.test)}`" for one in conditions]
+        outcome = LAST[last.value.func.id]
+        return f"It {'; else it '.join(parts)}; else {outcome}." if parts else f"No record can decide it: {outcome}."
 
 
 #: Every claim, in the order in which folklore/claims/ has them.
@@ -222,7 +232,7 @@ def decide(claim: Claim, page: Page) -> Decided:
     except (TypeError, AttributeError, LookupError, ValueError, ArithmeticError) as error:
         raise TypeError(f"the claim {claim.id}: {error}") from error
     steps = [find_step(record.step) for record in asking.records.asked.values()]
-    measuring = [step.command for step in steps if step.timing_command not in facts.commands]
+    measuring = [step.timing_command if step.name in asking.timed else step.command for step in steps]
     links = [asking.record_link(record) for record in asking.records.asked.values()]
     again = list(dict.fromkeys([*measuring, *facts.commands]))
     return Decided(claim, verdict, words, [*links, *facts.files], again, asking)
@@ -299,6 +309,6 @@ def _rests_on(one: Decided) -> str:
     """What a verdict was computed from, and what to type to measure that."""
     parts = [f"Records: {', '.join(one.records)}."] if one.records else []
     if one.commands:
-        word = "Next" if one.verdict == "undecided" else "Again"
+        word = "Again" if one.records else "Next"
         parts.append(f"{word}: {', '.join(f'`{command}`' for command in one.commands)}.")
     return " ".join(parts)

@@ -194,7 +194,7 @@ def numbers(text: str, names: tuple[str, ...] = ()) -> list[str]:
     """The numbers in a text, but for those that are a part of a name. 20 of 27 is one, a share."""
     for name in names:
         text = re.sub(name, "⟨name⟩", text)
-    return NUMBER.findall(re.sub(r"(\d) of (?:the )?\d+\b", r"\1 of all", text))
+    return NUMBER.findall(re.sub(r"(\d)\sof\s(?:the\s)?\d+\b", r"\1 of all", text))
 
 
 def sentences(text: str) -> list[str]:

@@ -49,7 +49,7 @@ def found(inside: str, meta: dict = META) -> dict[str, list[str]]:
     [
         ("It takes 1.5 s, 20\u00a0MB, 3x and -88.2 % of 1,163.9 MB.", ["1.5", "20", "3x", "-88.2", "1,163.9"]),
         ("3.5s and 7kB, 1 to 2.", ["3.5s", "7kB", "1", "2"]),
-        ("20 of 27, and 3 of the 4 MB.", ["20", "3"]),
+        ("20 of 27, 21\u00a0of\u00a027, and 3 of the 4 MB.", ["20", "21", "3"]),
         ("arm64, UTF-8, sha256, step-1, /16, v2, 2x-scaled, #5", []),
         ("Python 3.14.7 of 2026-11-29 on Debian 13, since 2019, step 3, port 8000", []),
     ],
