@@ -90,7 +90,7 @@ def compared(page: Page, name: str, kind: str) -> str:
         again = f"{find_step(record.step).timing_command} VARIANT={record.variant}"
         raise Problem(f"{name} is compared with nothing in {kind}.", next=again)
     one, ours = found[0], getattr(record.time, TIMES[kind])
-    ratio = f"{one.ratio:.2f} times as long, between {one.low:.2f} and {one.high:.2f} ({enough.LEVEL:.0%} interval)"
+    ratio = f"{one.ratio:.2f} times as long, {enough.LEVEL:.0%} interval {one.low:.2f} to {one.high:.2f}"
     exact = f"{ratio}, by {len(ours.samples)} samples, taken on {record.time.measured_at:%Y-%m-%d}"
     mine, other = (page.number(duration(median), record, exact) for median in (ours.median, one.median))
     where = f" for {record.platform}" if one.against.endswith(OTHER) else ""
