@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
-
 from measure.base.files import shown
 from measure.base.platforms import PLATFORMS
 from measure.base.units import megabytes
@@ -30,9 +28,6 @@ METHODOLOGY = PurePosixPath("results/methodology.md")
 #: How a number that leads to its record ends, in Markdown.
 MEASURED = "{ .measured }"
 
-#: Jinja as pages use it. `{##` begins a comment, because `{#` begins a heading's identifier in Markdown.
-_EXPRESSIONS = Environment(undefined=StrictUndefined, comment_start_string="{##", comment_end_string="##}",
-                           keep_trailing_newline=True, autoescape=False)  # noqa: S701 - Markdown is no HTML  # fmt: skip
 #: What pages may call, by name.
 FUNCTIONS: dict[str, Callable[..., str]] = {}
 
@@ -59,7 +54,9 @@ class Page(Reading):
 
     def fill(self, text: str) -> str:
         """Markdown with its expressions filled in. Raises Problem, and what Jinja raises for a wrong expression."""
-        return _EXPRESSIONS.from_string(text).render(self.functions())
+        from measure.tell import expressions  # of the site's own packages: a run does without
+
+        return expressions.ENVIRONMENT.from_string(text).render(self.functions())
 
     def call(self, name: str, *words: str) -> str:
         """What another page function gives, by its name: so a study's can be asked by one that does not know it."""

@@ -69,7 +69,7 @@ def render_page(records: Records, path: PurePosixPath, text: str) -> str:
     body = _FRONT_MATTER.sub(lambda found: "\n" * found[0].count("\n"), text)
     filled = _fill(page, f"docs/{path}", body).lstrip("\n")
     theirs = {name: meta[name] for name in ("title", "hide") if name in meta}  # the theme's; the others are ours
-    head = f"---\n{yaml.safe_dump(theirs)}---\n\n"
+    head = f"---\n{yaml.safe_dump(theirs)}---\n\n" if theirs else ""
     return head + (f"{filled.rstrip()}\n\n{page.origin()}\n" if MEASURED in filled else filled)
 
 
