@@ -79,9 +79,10 @@ def ratio(page: Page, slow: tuple[str, str], fast: tuple[str, str]) -> str:
 
 @page_function
 def compared(page: Page, name: str, kind: str) -> str:
-    """What a record says of a variant against the one that it was timed with, whenever that was: both, and a ratio.
+    """What a record says of a variant and of the one that it was timed with, whenever that was.
 
-    Raises Problem when the record does not keep such a comparison.
+    Their ratio and its interval are seen where one points at a number. Raises Problem when the record does not keep
+    such a comparison.
     """
     record = page.timed_record(name)
     found = ((record.time and record.time.compared) or {}).get(kind)
@@ -89,12 +90,11 @@ def compared(page: Page, name: str, kind: str) -> str:
         again = f"{find_step(record.step).timing_command} VARIANT={record.variant}"
         raise Problem(f"{name} is compared with nothing in {kind}.", next=again)
     one, ours = found[0], getattr(record.time, TIMES[kind])
-    exact = f"{len(ours.samples)} samples, taken on {record.time.measured_at:%Y-%m-%d}; {enough.LEVEL:.0%} interval"
-    texts = (duration(ours.median), duration(one.median), f"{one.ratio:.2f} times", f"{one.low:.2f}", f"{one.high:.2f}")
-    mine, other, ratio, *ends = (page.number(text, record, exact) for text in texts)
-    where = f" for {page.timed_record(name).platform}" if one.against.endswith(OTHER) else ""
-    told = f"`{one.against.removesuffix(OTHER)}`{where} ({ratio}, between {' and '.join(ends)})"
-    return f"{mine} against {other} with {told}"
+    ratio = f"{one.ratio:.2f} times as long, {enough.LEVEL:.0%} interval {one.low:.2f} to {one.high:.2f}"
+    exact = f"{ratio}, by {len(ours.samples)} samples, taken on {record.time.measured_at:%Y-%m-%d}"
+    mine, other = (page.number(duration(median), record, exact) for median in (ours.median, one.median))
+    where = f" for {record.platform}" if one.against.endswith(OTHER) else ""
+    return f"{mine}, with `{one.against.removesuffix(OTHER)}`{where} {other}"
 
 
 @page_function

@@ -89,10 +89,13 @@ def wheel_groups(page: Page) -> str:
 
 @page_function
 def wheel_count(page: Page, libc: Libc | None = None) -> str:
-    """Of how many of the listed packages the latest version has wheels on both processors: for a C library, or both."""
+    """Of how many of the listed packages the latest version has wheels on both processors: for a C library, or both.
+
+    Like every number of this record, it is of no environment.
+    """
     rows = complete().packages
     count = sum(row.group in ("all", libc) for row in rows)
-    return page.figure(record_path(), f"{count} of {len(rows)}", _GROUPS[libc or "all"])
+    return page.file(record_path(), f"{count} of {len(rows)}")
 
 
 @page_function
