@@ -101,7 +101,13 @@ class Seen:
 
     def get(self, name: str, platform: str = PLATFORMS[0]) -> Record:
         """The record of STEP/VARIANT. Raises Problem when it does not hold."""
-        record = self._records.get(name, platform)
+        return self._note(self._records.get(name, platform))
+
+    def of_step(self, name: str) -> list[Record]:
+        """The records of a step. Raises Problem when one does not hold."""
+        return [self._note(record) for record in self._records.of_step(name)]
+
+    def _note(self, record: Record) -> Record:
         self.asked[record.step, record.variant, record.platform] = record
         return record
 

@@ -30,7 +30,9 @@ def place(built, one: Advice) -> str:
     text = (built / folder / "index.html").read_text()
     if one.kind == "answer":
         return text.split('<div class="admonition abstract">')[1].split("</div>")[0]
-    return text.split(f'<h3 id="{anchor}">')[1].split('<details class="rule">')[0]
+    # A verdict is in the line that unfolds the claim, above its heading.
+    before, _, after = text.partition(f'<h3 id="{anchor}">')
+    return before.rpartition('<details class="claim">')[2] + after.split('<details class="rule">')[0]
 
 
 def test_each_sentence_stands_on_its_page(built, published):
