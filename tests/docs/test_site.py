@@ -69,13 +69,17 @@ def test_it_builds_strictly_without_engine_and_network_in_seconds(clone):
     assert not [path for path in clone.iterdir() if path.name.endswith(".partial")]
 
 
+#: A line of a page.
+AGAIN = "This command compares the stand-ins with the official images again."
+
+
 @pytest.mark.parametrize(
     "wrong", ["[x](../nowhere.md)", "[x](index.md#nowhere)", "![x](nowhere.png)", '--8<-- "nowhere/Dockerfile"']
 )
 def test_what_leads_nowhere_fails_and_the_old_site_stays(clone, wrong):
     docs(clone).check_returncode()
     before = (clone / "site/index.html").read_bytes()
-    with changed(clone / "docs/results/lab.md", "official images again.", wrong):
+    with changed(clone / "docs/results/lab.md", AGAIN, wrong):
         result = docs(clone)
     assert result.returncode == 1
     assert "nowhere" in result.stderr
@@ -312,11 +316,11 @@ def test_serve_shows_a_change_of_a_page_and_survives_a_wrong_one(clone):
         def shown(words: str) -> bool:
             return words in httpx.get(url, trust_env=False).text
 
-        eventually(lambda: shown("official images again."))
-        with changed(clone / "docs/results/lab.md", "official images again.", "{{ nothing() }}"):
+        eventually(lambda: shown(AGAIN))
+        with changed(clone / "docs/results/lab.md", AGAIN, "{{ nothing() }}"):
             time.sleep(2)
-            eventually(lambda: shown("official images again."))  # the last good page stays
-        with changed(clone / "docs/results/lab.md", "official images again.", "compares them once more."):
+            eventually(lambda: shown(AGAIN))  # the last good page stays
+        with changed(clone / "docs/results/lab.md", AGAIN, "compares them once more."):
             eventually(lambda: shown("compares them once more."))
 
 
