@@ -71,13 +71,17 @@ def failure(page: Page, name: str, platform: str = PLATFORMS[0]) -> str:
 
 
 @page_function
-def diff(page: Page, before: str, after: str, context: int = 1) -> str:
-    """The difference between two files of the repository, as a block, without comments that only the first has."""
+def diff(page: Page, before: str, after: str, context: int = 1, *, comments: bool = True) -> str:
+    """The difference between two files of the repository, as a block, without comments that only the first has.
+
+    Without `comments`, where the page shows the second file too, it has no comment of either.
+    """
     texts = [(ROOT / name).read_text().splitlines() for name in (before, after)]
     lines = list(difflib.unified_diff(*texts, before, after, lineterm="", n=context))
     if not lines:
         raise Problem(f"{before} and {after} do not differ.", next=f"diff {before} {after}")
-    return "\n".join(["``` diff", *(line for line in lines if not line.startswith(("@@", "-#"))), "```"])
+    left_out = ("@@", "-#") if comments else ("@@", "-#", "+#", " #")
+    return "\n".join(["``` diff", *(line for line in lines if not line.startswith(left_out)), "```"])
 
 
 @page_function
