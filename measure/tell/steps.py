@@ -134,5 +134,5 @@ def terminal(page: Page, step: str, *, quick: bool = False, rows: bool = True) -
         lines = [lines[0], "…", lines[2], "…"]
     for platform in () if found.experiment else PLATFORMS:
         lines.append(f"{platform} answers: {{…, 'machine': '{MACHINES[platform]}', …, 'variant': 'recommended'}}")
-    lines += ["Against the recorded numbers: …", "…", f"Records: results/…/{found.name}/"]
+    lines += ["…", "Against the recorded numbers: …", "…", f"Records: results/…/{found.name}/"]
     return "\n".join(lines)
