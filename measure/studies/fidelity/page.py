@@ -42,8 +42,8 @@ def standin(page: Page) -> str:
     ends = [page.figure(record_path(), f"{end * 100:+.1f} %", exact) for end in (min(off), max(off))]
     link = f"{page.link(LAB_PAGE)}#how-close-the-stand-ins-are"
     return (
-        f"Python's base images are the lab's [stand-ins]({link}). Their transfer is "
-        f"{' to '.join(ends)} off the official images'.\n{{ .takes }}"
+        f"Base images are the lab's [stand-ins]({link}): the transfer of Python's is "
+        f"{' to '.join(ends)} off the official.\n{{ .takes }}"
     )
 
 
