@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
+from folklore.claims.building import dockerignore_gigabytes
+from folklore.claims.bytecode import pyc_only_is_smaller
+from folklore.claims.cleaning import every_layer_costs
 from measure.tell.folklore import Claim, Facts, Rule, Say, Told, badge, decide, depends, holds, no_longer
 from measure.tell.page import Page, markdown_table, page_function
 
@@ -29,6 +32,11 @@ def practice(aim: str, says: str, where: str, target: str) -> Callable[[Rule], R
         return rule
 
     return register
+
+
+def as_claimed(rule: Rule, facts: Facts, say: Say, words: str) -> Told:
+    """The verdict of a claim's rule, where a practice is what the claim says, told in other words."""
+    return Told(rule(facts, say).verdict, words)
 
 
 @page_function
@@ -101,21 +109,19 @@ def same_line(facts: Facts, say: Say) -> Told:
 
 @practice(SMALL, "Join `RUN` lines, because each layer costs", "claim", "results/folklore.md#every-layer-costs")
 def join_lines(facts: Facts, say: Say) -> Told:
-    if facts.size("folklore-layers/many") - facts.size("folklore-layers/one") > 1e6:
-        return holds(f"Nine lines against one: {say.grown('folklore-layers/one', 'folklore-layers/many')} in transfer.")
-    return no_longer(f"Nine lines against one: {say.grown('folklore-layers/one', 'folklore-layers/many')} in transfer.")
+    return as_claimed(
+        every_layer_costs, facts, say,
+        f"Nine lines against one: {say.grown('folklore-layers/one', 'folklore-layers/many')} in transfer.",
+    )  # fmt: skip
 
 
 @practice(SMALL, "Ship bytecode without sources", "claim", "results/folklore.md#pyc-only-is-smaller")
 def bytecode_only(facts: Facts, say: Say) -> Told:
-    if facts.size("folklore-bytecode/pyc-only") < 0.8 * facts.size("folklore-bytecode/both"):
-        return holds(f"{say.change('folklore-bytecode/both', 'folklore-bytecode/pyc-only')} in transfer.")
-    if facts.size("folklore-bytecode/pyc-only") < 0.99 * facts.size("folklore-bytecode/both"):
-        return depends(
-            f"{say.change('folklore-bytecode/both', 'folklore-bytecode/pyc-only')} in transfer, for tracebacks that "
-            "show no code."
-        )
-    return no_longer(f"{say.change('folklore-bytecode/both', 'folklore-bytecode/pyc-only')} in transfer.")
+    return as_claimed(
+        pyc_only_is_smaller, facts, say,
+        f"{say.change('folklore-bytecode/both', 'folklore-bytecode/pyc-only')} in transfer, for tracebacks that show "
+        "no code.",
+    )  # fmt: skip
 
 
 @practice(FAST, "Copy the list of packages first, the code last", "step 2", "steps/step-2.md")
@@ -130,17 +136,11 @@ def order_of_lines(facts: Facts, say: Say) -> Told:
 
 @practice(FAST, "Write a `.dockerignore`", "Docker", "guide/docker.md#what-the-build-gets-to-see")
 def ignore_file(facts: Facts, say: Say) -> Told:
-    if facts.size("step-1/naive", "context_bytes") > 100 * facts.size("step-1", "context_bytes"):
-        return holds(
-            f"The build context: {say.size('step-1/naive', 'context_bytes')} without, "
-            f"{say.size('step-1', 'context_bytes')} with."
-        )
-    if facts.size("step-1/naive", "context_bytes") > facts.size("step-1", "context_bytes"):
-        return depends(
-            f"A clean clone offers {say.size('step-1/naive', 'context_bytes')} without and "
-            f"{say.size('step-1', 'context_bytes')} with. Yours has a `.git`, a `.venv` and perhaps a `.env`."
-        )
-    return no_longer(f"It changes nothing: {say.size('step-1', 'context_bytes')}.")
+    return as_claimed(
+        dockerignore_gigabytes, facts, say,
+        f"A clean clone offers {say.size('step-1/naive', 'context_bytes')} without and "
+        f"{say.size('step-1', 'context_bytes')} with. Yours has a `.git`, a `.venv` and perhaps a `.env`.",
+    )  # fmt: skip
 
 
 @practice(FAST, "Keep pip's downloads in a cache mount", "speed", "steps/extra-need-for-speed.md#cache-mounts")

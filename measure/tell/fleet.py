@@ -39,6 +39,21 @@ def _base(record: Record) -> str:
     return record.provenance.bases[-1].name if any(layer.of_base for layer in record.size.layers) else "scratch"
 
 
+def _together(page: Page, record: Record, field: str, column: str) -> str:
+    """What the services of a column weigh together, on one base: a number that leads to the record."""
+    services, words = COLUMNS[column]
+    theirs = own(record.size, words, field)
+    shared = getattr(record.size, field) - theirs
+    exact = f"computed: {shared:,} bytes shared, and {services} times {theirs:,} bytes"
+    return page.number(megabytes(weight(shared, theirs, services)), record, exact)
+
+
+@page_function
+def forty(page: Page, name: str) -> str:
+    """What 40 services weigh in one registry that have packages of their own, computed from one image: see `fleet`."""
+    return _together(page, page.built(name), KINDS["transfer"], "40, each with packages of its own")
+
+
 @page_function
 def fleet(page: Page, *names: str, kind: str = "transfer") -> str:
     """What 1, 10 and 40 services weigh together, by what they share: a table, and what it assumes.
@@ -53,11 +68,7 @@ def fleet(page: Page, *names: str, kind: str = "transfer") -> str:
             if not own(record.size, words, field):
                 raise Problem(f"No layer of {name} has one of {words} in its instruction.", next="make show-step-N")
         cells = [f"{emphasised(record.variant)}, on {code(_base(record))}"]
-        for services, words in COLUMNS.values():
-            theirs = own(record.size, words, field)
-            shared = getattr(record.size, field) - theirs
-            exact = f"computed: {shared:,} bytes shared, and {services} times {theirs:,} bytes"
-            cells.append(page.number(megabytes(weight(shared, theirs, services)), record, exact))
+        cells += [_together(page, record, field, column) for column in COLUMNS]
         rows.append(cells)
     table = markdown_table(["image", *COLUMNS], rows, "l" + "r" * len(COLUMNS))
     steps = " and ".join(dict.fromkeys(short(page.built(name).step) for name in names or BASES))

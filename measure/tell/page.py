@@ -8,10 +8,13 @@ Markdown can read the result. Names of images are STEP/VARIANT, like step-1/full
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
+
+import yaml
 
 from measure.base.files import shown
 from measure.base.platforms import PLATFORMS
@@ -28,8 +31,17 @@ METHODOLOGY = PurePosixPath("results/methodology.md")
 #: How a number that leads to its record ends, in Markdown.
 MEASURED = "{ .measured }"
 
+#: What a page says of itself before its text, as YAML.
+FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
+
 #: What pages may call, by name.
 FUNCTIONS: dict[str, Callable[..., str]] = {}
+
+
+def front_matter(text: str) -> dict[str, Any]:
+    """What a page says of itself before its text."""
+    match = FRONT_MATTER.match(text)
+    return yaml.safe_load(match[1]) if match else {}
 
 
 def page_function(function: Callable[..., str]) -> Callable[..., str]:

@@ -44,21 +44,14 @@ from measure.tell import (  # noqa: F401 - what pages call
     where,
     workshop,
 )
-from measure.tell.page import MEASURED, Page, Readme, records_file
+from measure.tell.page import FRONT_MATTER, MEASURED, Page, Readme, front_matter, records_file
 from measure.tell.reading import Records
 
 PAGES = ROOT / "docs"
 RENDERED = ROOT / "build/docs"
 SITE = ROOT / "site"
-_FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 #: The part of README.md that is made from records.
 _GENERATED = re.compile(r"(<!-- generated: (?P<what>.+?) -->\n).*?(\n<!-- end -->)", re.DOTALL)
-
-
-def front_matter(text: str) -> dict[str, Any]:
-    """What a page says of itself before its text."""
-    match = _FRONT_MATTER.match(text)
-    return yaml.safe_load(match[1]) if match else {}
 
 
 def render_page(records: Records, path: PurePosixPath, text: str) -> str:
@@ -66,7 +59,7 @@ def render_page(records: Records, path: PurePosixPath, text: str) -> str:
     meta = front_matter(text)
     page = Page(records, path, meta)
     # As many empty lines as the front matter has: so an error's line is the file's.
-    body = _FRONT_MATTER.sub(lambda found: "\n" * found[0].count("\n"), text)
+    body = FRONT_MATTER.sub(lambda found: "\n" * found[0].count("\n"), text)
     filled = _fill(page, f"docs/{path}", body).lstrip("\n")
     theirs = {name: meta[name] for name in ("title", "hide") if name in meta}  # the theme's; the others are ours
     head = f"---\n{yaml.safe_dump(theirs)}---\n\n" if theirs else ""

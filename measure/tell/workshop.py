@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 import yaml
 
 from measure.base.files import ROOT
 from measure.base.platforms import PLATFORMS
 from measure.base.units import megabytes
 from measure.steps.compose import find_step
-from measure.tell.page import Page, markdown_table, page_function
+from measure.tell.page import Page, front_matter, markdown_table, page_function
 from measure.weigh.oci import Layer
 
 
@@ -61,7 +59,6 @@ def timetable(page: Page, *pages: str) -> str:
     """Pages, below docs/, with the minutes that each says it takes."""
     rows = []
     for name in pages:
-        front_matter = re.match(r"---\n(.*?)\n---\n", (ROOT / "docs" / name).read_text(), re.DOTALL)[1]
-        meta = yaml.safe_load(front_matter)
+        meta = front_matter((ROOT / "docs" / name).read_text())
         rows.append([f"[{meta['title']}]({page.link(name)})", str(meta["minutes"])])
     return markdown_table(["page", "minutes"], rows, "lr")

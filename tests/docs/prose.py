@@ -78,8 +78,8 @@ class Limits(Strict):
     names: tuple[str, ...]
     #: Classes of elements that list sources and are no sentences.
     sources: tuple[str, ...]
-    #: Titles of blocks of code that are output: their lines may be wider than the page.
-    wide: tuple[str, ...]
+    #: Titles of blocks of code that are output; regular expressions.
+    output: tuple[str, ...]
     #: Screens that a page may take, by a regular expression of its path.
     screens: dict[str, float]
     phrase: list[Phrase]
@@ -205,7 +205,7 @@ def sentences(text: str) -> list[str]:
 def in_view(page: Reader, limits: Limits) -> Iterator[str]:
     """Every number that is seen while folded parts are closed: in words, tables, charts and the output of commands."""
     for block in page.blocks:
-        if not block.folded and (block.element != "pre" or any(re.search(one, block.title) for one in limits.wide)):
+        if not block.folded and (block.element != "pre" or any(re.search(one, block.title) for one in limits.output)):
             yield from numbers(block.text, limits.names)
 
 

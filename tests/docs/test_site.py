@@ -214,7 +214,7 @@ def test_each_page_says_its_question_its_answer_and_how_long_it_takes():
         text = path.read_text()
         meta = re.match(r"\A---\n(.*?)\n---\n", text, re.DOTALL)[1]
         assert re.search(r"^minutes: \d+$", meta, re.MULTILINE), path
-        assert re.search(r"^(question: .+\nanswer:|learn:)\n  - ", meta, re.MULTILINE), path
+        assert re.search(r"^question: .+\nanswer:\n  - ", meta, re.MULTILINE), path
         assert "{{ intro() }}" in text, path
 
 

@@ -192,4 +192,4 @@ def test_a_terminal_without_rows_has_no_size_and_fits_what_is_printed():
     assert " MB " not in short
     assert matches(short, whole)
     assert not matches(short, whole.replace("aarch64", "x86_64"))
-    assert max(map(len, short.splitlines())) <= 88
+    assert max(len(line) for line in short.splitlines() if " answers: " not in line) <= 88
