@@ -5,6 +5,7 @@ The site itself knows its own functions; those of the studies, and the claims, s
 # ruff: noqa: F401
 
 import folklore.claims
+import folklore.practices
 import measure.studies.bench.page
 import measure.studies.builders.page
 import measure.studies.fidelity.page

@@ -80,7 +80,7 @@ PHASES = {
     "unit": ["tests/unit"],
     "lab": ["tests/lab"],
     "images": ["tests/images"],
-    "site": ["tests/docs/test_blocks.py", "tests/docs/test_site.py"],
+    "site": [f"tests/docs/test_{name}.py" for name in ("blocks", "site", "prose", "advice")],
     "docs": ["tests/docs"],
 }
 #: Phases one after another; those in a tuple at the same time: the unit tests keep one processor busy, the lab's wait.

@@ -10,6 +10,7 @@ claim = claims_of("Packages and tools")
 
 
 @claim(
+    short="Leave Poetry out of the image",
     says=(
         "you want your image to be as slim as possible. This way you leave out the Poetry installation that you don't "
         "need"
@@ -21,17 +22,20 @@ claim = claims_of("Packages and tools")
 def poetry_stays_out(facts: Facts, say: Say) -> Told:
     if facts.size("step-2", "unpacked") - facts.size("step-1", "unpacked") > 50e6:
         return holds(
-            "On the same base, the same application with Poetry beside it is "
-            f"{say.grown('step-1', 'step-2', 'unpacked')} unpacked and {say.grown('step-1', 'step-2')} in transfer: "
-            f"{say.count('step-2', 'python_packages')} Python packages in place of "
+            "On the same base image, the same application with Poetry beside it is "
+            f"**{say.grown('step-1', 'step-2', 'unpacked')} unpacked** and {say.grown('step-1', 'step-2')} in "
+            f"transfer. It has {say.count('step-2', 'python_packages')} Python packages; without Poetry it has "
             f"{say.count('step-1', 'python_packages')}."
         )
     if facts.size("step-2", "unpacked") - facts.size("step-1", "unpacked") > 10e6:
-        return depends(f"It depends on the rest: Poetry is {say.grown('step-1', 'step-2', 'unpacked')} unpacked.")
-    return no_longer(f"It is {say.grown('step-1', 'step-2', 'unpacked')} unpacked.")
+        return depends(
+            f"It depends on the rest of the image: Poetry is **{say.grown('step-1', 'step-2', 'unpacked')} unpacked**."
+        )
+    return no_longer(f"Poetry is **{say.grown('step-1', 'step-2', 'unpacked')} unpacked**.")
 
 
 @claim(
+    short="psycopg2 needs `build-essential`",
     says="psycopg2 needs `build-essential`",
     quoted=False,
     who="as one usually hears it; so billcrook built it on slim, in issue 421 of fastapi/full-stack-fastapi-template",
@@ -42,17 +46,21 @@ def psycopg2_needs_build_essential(facts: Facts, say: Say) -> Told:
     if "build-essential" in built_with(facts, "psycopg2"):
         return holds("Nothing less builds it.")
     if has_wheel(facts, "psycopg2", "manylinux"):
-        return depends(f"It has a wheel for Linux now: {say.wheel_size('psycopg2', 'manylinux')}.")
+        return depends(
+            "It depends on the version: psycopg2 has a wheel for Linux now, of "
+            f"**{say.wheel_size('psycopg2', 'manylinux')}**."
+        )
     return no_longer(
         f"`{' '.join(built_with(facts, 'psycopg2'))}` is enough, proved by [leaving each of them out](recipes.md). "
-        "`build-essential` builds it too, and more than builds it: with libpq's headers it is a layer of "
-        f"{say.layer('extra-compiling-deps/slim', 'build-essential')} unpacked. What counts more is the stage: in a "
-        f"builder of its own neither ships, and the image is {say.size('extra-compiling-deps', 'unpacked')} in place "
-        f"of {say.size('extra-compiling-deps/slim', 'unpacked')}."
+        "`build-essential` with libpq's headers is a layer of "
+        f"**{say.layer('extra-compiling-deps/slim', 'build-essential')} unpacked**. The stage counts more than the "
+        f"list. With a builder stage, the image is {say.size('extra-compiling-deps', 'unpacked')} unpacked; with the "
+        f"compiler left in, it is {say.size('extra-compiling-deps/slim', 'unpacked')}."
     )
 
 
 @claim(
+    short="psycopg2-binary makes a lighter image",
     says="Don't install libpq (not needed with pysocpg2 2.7) … This saves ~7MB of uncompressed image space",
     who=(
         "JayH5, in pull request 32 of praekeltfoundation/docker-django-bootstrap, when wheels with a libpq in them "
@@ -64,23 +72,25 @@ def psycopg2_needs_build_essential(facts: Facts, say: Say) -> Told:
 def psycopg2_binary_is_lighter(facts: Facts, say: Say) -> Told:
     if facts.size("extra-compiling-deps/binary", "unpacked") < facts.size("extra-compiling-deps", "unpacked"):
         return holds(
-            f"{say.grown('extra-compiling-deps', 'extra-compiling-deps/binary', 'unpacked')} unpacked against psycopg2 "
-            "with Debian's libpq."
+            f"The image is **{say.grown('extra-compiling-deps', 'extra-compiling-deps/binary', 'unpacked')} unpacked** "
+            "against psycopg2 with Debian's libpq."
         )
     if facts.size("extra-compiling-deps/binary") < facts.size("extra-compiling-deps"):
         return depends(
             f"It depends on what you call size: {say.grown('extra-compiling-deps', 'extra-compiling-deps/binary')} in "
-            f"transfer, {say.grown('extra-compiling-deps', 'extra-compiling-deps/binary', 'unpacked')} unpacked."
+            f"transfer, **{say.grown('extra-compiling-deps', 'extra-compiling-deps/binary', 'unpacked')} unpacked**."
         )
     return no_longer(
-        "Nothing to install, yes; lighter, no. It brings a libpq and an OpenSSL of its own: "
-        f"{say.grown('extra-compiling-deps', 'extra-compiling-deps/binary', 'unpacked')} unpacked and "
-        f"{say.grown('extra-compiling-deps', 'extra-compiling-deps/binary')} in transfer, against psycopg2 compiled "
-        "in a builder stage with `libpq5` beside it."
+        "psycopg2-binary needs no system package, but the image is not lighter. The wheel brings a libpq and an "
+        "OpenSSL of its own: "
+        f"**{say.grown('extra-compiling-deps', 'extra-compiling-deps/binary', 'unpacked')} unpacked** and "
+        f"{say.grown('extra-compiling-deps', 'extra-compiling-deps/binary')} in transfer. The comparison is with "
+        "psycopg2 compiled in a builder stage, with `libpq5` beside it."
     )
 
 
 @claim(
+    short="NumPy is a hundred times as fast as a loop",
     says="Vectorization can be 100x faster",
     who=(
         "Itamar Turner-Trauring, of loops and NumPy, at PyData Global 2022, as issue 162 of "
@@ -92,23 +102,27 @@ def psycopg2_binary_is_lighter(facts: Facts, say: Say) -> Told:
 def numpy_100_times(facts: Facts, say: Say) -> Told:
     if facts.ratio("step-4/slim", "step-4/slim", "python_seconds", "numpy_seconds") >= 80:
         return holds(
-            f"It is {say.ratio(('step-4/slim', 'python_seconds'), ('step-4/slim', 'numpy_seconds'))} as fast: "
-            f"{say.seconds('step-4/slim', 'python_seconds')} against {say.seconds('step-4/slim', 'numpy_seconds')}."
+            f"NumPy is **{say.ratio(('step-4/slim', 'python_seconds'), ('step-4/slim', 'numpy_seconds'))} as fast**. "
+            f"The loop takes {say.seconds('step-4/slim', 'python_seconds')}, NumPy "
+            f"{say.seconds('step-4/slim', 'numpy_seconds')}."
         )
     if facts.ratio("step-4/slim", "step-4/slim", "python_seconds", "numpy_seconds") >= 10:
         return depends(
-            "It depends on what else is counted. Here both sides make their numbers first: "
-            f"{say.ratio(('step-4/slim', 'python_seconds'), ('step-4/slim', 'numpy_seconds'))} as fast, "
-            f"{say.seconds('step-4/slim', 'python_seconds')} against {say.seconds('step-4/slim', 'numpy_seconds')}."
+            "It depends on the work that is counted. Here both sides make their numbers first, and NumPy is "
+            f"**{say.ratio(('step-4/slim', 'python_seconds'), ('step-4/slim', 'numpy_seconds'))} as fast**. The loop "
+            f"takes {say.seconds('step-4/slim', 'python_seconds')}, NumPy "
+            f"{say.seconds('step-4/slim', 'numpy_seconds')}."
         )
     return no_longer(
-        f"{say.ratio(('step-4/slim', 'python_seconds'), ('step-4/slim', 'numpy_seconds'))} as fast: "
-        f"{say.seconds('step-4/slim', 'python_seconds')} against {say.seconds('step-4/slim', 'numpy_seconds')}. Here "
-        "both sides make their numbers first, which is part of the work."
+        f"NumPy is **{say.ratio(('step-4/slim', 'python_seconds'), ('step-4/slim', 'numpy_seconds'))} as fast**. The "
+        f"loop takes {say.seconds('step-4/slim', 'python_seconds')}, NumPy "
+        f"{say.seconds('step-4/slim', 'numpy_seconds')}. Here both sides make their numbers first, which is part of "
+        "the work."
     )
 
 
 @claim(
+    short="Packages have no wheels for arm64",
     says=(
         "there are no wheels for arm64. … The result of this is that packages that have a lot of dependencies build "
         "slowly on arm64"
@@ -120,22 +134,24 @@ def numpy_100_times(facts: Facts, say: Say) -> Told:
 def no_wheels_for_arm64(facts: Facts, say: Say) -> Told:
     if with_wheels(facts, "manylinux", "aarch64") < 0.5 * with_wheels(facts, "manylinux", "x86_64"):
         return holds(
-            f"Of {with_wheels(facts, 'manylinux', 'x86_64')} packages with a wheel for amd64, "
-            f"{with_wheels(facts, 'manylinux', 'aarch64')} have one for arm64."
+            f"**{with_wheels(facts, 'manylinux', 'aarch64')} of {with_wheels(facts, 'manylinux', 'x86_64')} packages** "
+            "with a wheel for amd64 have one for arm64."
         )
     if with_wheels(facts, "manylinux", "aarch64") < with_wheels(facts, "manylinux", "x86_64"):
         return depends(
-            f"It depends on the package: of {with_wheels(facts, 'manylinux', 'x86_64')} with a wheel for amd64, "
-            f"{with_wheels(facts, 'manylinux', 'aarch64')} have one for arm64 too. [Look yours up](wheels.md)."
+            f"It depends on the package: **{with_wheels(facts, 'manylinux', 'aarch64')} of "
+            f"{with_wheels(facts, 'manylinux', 'x86_64')} packages** with a wheel for amd64 have one for arm64. [Look "
+            "yours up](wheels.md)."
         )
     return no_longer(
-        f"All {with_wheels(facts, 'manylinux', 'aarch64')} packages of our list that have a wheel for amd64 have one "
-        f"for arm64 ([the list](wheels.md)). The image of step 4 is {say.size('step-4')} in transfer on amd64 and "
+        f"**All {with_wheels(facts, 'manylinux', 'aarch64')} packages** of [the list](wheels.md) with a wheel for "
+        f"amd64 have one for arm64. Step 4's image is {say.size('step-4')} in transfer on amd64 and "
         f"{say.size('step-4', platform='linux/arm64')} on arm64."
     )
 
 
 @claim(
+    short="uv makes images smaller",
     says=(
         "I replaced `pip install` with `uv pip install` … We had some unexplained 68% reduction in the `mlrun-api` "
         "image size"
@@ -146,18 +162,19 @@ def no_wheels_for_arm64(facts: Facts, say: Say) -> Told:
 )
 def uv_makes_images_smaller(facts: Facts, say: Say) -> Told:
     if facts.size("folklore-uv/uv") < 0.5 * facts.size("folklore-uv/pip"):
-        return holds(f"{say.change('folklore-uv/pip', 'folklore-uv/uv')} in transfer.")
+        return holds(f"The image is **{say.change('folklore-uv/pip', 'folklore-uv/uv')} in transfer**.")
     if facts.size("folklore-uv/uv") < 0.99 * facts.size("folklore-uv/pip"):
         return depends(
-            f"Not by half, and not by uv. The same packages are {say.change('folklore-uv/pip', 'folklore-uv/uv')} in "
-            f"transfer and {say.change('folklore-uv/pip', 'folklore-uv/uv', 'unpacked')} unpacked with uv, because it "
-            "does not compile them. Told to compile, as pip does, "
+            "It depends on bytecode. With uv, the same packages are "
+            f"**{say.change('folklore-uv/pip', 'folklore-uv/uv')} in transfer** and "
+            f"{say.change('folklore-uv/pip', 'folklore-uv/uv', 'unpacked')} unpacked, because uv does not compile "
+            "them. Told to compile them as pip does, uv gives "
             f"{say.change('folklore-uv/pip', 'folklore-uv/uv-compiled')} in transfer and "
-            f"{say.change('folklore-uv/pip', 'folklore-uv/uv-compiled', 'unpacked')} unpacked. It depends on whether "
-            "you want the bytecode, and pip has `--no-compile`."
+            f"{say.change('folklore-uv/pip', 'folklore-uv/uv-compiled', 'unpacked')} unpacked. pip has `--no-compile`, "
+            "too."
         )
     return no_longer(
-        f"{say.change('folklore-uv/pip', 'folklore-uv/uv')} in transfer, "
+        f"The image is **{say.change('folklore-uv/pip', 'folklore-uv/uv')} in transfer** and "
         f"{say.change('folklore-uv/pip', 'folklore-uv/uv', 'unpacked')} unpacked: a tool that is not in the image "
         "weighs nothing there."
     )

@@ -2,42 +2,46 @@
 
 Each claim is a function in folklore/claims/, with what is said, by whom and when beside it:
 
-    @claim(says="…", who="…", when="2019-07-26", url="https://…")
+    @claim(short="…", says="…", who="…", when="2019-07-26", url="https://…")
     def slim_saves_80_percent(facts: Facts, say: Say) -> Told:
         if facts.size("step-1", "unpacked") <= 0.2 * facts.size("step-1/full", "unpacked"):
-            return holds(f"One word more, and the image is {say.change('step-1/full', 'step-1')} in transfer.")
+            return holds(f"One word more, and the image is **{say.change('step-1/full', 'step-1')} in transfer**.")
         return no_longer("…")
 
-It is called whenever the site is built, so a verdict is never older than its records. A record that is missing or stale
-decides nothing: undecided. The function's name, with dashes, is the anchor that people link to: it stays as it is.
+The number that a verdict comes down to is bold, once in its words: the table of all claims shows it alone. A claim is
+called whenever the site is built, so a verdict is never older than its records. A record that is missing or stale
+decides nothing: undecided. A rule says so itself where its records hold and cannot decide. The function's name, with
+dashes, is the anchor that people link to: it stays as it is.
 """
 
 from __future__ import annotations
 
 import ast
-import copy
 import inspect
-from collections import defaultdict
+import re
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from types import SimpleNamespace
-from typing import Any, Literal, NamedTuple, Self
+from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
 from measure.base.errors import Problem
 from measure.base.model import Strict
-from measure.base.platforms import PLATFORMS
 from measure.record import then
-from measure.record.records import Record
 from measure.steps.compose import find_step
 from measure.tell.page import Page, in_cell, markdown_table, page_function
 from measure.tell.reading import Records
 
+#: The page that has every claim.
+CLAIMS_PAGE = PurePosixPath("results/folklore.md")
 Verdict = Literal["holds", "it depends", "no longer", "undecided"]
 VERDICTS: tuple[Verdict, ...] = ("holds", "it depends", "no longer", "undecided")
+#: The one number of a verdict, with the words that it needs.
+_NUMBER = re.compile(r"\*\*(.+?)\*\*")
 
 
 class Told(NamedTuple):
@@ -62,6 +66,15 @@ def no_longer(words: str) -> Told:
     return Told("no longer", words)
 
 
+def undecided(words: str) -> Told:
+    """The records hold, and cannot decide it; the words say why, and what would."""
+    return Told("undecided", words)
+
+
+#: What the last outcome of a rule is called where its conditions are shown.
+LAST = {one.__name__: one("").verdict for one in (holds, depends, no_longer, undecided)}
+
+
 @dataclass
 class Facts:
     """What a claim can ask of records, in plain numbers and truths; sizes are in bytes. Notes what it rests on.
@@ -71,7 +84,7 @@ class Facts:
     """
 
     page: Page
-    #: Links to files of results/, and what to type to take what they say again, and times.
+    #: Links to files of results/, and what to type to take again what they say.
     files: dict[str, None] = field(default_factory=dict)
     commands: dict[str, None] = field(default_factory=dict)
 
@@ -111,9 +124,7 @@ class Facts:
 
     def ratio(self, slow: str, fast: str, kind: str, of: str | None = None) -> float:
         """How many times as long one thing takes as another; `of` is the second one's kind of time, if it differs."""
-        record, a, b = self.page.ratio((slow, kind), (fast, of or kind))
-        for name in (record.step, find_step(slow.partition("/")[0]).name):
-            self.commands[find_step(name).timing_command] = None
+        _, a, b = self.page.ratio((slow, kind), (fast, of or kind))
         return a.median / b.median
 
     def then(self, title: str) -> int:
@@ -133,6 +144,8 @@ class Claim(Strict):
     #: The anchor that people link to.
     id: str = Field(pattern=r"^[a-z][a-z0-9-]+$")
     theme: str
+    #: The advice in a few words of ours: what the table of all claims has.
+    short: str = Field(pattern=r'^[^"|]+$')
     #: The advice, in the words it was given in (… where some are left out), or else as one usually hears it.
     says: str
     #: Is it somebody's words, letter by letter?
@@ -158,8 +171,10 @@ class Claim(Strict):
     @property
     def told(self) -> str:
         """The rule's conditions, in Markdown."""
-        parts = [f"{one.body[0].value.func.id} if `{ast.unparse(one.test)}`" for one in self.parsed.body[:-1]]
-        return f"It {'; else it '.join(parts)}; else no longer."
+        *conditions, last = self.parsed.body
+        parts = [f"{one.body[0].value.func.id} if `{ast.unparse(one.test)}`" for one in conditions]
+        outcome = LAST[last.value.func.id]
+        return f"It {'; else it '.join(parts)}; else {outcome}." if parts else f"No record can decide it: {outcome}."
 
 
 #: Every claim, in the order in which folklore/claims/ has them.
@@ -182,23 +197,6 @@ def claims_of(theme: str) -> Callable[..., Callable[[Rule], Rule]]:
     return claim
 
 
-class _Seen:
-    """Records that remember which of them were asked for."""
-
-    def __init__(self, records: Records) -> None:
-        self._records = records
-        self.asked: dict[tuple[str, str, str], Record] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._records, name)
-
-    def get(self, name: str, platform: str = PLATFORMS[0]) -> Record:
-        """The record of STEP/VARIANT. Raises Problem when it does not hold."""
-        record = self._records.get(name, platform)
-        self.asked[record.step, record.variant, record.platform] = record
-        return record
-
-
 @dataclass(frozen=True)
 class Decided:
     """A claim with its verdict. All texts are Markdown."""
@@ -211,66 +209,99 @@ class Decided:
     records: list[str]
     #: What to type to take those records again.
     commands: list[str]
+    #: The page as the claim asked it, whose `records` are `Seen`.
+    asked: Page
+
+    @property
+    def number(self) -> str:
+        """The number that it comes down to; '' where there is none."""
+        found = _NUMBER.search(self.words)
+        return found[1] if found else ""
 
 
 def decide(claim: Claim, page: Page) -> Decided:
     """Compute the verdict on a claim for a page. Raises TypeError, which names the claim, when its rule is wrong."""
-    asking = copy.copy(page)
-    asking.records = seen = _Seen(page.records)
-    asking.timed = defaultdict(list)  # a claim is decided by what it asks for itself
+    asking = page.alone()  # a claim is decided by what it asks for itself
     facts = Facts(asking)
     try:
         verdict, words = claim.rule(facts, Say(**asking.functions()))
     except Problem as problem:
         because = f": {problem.why.splitlines()[0].rstrip('.')}" if problem.why else ""
         commands = [] if problem.next in ("make help", "make steps") else [problem.next]
-        return Decided(claim, "undecided", f"{problem.what.rstrip('.')}{because}.", [], commands)
+        return Decided(claim, "undecided", f"{problem.what.rstrip('.')}{because}.", [], commands, asking)
     except (TypeError, AttributeError, LookupError, ValueError, ArithmeticError) as error:
         raise TypeError(f"the claim {claim.id}: {error}") from error
-    steps = [find_step(record.step) for record in seen.asked.values()]
-    measuring = [step.command for step in steps if step.timing_command not in facts.commands]
-    links = [asking.record_link(record) for record in seen.asked.values()]
-    return Decided(claim, verdict, words, [*links, *facts.files], list(dict.fromkeys([*measuring, *facts.commands])))
+    steps = [find_step(record.step) for record in asking.records.asked.values()]
+    measuring = [step.timing_command if step.name in asking.timed else step.command for step in steps]
+    links = [asking.record_link(record) for record in asking.records.asked.values()]
+    again = list(dict.fromkeys([*measuring, *facts.commands]))
+    return Decided(claim, verdict, words, [*links, *facts.files], again, asking)
 
 
 @lru_cache(maxsize=1)
-def _decided(page: Page) -> list[Decided]:
+def decided(page: Page) -> list[Decided]:
     """Every claim with its verdict: a page's table and its text are of the same."""
     return [decide(claim, page) for claim in CLAIMS]
 
 
 @page_function
+def count_claims(page: Page, verdict: str = "") -> str:
+    """How many claims there are, or how many have a verdict."""
+    return str(sum(one.verdict == verdict for one in decided(page)) if verdict else len(CLAIMS))
+
+
+@page_function
+def badge_of(page: Page, word: Verdict) -> str:
+    """A verdict, as it is shown."""
+    return badge(word)
+
+
+@page_function
 def claims_table(page: Page) -> str:
-    """How many claims came out how, and every claim with its verdict and a link to where it is told."""
-    decided = _decided(page)
-    verdicts = [one.verdict for one in decided]
-    counts = [f"{_badge(verdict)}&nbsp;{verdicts.count(verdict)}" for verdict in VERDICTS]
-    rows = [[f"[{in_cell(one.claim.says)}](#{one.claim.id})", _badge(one.verdict)] for one in decided]
-    summary = f"{len(rows)} claims: {' '.join(counts)}\n{{ .verdicts }}"
-    return f"{summary}\n\n{markdown_table(['claim', 'verdict'], rows)}"
+    """Every claim in a few words, with a link to where it is told, its verdict and its number."""
+    rows = [
+        [f"[{in_cell(one.claim.short)}](#{one.claim.id})", badge(one.verdict), in_cell(one.number)]
+        for one in decided(page)
+    ]
+    return markdown_table(["claim", "verdict", "number"], rows, "llr")
 
 
 @page_function
 def claims(page: Page) -> str:
-    """Every claim, by theme: what is said, by whom, the verdict, why, and how to take its numbers again."""
+    """Every claim, by theme, each folded: what is said, by whom, the verdict, why, and how to take its numbers again.
+
+    The heading is inside: whoever follows a link to it finds it unfolded, by the browser or by the theme.
+    """
     parts, theme = [], None
-    for one in _decided(page):
+    for one in decided(page):
         claim = one.claim
         if claim.theme != theme:
             theme = claim.theme
             parts.append(f"## {theme}")
         who = f"[{claim.who}]({claim.url})" if claim.url else claim.who
-        parts += [
+        inside = [
             f"### {f'“{claim.says}”' if claim.quoted else claim.says} {{ #{claim.id} }}",
-            f"{_badge(one.verdict)} {who}, {claim.when}\n{{ .said }}",
+            f"{who}, {claim.when}\n{{ .said }}",
             one.words,
             *([f"{rests_on}\n{{ .rests-on }}"] if (rests_on := _rests_on(one)) else []),
             f'??? rule "The rule"\n\n    {claim.told}',
         ]
+        folded = textwrap.indent("\n\n".join(inside), "    ")
+        parts.append(f'??? claim "{badge(one.verdict)} {claim.short}"\n\n{folded}')
     return "\n\n".join(parts)
 
 
-def _badge(verdict: Verdict) -> str:
+@page_function
+def verdict(page: Page, identifier: str) -> str:
+    """The verdict on one claim; it leads to where the claim is told. Raises Problem when there is no such claim."""
+    found = next((one for one in CLAIMS if one.id == identifier), None)
+    if found is None:
+        raise Problem(f"There is no claim called {identifier}.", next="ls folklore/claims")
+    return f"[{badge(decide(found, page).verdict)}]({page.link(CLAIMS_PAGE)}#{identifier})"
+
+
+def badge(verdict: Verdict) -> str:
+    """A verdict as pages show it."""
     return f"**{verdict}**{{ .verdict .{verdict.replace(' ', '-')} }}"
 
 
@@ -278,6 +309,6 @@ def _rests_on(one: Decided) -> str:
     """What a verdict was computed from, and what to type to measure that."""
     parts = [f"Records: {', '.join(one.records)}."] if one.records else []
     if one.commands:
-        word = "Next" if one.verdict == "undecided" else "Again"
+        word = "Again" if one.records else "Next"
         parts.append(f"{word}: {', '.join(f'`{command}`' for command in one.commands)}.")
     return " ".join(parts)

@@ -1,40 +1,71 @@
-"""The ladder at a glance: some variants of several steps, their sizes and times, as charts and tables."""
+"""The ladder at a glance: some images of several steps, as one chart with a switch, and as a narrow table."""
 
 from __future__ import annotations
 
-from measure.base.platforms import PLATFORMS
+import html
+
+from measure.base.platforms import PLATFORMS, other_than
 from measure.base.units import duration
-from measure.record.plan import plan_of
-from measure.record.records import TIMES, Record
-from measure.steps.compose import find_step
+from measure.record.records import Record
+from measure.steps.compose import RECOMMENDED
 from measure.tell.charts import Bar
 from measure.tell.page import Page, emphasised, markdown_table, page_function, short
-from measure.tell.reading import KINDS, against
-from measure.tell.sizes import chart
-from measure.tell.times import seconds
-
-#: The columns of the table of times.
-_TIMED = {"cold": "cold build", "edit": "one line of code", "lock": "one dependency", "start": "first answer"}
+from measure.tell.reading import against
+from measure.tell.sizes import MEASURES, chart
 
 
 @page_function
-def ladder(page: Page, *names: str) -> str:
-    """Charts and tables of some variants of several steps: sizes on both platforms, and what was timed of them."""
-    named = [(_label(record), record) for record in map(page.built, names)]
-    head = ["variant"]
-    for platform in PLATFORMS:
-        change = ["change"] if platform == PLATFORMS[0] else []  # on the other one it is nearly the same
-        head += [word for kind in KINDS for word in (f"{platform.split('/')[1]}, {kind}", *change)]
-    rows = []
-    for _, record in named:
-        row = [f"[{_label(record)}]({page.step_page(record.step)})"]
-        for size, percent in against(record, named[0][1]):
-            row += [page.bytes(record, size), percent]
-        other = page.built(f"{record.step}/{record.variant}", PLATFORMS[1])
-        rows.append([*row, *(page.bytes(other, getattr(other.size, field)) for field in KINDS.values())])
-    drawn = chart(page, named, f"Image sizes on {' and '.join(PLATFORMS)}", PLATFORMS)
-    found = (drawn, markdown_table(head, rows, "lrrrrrr"), _climb(page, names))
-    return "\n\n".join(part for part in found if part)
+def glance(page: Page, *names: str, copy: str) -> str:
+    """One chart of some images, `NAME: words for it`, as tabs: transfer, unpacked, on the other platform, a rebuild.
+
+    The image called `copy` is marked as the recommended one.
+    """
+    words = dict(name.split(": ", 1) for name in names)
+    titles = {name: f"{name}: {said}" for name, said in words.items()}
+
+    def sizes(kind: str, platform: str) -> str:
+        named = [(title, page.built(name, platform)) for name, title in titles.items()]
+        return chart(page, named, MEASURES[kind], kind, titles[copy])
+
+    native = PLATFORMS[0]
+    other = other_than(native)
+    tabs = {
+        "Transfer": sizes("transfer", native),
+        "Unpacked": sizes("unpacked", native),
+        f"Transfer, {other.split('/')[1]}": sizes("transfer", other),
+        "Rebuild after one line": _rebuilds(page, titles, copy),
+    }
+    return _switch("glance", tabs)
+
+
+def _switch(name: str, tabs: dict[str, str]) -> str:
+    """Parts of which one is seen at a time, in the form that pymdownx.tabbed writes and the theme styles.
+
+    It is CSS alone: it works without JavaScript, and on paper all parts are there. On one line, so that Markdown leaves
+    it alone; the extension would put each chart into a paragraph, where HTML allows none.
+    """
+    ids = {title: f"__tabbed_{name}_{number}" for number, title in enumerate(tabs, start=1)}
+    inputs = "".join(f'<input id="{one}" name="__tabbed_{name}" type="radio"/>' for one in ids.values())
+    inputs = inputs.replace("/>", ' checked="checked"/>', 1)
+    labels = "".join(f'<label for="{one}">{html.escape(title)}</label>' for title, one in ids.items())
+    blocks = "".join(f'<div class="tabbed-block">{drawn}</div>' for drawn in tabs.values())
+    return (
+        f'<div class="tabbed-set tabbed-alternate" data-tabs="{name}:{len(tabs)}">'
+        f'{inputs}<div class="tabbed-labels">{labels}</div>'
+        f'<div class="tabbed-content">{blocks}</div></div>'
+    )
+
+
+def _rebuilds(page: Page, titles: dict[str, str], copy: str) -> str:
+    """A chart of what a build takes after one line of the application's code changed."""
+    drawn, cpus = [], {}
+    for name, title in titles.items():
+        record, found = page.samples(name, "edit")
+        cpus[record.time.cpu or "a processor that is not recorded"] = None
+        drawn.append(Bar(title, "edit", found.median, duration(found.median), name == copy))
+    where = f"natively on {page.records.native}, on {' and '.join(cpus)}"
+    return page.chart(drawn, f"Median seconds of a build after one line of code changed, {where}. "
+                             "Each step was timed in a sitting of its own.")  # fmt: skip
 
 
 @page_function
@@ -51,43 +82,5 @@ def compare(page: Page, *names: str, platform: str = PLATFORMS[0]) -> str:
 
 
 def _label(record: Record) -> str:
-    return f"{short(record.step)}/{record.variant}"
-
-
-def _climb(page: Page, names: tuple[str, ...]) -> str:
-    """A chart and a table of what was timed of some variants; an empty cell where nothing was."""
-    rows, drawn, timed = [], [], []
-    for name in names:
-        record = page.records.get(name, page.records.native)
-        row = [f"[{_label(record)}]({page.step_page(record.step)})"]
-        for kind, words in _TIMED.items():
-            taken = record.time and plan_of(find_step(record.step)).takes(record.variant, kind)
-            found = getattr(record.time, TIMES[kind]) if taken else None
-            row.append(seconds(page, name, kind) if found else "")
-            if found:
-                drawn.append(Bar(_label(record), words, found.median, duration(found.median)))
-                timed.append(record)
-        rows.append(row)
-    if not drawn:
-        return ""
-    where = f"natively on {page.records.native}"
-    table = markdown_table(["variant", *_TIMED.values()], rows, "l" + "r" * len(_TIMED))
-    chart = page.chart(drawn, f"Medians of seconds, {where}", _TIMED.values())
-    return "\n\n".join(part for part in (chart, _taken(where, timed), table) if part)
-
-
-def _taken(where: str, timed: list[Record]) -> str:
-    """What a table of times shows, and when and on which processors they were taken."""
-    days = {f"{record.time.measured_at:%Y-%m-%d}" for record in timed}
-    said = (
-        f"Medians of seconds, {where}: a build from nothing, builds after a change, `docker run` to the first "
-        f"answer. Taken on {' and '.join(sorted(days))} (UTC), each step in a sitting of its own; what is empty "
-        "was not timed."
-    )
-    machines: dict[str, dict[str, None]] = {}  # steps by processor, each once and in order
-    for record in timed:
-        machines.setdefault(record.time.cpu or "one that is not recorded", {})[short(record.step)] = None
-    if len(machines) > 1:
-        on = "; ".join(f"{' and '.join(steps)} on {machine}" for machine, steps in machines.items())
-        said += f" Compare within a step, not across, because processors differ: {on}."
-    return said
+    """An image's name: that of its step for the recommended one, as pages call it."""
+    return short(record.step) if record.variant == RECOMMENDED else f"{short(record.step)}/{record.variant}"

@@ -95,23 +95,26 @@ def _plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def _linked(page: Page, text: str) -> str:
+def linked(page: Page, text: str) -> str:
     """A text whose links lead from this page to the site's others."""
     return _LINK.sub(lambda match: f"]({page.link(PurePosixPath(match['path']))}", text)
 
 
 @page_function
 def messages(page: Page) -> str:
-    """Every message in one table, with its cause, its cure and where more is said; the occasions are links above it."""
+    """Every message in one table, with its cause, its cure and where more is said; the occasions are links above it.
+
+    Each message is a heading, so that the search finds it by its own words and leads to it.
+    """
     rows, occasions = [], []
     for group in groups():
         anchor = re.sub(r"\W+", "-", group.title.lower())
         occasions.append(f"[{group.title}](#{anchor})")
-        rows.append([f"**{group.title}**{{ #{anchor} }}", "", "", ""])
+        rows.append([f'<h2 id="{anchor}">{group.title}</h2>', "", "", ""])
         for one in group.message:
             texts = (one.term, one.cause, one.cure, one.see)
-            what, *others = (in_cell(_linked(page, text)) for text in texts)
-            rows.append([f'<span id="{one.id}"></span>{what}', *others])
+            what, *others = (in_cell(linked(page, text)) for text in texts)
+            rows.append([f'<h3 id="{one.id}">{what}</h3>', *others])
     head = ["What you see", "Why", "What to do", "More"]
     table = markdown_table(head, rows)
     return f'{" · ".join(occasions)}\n\n<div class="messages" markdown>\n\n{table}\n\n</div>'
@@ -123,7 +126,7 @@ def troubleshooting(page: Page) -> str:
     here = [one for group in groups() for one in group.message if str(page.path) in one.pages]
     if not here:
         raise Problem(f"No message belongs to docs/{page.path}.", next=f"less {shown(SOURCE)}")
-    parts = [f"{one.term}\n:   {_linked(page, f'{one.cause} {one.cure}')}" for one in here]
+    parts = [f"{one.term}\n:   {linked(page, f'{one.cause} **Remedy:** {one.cure}')}" for one in here]
     return "\n\n".join([*parts, f"[By what you see]({page.link(ALL)}) has every message of this site in one table."])
 
 

@@ -8,12 +8,13 @@ Markdown can read the result. Names of images are STEP/VARIANT, like step-1/full
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+import yaml
 
 from measure.base.files import shown
 from measure.base.platforms import PLATFORMS
@@ -21,7 +22,7 @@ from measure.base.units import megabytes
 from measure.record import records as recorded
 from measure.record.records import Record
 from measure.steps.compose import RECOMMENDED, find_step
-from measure.tell.charts import Bar, bars
+from measure.tell.charts import Bar, Stack, bars, stacks
 from measure.tell.reading import Reading, Records
 
 #: The page that each number leads to.
@@ -30,11 +31,17 @@ METHODOLOGY = PurePosixPath("results/methodology.md")
 #: How a number that leads to its record ends, in Markdown.
 MEASURED = "{ .measured }"
 
-#: Jinja as pages use it. `{##` begins a comment, because `{#` begins a heading's identifier in Markdown.
-_EXPRESSIONS = Environment(undefined=StrictUndefined, comment_start_string="{##", comment_end_string="##}",
-                           keep_trailing_newline=True, autoescape=False)  # noqa: S701 - Markdown is no HTML  # fmt: skip
+#: What a page says of itself before its text, as YAML.
+FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
+
 #: What pages may call, by name.
 FUNCTIONS: dict[str, Callable[..., str]] = {}
+
+
+def front_matter(text: str) -> dict[str, Any]:
+    """What a page says of itself before its text."""
+    match = FRONT_MATTER.match(text)
+    return yaml.safe_load(match[1]) if match else {}
 
 
 def page_function(function: Callable[..., str]) -> Callable[..., str]:
@@ -59,13 +66,15 @@ class Page(Reading):
 
     def fill(self, text: str) -> str:
         """Markdown with its expressions filled in. Raises Problem, and what Jinja raises for a wrong expression."""
-        return _EXPRESSIONS.from_string(text).render(self.functions())
+        from measure.tell import expressions  # of the site's own packages: a run does without
+
+        return expressions.ENVIRONMENT.from_string(text).render(self.functions())
 
     def call(self, name: str, *words: str) -> str:
         """What another page function gives, by its name: so a study's can be asked by one that does not know it."""
         return FUNCTIONS[name](self, *words)
 
-    def link(self, target: PurePosixPath) -> str:
+    def link(self, target: PurePosixPath | str) -> str:
         """The path from this page to another file of the site."""
         return os.path.relpath(target, self.path.parent)
 
@@ -86,9 +95,13 @@ class Page(Reading):
         """A number that leads to a file of results/; `exact` is seen where one points at it."""
         return f'[{unbroken(text)}]({self.link(records_file(path))} "{exact}"){MEASURED}'
 
-    def chart(self, drawn: list[Bar], caption: str, order: Iterable[str] = ()) -> str:
+    def total(self, text: str, exact: str) -> str:
+        """A number that is worked out from many records: it leads to the page that has all of them."""
+        return f'[{unbroken(text)}]({self.link(RESULTS_PAGE)} "{exact}"){MEASURED}'
+
+    def chart(self, drawn: list[Bar] | list[Stack], caption: str) -> str:
         """A chart, where the page can show one."""
-        return bars(drawn, caption, order)
+        return stacks(drawn, caption) if isinstance(drawn[0], Stack) else bars(drawn, caption)
 
     def step_page(self, step: str) -> str:
         """Where the page of a step is."""
@@ -116,7 +129,11 @@ class Readme(Page):
         """A number that leads to the file of its record."""
         return f'[{text}]({shown(record.path)} "{exact}")'
 
-    def chart(self, drawn: list[Bar], caption: str, order: Iterable[str] = ()) -> str:
+    def total(self, text: str, exact: str) -> str:
+        """A number that is worked out from many records: it leads to the folder that has all of them."""
+        return f'[{text}](results "{exact}")'
+
+    def chart(self, drawn: list[Bar] | list[Stack], caption: str) -> str:
         """None: GitHub shows no SVG that stands in the text."""
         return ""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from measure.base.errors import Problem
 from measure.base.files import shown
@@ -88,13 +89,42 @@ class Records:
         return self._tables[read]
 
 
+class Seen:
+    """Records that remember which of them were asked for."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+        self.asked: dict[tuple[str, str, str], Record] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._records, name)
+
+    def get(self, name: str, platform: str = PLATFORMS[0]) -> Record:
+        """The record of STEP/VARIANT. Raises Problem when it does not hold."""
+        return self._note(self._records.get(name, platform))
+
+    def of_step(self, name: str) -> list[Record]:
+        """The records of a step. Raises Problem when one does not hold."""
+        return [self._note(record) for record in self._records.of_step(name)]
+
+    def _note(self, record: Record) -> Record:
+        self.asked[record.step, record.variant, record.platform] = record
+        return record
+
+
 class Reading:
     """What one page, or one claim, reads. Figures come with their record; each raises Problem when it does not hold."""
 
     def __init__(self, records: Records) -> None:
-        self.records = records
+        self.records: Records | Seen = records
         #: Records whose times are shown or counted, by step.
         self.timed: defaultdict[str, list[Record]] = defaultdict(list)
+
+    def alone(self) -> Self:
+        """The same for words that stand alone: their times compare with each other, and `Seen` notes their records."""
+        one = copy.copy(self)
+        one.records, one.timed = Seen(self.records), defaultdict(list)
+        return one
 
     def built(self, name: str, platform: str = PLATFORMS[0]) -> Record:
         """The record of an image. Raises Problem when it was not built."""

@@ -1,7 +1,7 @@
 """The site: pages rendered from docs/ into plain Markdown, with every number from a record, then built by MkDocs.
 
-`docs/` holds what we write. `build/docs/` holds what MkDocs reads: the same pages with their expressions filled in, and
-the records to download. Needs neither an engine nor a network.
+`docs/` holds what we write. `build/docs/` holds what MkDocs reads: the same pages with their expressions filled in, the
+records to download, and what the pages advise as data. Needs neither an engine nor a network.
 """
 
 from __future__ import annotations
@@ -28,28 +28,41 @@ from measure.base.names import LAB_ENVIRONMENT
 from measure.record.records import MEMORY, TIMES, Record
 from measure.record.records import environments as all_environments
 from measure.steps.compose import all_steps
-from measure.tell import environments, folklore, ladder, messages, sizes, steps, times  # noqa: F401 - what pages call
-from measure.tell.page import MEASURED, Page, Readme, records_file
+from measure.tell import (  # noqa: F401 - what pages call
+    advice,
+    environments,
+    fleet,
+    folklore,
+    glossary,
+    instructions,
+    ladder,
+    messages,
+    sizes,
+    stages,
+    steps,
+    times,
+    where,
+    workshop,
+)
+from measure.tell.page import FRONT_MATTER, MEASURED, Page, Readme, front_matter, records_file
 from measure.tell.reading import Records
 
 PAGES = ROOT / "docs"
 RENDERED = ROOT / "build/docs"
 SITE = ROOT / "site"
-_FRONT_MATTER = re.compile(r"\A---\n(.*?)\n---\n", re.DOTALL)
 #: The part of README.md that is made from records.
 _GENERATED = re.compile(r"(<!-- generated: (?P<what>.+?) -->\n).*?(\n<!-- end -->)", re.DOTALL)
 
 
 def render_page(records: Records, path: PurePosixPath, text: str) -> str:
     """A page, of this path below docs/, filled in. Raises Problem for a stale record or a wrong expression."""
-    match = _FRONT_MATTER.match(text)
-    meta: dict[str, Any] = yaml.safe_load(match[1]) if match else {}
+    meta = front_matter(text)
     page = Page(records, path, meta)
     # As many empty lines as the front matter has: so an error's line is the file's.
-    body = _FRONT_MATTER.sub(lambda found: "\n" * found[0].count("\n"), text)
+    body = FRONT_MATTER.sub(lambda found: "\n" * found[0].count("\n"), text)
     filled = _fill(page, f"docs/{path}", body).lstrip("\n")
     theirs = {name: meta[name] for name in ("title", "hide") if name in meta}  # the theme's; the others are ours
-    head = f"---\n{yaml.safe_dump(theirs)}---\n\n"
+    head = f"---\n{yaml.safe_dump(theirs)}---\n\n" if theirs else ""
     return head + (f"{filled.rstrip()}\n\n{page.origin()}\n" if MEASURED in filled else filled)
 
 
@@ -122,6 +135,7 @@ def render(environment: str = LAB_ENVIRONMENT) -> None:
     """
     records = _records(environment)
     wanted: dict[PurePosixPath, str | bytes] = {}
+    metas: dict[PurePosixPath, dict[str, Any]] = {}
     problems: list[Problem] = []
     for source in sorted(path for path in PAGES.rglob("*") if path.is_file()):
         path = PurePosixPath(source.relative_to(PAGES).as_posix())
@@ -129,7 +143,9 @@ def render(environment: str = LAB_ENVIRONMENT) -> None:
             wanted[path] = source.read_bytes()
             continue
         try:
-            wanted[path] = render_page(records, path, source.read_text())
+            text = source.read_text()
+            wanted[path] = render_page(records, path, text)
+            metas[path] = front_matter(text)
         except Problem as problem:
             problems.append(problem)
     if problems:
@@ -145,6 +161,7 @@ def render(environment: str = LAB_ENVIRONMENT) -> None:
     wanted[PurePosixPath("results/records.csv")] = _as_csv(records.all())
     content = [record.model_dump(mode="json", exclude_none=True) for record in records.all()]
     wanted[PurePosixPath("results/records.json")] = json.dumps(content, indent=1)
+    wanted |= advice.files(records, metas)
     for old in RENDERED.rglob("*"):
         if old.is_file() and PurePosixPath(old.relative_to(RENDERED).as_posix()) not in wanted:
             old.unlink()

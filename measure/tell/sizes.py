@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from measure.base import units
 from measure.base.errors import Problem
@@ -10,10 +11,13 @@ from measure.base.platforms import PLATFORMS
 from measure.base.units import megabytes, signed
 from measure.record.compare import instruction
 from measure.record.records import Record
-from measure.steps.compose import find_step
+from measure.steps.compose import RECOMMENDED, find_step
 from measure.tell.charts import Bar
-from measure.tell.page import Page, emphasised, in_cell, markdown_table, page_function
+from measure.tell.page import Page, emphasised, in_cell, markdown_table, page_function, short
 from measure.tell.reading import KINDS, against
+
+#: What charts call the sizes.
+MEASURES = {"transfer": "Transfer (compressed bytes pushed and pulled)", "unpacked": "Unpacked (bytes on disk as tar)"}
 
 
 @page_function
@@ -183,22 +187,20 @@ def layers(page: Page, name: str, platform: str = PLATFORMS[0]) -> str:
 
 
 @page_function
-def bars(page: Page, step: str, platform: str = PLATFORMS[0]) -> str:
-    """A chart of a step's variants, transfer and unpacked."""
+def bars(page: Page, step: str, platform: str = PLATFORMS[0], kind: str = "transfer") -> str:
+    """A chart of a step's variants in one size: transfer, or unpacked."""
     found = find_step(step)
     records = [r for r in page.records.of_step(found.name) if r.platform == platform and r.size]
-    return chart(page, [(r.variant, r) for r in records], f"Image sizes of {found.name} on {platform}")
+    return chart(page, [(r.variant, r) for r in records], f"{MEASURES[kind]} of {short(step)}'s images", kind)
 
 
-def chart(page: Page, named: list[tuple[str, Record]], caption: str, platforms: tuple[str, ...] = ()) -> str:
-    """A chart of sizes. With `platforms`, those of the same images on each of them."""
-    drawn = []
-    for kind, field in KINDS.items():
-        for name, record in named:
-            for platform in platforms or (record.platform,):
-                size = page.built(f"{record.step}/{record.variant}", platform).size
-                series = f"{kind}, {platform.split('/')[1]}" if platforms else kind
-                drawn.append(Bar(name, series, getattr(size, field)))
-    if any(base.origin == "lab" for _, record in named for base in record.provenance.bases):
-        caption += ". The base images are the lab's stand-ins for the official ones"
-    return page.chart(drawn, caption)
+def chart(page: Page, named: list[tuple[str, Record]], caption: str, kind: str, copy: str = RECOMMENDED) -> str:
+    """A chart of one size of some images, all on one platform; the variant to copy is marked."""
+    drawn = [Bar(name, kind, getattr(record.size, KINDS[kind]), marked=name == copy) for name, record in named]
+    return page.chart(drawn, f"{caption} on {named[0][1].platform}{standins(record for _, record in named)}.")
+
+
+def standins(records: Iterable[Record]) -> str:
+    """What a caption adds where images stand on the lab's base images."""
+    lab = any(base.origin == "lab" for record in records for base in record.provenance.bases)
+    return "; base images: the lab's stand-ins" if lab else ""

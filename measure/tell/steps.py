@@ -7,7 +7,6 @@ import io
 import re
 from dataclasses import replace
 
-import yaml
 from rich.console import Console
 
 from measure.base import dockerfiles
@@ -15,7 +14,7 @@ from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.base.platforms import MACHINES, PLATFORMS
 from measure.steps.compose import RECOMMENDED, find_step
-from measure.tell.page import Page, code, markdown_table, page_function, short
+from measure.tell.page import Page, code, front_matter, markdown_table, page_function, short
 from measure.tell.table import table
 
 
@@ -23,9 +22,6 @@ from measure.tell.table import table
 def intro(page: Page) -> str:
     """What the page says first: its question, the answer in at most three sentences, and what reading it takes."""
     takes = f"{page.meta['minutes']} minutes. {page.meta.get('needs', '')}".rstrip()
-    if "question" not in page.meta:
-        lines = ['!!! abstract "You will learn"', "", *(f"    - {item}" for item in page.meta["learn"])]
-        return "\n".join([*lines, "", f"    {takes}"])
     answer = [page.fill(sentence) for sentence in page.meta["answer"]]
     head = f'!!! abstract "{page.meta["question"]}"'
     return "\n".join([head, "", f"    {' '.join(answer)}", "", takes, "{ .takes }"])
@@ -56,8 +52,8 @@ def ways(page: Page, step: str) -> str:
 @page_function
 def minutes(page: Page, step: str) -> str:
     """How long a step takes, as its page says."""
-    front_matter = (ROOT / f"docs/steps/{short(find_step(step).name)}.md").read_text().split("---\n")[1]
-    return f"It takes about {yaml.safe_load(front_matter)['minutes']} minutes."
+    meta = front_matter((ROOT / f"docs/steps/{short(find_step(step).name)}.md").read_text())
+    return f"It takes about {meta['minutes']} minutes."
 
 
 @page_function
@@ -71,13 +67,25 @@ def failure(page: Page, name: str, platform: str = PLATFORMS[0]) -> str:
 
 
 @page_function
-def diff(page: Page, before: str, after: str, context: int = 1) -> str:
-    """The difference between two files of the repository, as a block, without comments that only the first has."""
+def diff(page: Page, before: str, after: str, context: int = 1, *, comments: bool = True) -> str:
+    """The difference between two files of the repository, as a block, without comments that only the first has.
+
+    Without `comments`, where the page shows the second file too, it has no comment of either.
+    """
     texts = [(ROOT / name).read_text().splitlines() for name in (before, after)]
     lines = list(difflib.unified_diff(*texts, before, after, lineterm="", n=context))
     if not lines:
         raise Problem(f"{before} and {after} do not differ.", next=f"diff {before} {after}")
-    return "\n".join(["``` diff", *(line for line in lines if not line.startswith(("@@", "-#"))), "```"])
+    left_out = ("@@", "-#") if comments else ("@@", "-#", "+#", " #")
+    return "\n".join(["``` diff", *(line for line in lines if not line.startswith(left_out)), "```"])
+
+
+@page_function
+def dockerfile(page: Page, name: str) -> str:
+    """A Dockerfile of the repository as a block to copy: without comments, an empty line only between its stages."""
+    found = (line for line in (ROOT / name).read_text().splitlines() if not re.match(r"\s*(#|$)", line))
+    text = "\n".join(found).replace("\nFROM ", "\n\nFROM ")
+    return f'``` dockerfile title="{name}"\n{text}\n```'
 
 
 @page_function
@@ -109,14 +117,21 @@ def stages(page: Page, dockerfile: str) -> str:
 
 
 @page_function
-def terminal(page: Page, step: str, *, quick: bool = False) -> str:
-    """The end of what `make step-N` prints (`quick`: with QUICK=1); `…` stands for what differs from run to run."""
+def terminal(page: Page, step: str, *, quick: bool = False, rows: bool = True) -> str:
+    """The end of what `make step-N` prints (`quick`: with QUICK=1); `…` stands for what differs from run to run.
+
+    Without `rows`, of its table only the title and the head: for pages that show the numbers elsewhere.
+    """
     found = replace(find_step(step), quick=quick)
     text = io.StringIO()
     Console(file=text, width=100).print(table(found, page.records.of_step(found.name), list(PLATFORMS)))
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    if not rows:
+        lines = [lines[0], "…", lines[2], "…"]
     for platform in () if found.experiment else PLATFORMS:
         answer = f"{{'libc': 'glibc …', 'machine': '{MACHINES[platform]}', 'python': '3.14.…', 'step': '{found.name}', "
         lines.append(f"{platform} answers: {answer}'variant': 'recommended'}}")
-    lines += ["Against the recorded numbers: …", "…", f"Records: results/…/{found.name}/"]
+    # Where a variant takes minutes, or is not to be emulated, its record may stand for it: a line says so.
+    kept = any(not (one.teaching.quick and one.teaching.emulate) for one in found.variants)
+    lines += [*["…"] * kept, "Against the recorded numbers: …", "…", f"Records: results/…/{found.name}/"]
     return "\n".join(lines)

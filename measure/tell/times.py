@@ -35,7 +35,7 @@ def seconds(page: Page, name: str, kind: str, part: str = "") -> str:
     record, whole = page.samples(name, kind)
     if not part:
         return median(page, record, whole)
-    found = [samples for words, samples in _seen(record, kind, whole).items() if part in words]
+    found = [samples for words, samples in seen(record, kind, whole).items() if part in words]
     if len(found) != 1:
         raise Problem(f"{len(found)} parts of {name}'s {kind} have {part!r} in them.", next="make show-step-N")
     return median(page, record, found[0])
@@ -47,7 +47,7 @@ def memory(page: Page, name: str, kind: str) -> str:
     return median(page, *page.samples(name, kind), megabytes)
 
 
-def _seen(record: Record, kind: str, whole: Samples) -> dict[str, Samples]:
+def seen(record: Record, kind: str, whole: Samples) -> dict[str, Samples]:
     """The parts of a kind of time, but for those that are too short to be seen in half of the samples."""
     parts = (record.time.steps_s or {}).get(kind, {})
     return {words: found for words, found in parts.items() if 2 * len(found.samples) > len(whole.samples)}
@@ -57,7 +57,7 @@ def _seen(record: Record, kind: str, whole: Samples) -> dict[str, Samples]:
 def parts(page: Page, name: str, kind: str) -> str:
     """Where the time of a kind goes: its parts, each with its median, and the whole."""
     record, whole = page.samples(name, kind)
-    rows = [[_part(words), median(page, record, found)] for words, found in _seen(record, kind, whole).items()]
+    rows = [[_part(words), median(page, record, found)] for words, found in seen(record, kind, whole).items()]
     return markdown_table(["part", "median"], [*rows, ["**all of it**", median(page, record, whole)]], "lr")
 
 
@@ -79,9 +79,10 @@ def ratio(page: Page, slow: tuple[str, str], fast: tuple[str, str]) -> str:
 
 @page_function
 def compared(page: Page, name: str, kind: str) -> str:
-    """What a record says of a variant against the one that it was timed with, whenever that was: both, and a ratio.
+    """What a record says of a variant and of the one that it was timed with, whenever that was.
 
-    Raises Problem when the record does not keep such a comparison.
+    Their ratio and its interval are seen where one points at a number. Raises Problem when the record does not keep
+    such a comparison.
     """
     record = page.timed_record(name)
     found = ((record.time and record.time.compared) or {}).get(kind)
@@ -89,12 +90,11 @@ def compared(page: Page, name: str, kind: str) -> str:
         again = f"{find_step(record.step).timing_command} VARIANT={record.variant}"
         raise Problem(f"{name} is compared with nothing in {kind}.", next=again)
     one, ours = found[0], getattr(record.time, TIMES[kind])
-    exact = f"{len(ours.samples)} samples, taken on {record.time.measured_at:%Y-%m-%d}; {enough.LEVEL:.0%} interval"
-    texts = (duration(ours.median), duration(one.median), f"{one.ratio:.2f} times", f"{one.low:.2f}", f"{one.high:.2f}")
-    mine, other, ratio, *ends = (page.number(text, record, exact) for text in texts)
-    where = f" for {page.timed_record(name).platform}" if one.against.endswith(OTHER) else ""
-    told = f"`{one.against.removesuffix(OTHER)}`{where} ({ratio}, between {' and '.join(ends)})"
-    return f"{mine} against {other} with {told}"
+    ratio = f"{one.ratio:.2f} times as long, {enough.LEVEL:.0%} interval {one.low:.2f} to {one.high:.2f}"
+    exact = f"{ratio}, by {len(ours.samples)} samples, taken on {record.time.measured_at:%Y-%m-%d}"
+    mine, other = (page.number(duration(median), record, exact) for median in (ours.median, one.median))
+    where = f" for {record.platform}" if one.against.endswith(OTHER) else ""
+    return f"{mine}, with `{one.against.removesuffix(OTHER)}`{where} {other}"
 
 
 @page_function

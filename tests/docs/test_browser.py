@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from measure.base.files import RESULTS
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.units import megabytes
+from measure.tell.messages import ANYTHING, groups
 from measure.tell.site import PAGES
 from tests.conftest import eventually
 
@@ -158,6 +159,23 @@ def test_search_finds(opened):
     result.wait_for()
     result.locator("a").first.click()
     page.wait_for_url("**/steps/step-1/**")
+
+
+#: Messages with what the theme's search takes for operators, with quotation marks, and with words that every page has.
+MESSAGES = ("chmod-needs-buildkit", "uv-knows-no-such-platform", "gcc-not-found", "secret-not-found", "no-daemon")
+
+
+def test_search_finds_a_message_by_its_own_words(opened):
+    says = {one.id: one.says.replace(ANYTHING, "x") for group in groups() for one in group.message}
+    page = opened()
+    field = page.get_by_role("textbox", name="Search")
+    field.click()
+    page.wait_for_function("document.querySelector('.md-search-result__meta').innerText.includes('Type to start')")
+    for name in MESSAGES:
+        field.fill(says[name])
+        field.press("End")
+        first = page.locator(".md-search-result__item").first
+        first.locator(f"a[href*='guide/by-what-you-see/'][href*='#{name}']").first.wait_for(state="attached")
 
 
 @pytest.mark.browser

@@ -69,13 +69,17 @@ def test_it_builds_strictly_without_engine_and_network_in_seconds(clone):
     assert not [path for path in clone.iterdir() if path.name.endswith(".partial")]
 
 
+#: A line of a page.
+AGAIN = "This command compares the stand-ins with the official images again."
+
+
 @pytest.mark.parametrize(
     "wrong", ["[x](../nowhere.md)", "[x](index.md#nowhere)", "![x](nowhere.png)", '--8<-- "nowhere/Dockerfile"']
 )
 def test_what_leads_nowhere_fails_and_the_old_site_stays(clone, wrong):
     docs(clone).check_returncode()
     before = (clone / "site/index.html").read_bytes()
-    with changed(clone / "docs/results/lab.md", "compares them anew.", wrong):
+    with changed(clone / "docs/results/lab.md", AGAIN, wrong):
         result = docs(clone)
     assert result.returncode == 1
     assert "nowhere" in result.stderr
@@ -204,30 +208,44 @@ def test_the_downloads_are_the_records(clone):
         assert copy.read_bytes() == path.read_bytes()
 
 
-def test_each_page_says_what_you_will_learn_and_how_long_it_takes():
+def test_each_page_says_its_question_its_answer_and_how_long_it_takes():
+    """That the answer is short is for test_prose.py to say."""
     for path in PAGES.rglob("*.md"):
         text = path.read_text()
         meta = re.match(r"\A---\n(.*?)\n---\n", text, re.DOTALL)[1]
         assert re.search(r"^minutes: \d+$", meta, re.MULTILINE), path
-        assert re.search(r"^learn:\n  - ", meta, re.MULTILINE), path
+        assert re.search(r"^question: .+\nanswer:\n  - ", meta, re.MULTILINE), path
         assert "{{ intro() }}" in text, path
 
 
 def test_every_claim_has_an_anchor_of_its_own_a_verdict_and_a_row_in_the_table(clone):
+    """The heading is in the folded part: a link to it unfolds the part."""
     docs(clone).check_returncode()
     html = (clone / "site/results/folklore/index.html").read_text()
-    for claim in CLAIMS:
+    folded = html.split('<details class="claim">')[1:]
+    assert len(folded) == len(CLAIMS)
+    for claim, told in zip(CLAIMS, folded, strict=True):
         assert html.count(f'<h3 id="{claim.id}">') == 1
         assert f'<a href="#{claim.id}">' in html
-        told = html.split(f'<h3 id="{claim.id}">')[1].split("<h3 ")[0]
-        assert len(re.findall(r'<strong class="verdict (?:holds|it-depends|no-longer|undecided)">', told)) == 1
-        assert '<details class="rule">' in told
-        assert f", {claim.when}" in told
+        summary, inside = told.split("</summary>", 1)
+        assert len(re.findall(r'<strong class="verdict (?:holds|it-depends|no-longer|undecided)">', summary)) == 1
+        assert f'<h3 id="{claim.id}">' in inside
+        assert '<details class="rule">' in inside
+        assert f", {claim.when}" in inside
         if claim.url:
-            assert f'href="{claim.url.replace("&", "&amp;")}"' in told
+            assert f'href="{claim.url.replace("&", "&amp;")}"' in inside
 
 
-BONES = ("Start", "Type this", "What changed", "What got better", "What got worse", "Exercise", "Troubleshooting")
+#: The heads of a step's page, in this order; others may be between them.
+BONES = (
+    "What changed",
+    "When to choose otherwise",
+    "Type this",
+    "What got better",
+    "What got worse",
+    "Exercise",
+    "Troubleshooting",
+)
 
 
 def test_a_steps_page_has_its_bones_and_names_each_of_its_files():
@@ -235,8 +253,7 @@ def test_a_steps_page_has_its_bones_and_names_each_of_its_files():
         number = re.match(r"step-\d+", step.name)
         text = (PAGES / f"steps/{number[0] if number else step.name}.md").read_text()
         heads = re.findall(r"^## (.+)$", text, re.MULTILINE)
-        for head in BONES:
-            assert head in heads, f"{step.name}: {head}"
+        assert tuple(head for head in heads if head in BONES) == BONES, step.name
         assert "??? success" in text, "an exercise has a folded solution"
         assert 'diff("' in text
 
@@ -256,7 +273,8 @@ def test_every_shell_block_is_one_that_is_run():
         text = re.sub(r'^``` bash title="(\S+\.sh)"\n--8<-- "\1"\n```$', "", text, flags=re.MULTILINE)
         languages = set(re.findall(r"^ *``` ?(\w+)", text, re.MULTILINE))
         assert languages <= {"sh", "text", "dockerfile", "python", "yaml", "toml", "diff"}, name
-        assert not re.search(r"^    (make|docker) ", text, re.MULTILINE), name
+        outside = re.sub(r"^( *)```.*?^\1```$", "", text, flags=re.MULTILINE | re.DOTALL)  # what is folded is indented
+        assert not re.search(r"^    (make|docker) ", outside, re.MULTILINE), name
 
 
 def test_rendering_again_writes_nothing_and_drops_what_is_no_more(clone):
@@ -298,11 +316,11 @@ def test_serve_shows_a_change_of_a_page_and_survives_a_wrong_one(clone):
         def shown(words: str) -> bool:
             return words in httpx.get(url, trust_env=False).text
 
-        eventually(lambda: shown("compares them anew."))
-        with changed(clone / "docs/results/lab.md", "compares them anew.", "{{ nothing() }}"):
+        eventually(lambda: shown(AGAIN))
+        with changed(clone / "docs/results/lab.md", AGAIN, "{{ nothing() }}"):
             time.sleep(2)
-            eventually(lambda: shown("compares them anew."))  # the last good page stays
-        with changed(clone / "docs/results/lab.md", "compares them anew.", "compares them once more."):
+            eventually(lambda: shown(AGAIN))  # the last good page stays
+        with changed(clone / "docs/results/lab.md", AGAIN, "compares them once more."):
             eventually(lambda: shown("compares them once more."))
 
 

@@ -12,13 +12,26 @@ import pytest
 import measure.pages  # noqa: F401
 from measure.base.files import RESULTS
 from measure.record import records
-from measure.tell.folklore import CLAIMS, Decided, claims_of, decide, holds, no_longer
+from measure.tell.folklore import (
+    CLAIMS,
+    LAST,
+    VERDICTS,
+    Decided,
+    claims_of,
+    decide,
+    depends,
+    holds,
+    no_longer,
+    undecided,
+)
 from measure.tell.page import Page
 from measure.tell.reading import Records
 from tests.claims import rule_parts
 from tests.docs.test_site import typed
 
 BY_ID = {claim.id: claim for claim in CLAIMS}
+#: The claims that no record here can decide.
+OPEN = {"musl-makes-python-slower"}
 
 
 def page() -> Page:
@@ -54,12 +67,13 @@ def rewrite(path, change) -> None:
 
 
 def test_there_are_enough_claims_and_each_is_decided(decided):
-    """A name that is written wrongly would leave a claim undecided for ever."""
+    """A name that is written wrongly would leave a claim undecided for ever; few are meant to be."""
     assert len(CLAIMS) >= 30
     assert sum(bool(one.url) and one.when != "undated" for one in CLAIMS) >= 30, "where and when it was said"
     assert all(one.url or one.when == "undated" for one in CLAIMS), "a date without a place to look it up"
-    assert {one.id: one.words for one in decided.values() if one.verdict == "undecided"} == {}
-    assert {one.verdict for one in decided.values()} == {"holds", "it depends", "no longer"}
+    assert {one.claim.id: one.words for one in decided.values() if not one.records} == {}
+    assert {one.claim.id for one in decided.values() if one.verdict == "undecided"} == OPEN
+    assert {one.verdict for one in decided.values()} == {*VERDICTS}
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
@@ -68,8 +82,38 @@ def test_every_outcome_can_be_told_and_no_number_in_it_was_typed(claim, decided)
     told = [decide(claim.model_copy(update={"rule": part}), unchanged()) for part in rule_parts(claim)]
     assert {one.verdict for one in told} >= {decided[claim.id].verdict}
     assert all(one.words for one in told)
+    assert {one.words.count("**") for one in told} <= {0, 2}, "one number is bold, at most"
     words = [one.value for one in ast.walk(ast.Module(claim.parsed.body, [])) if isinstance(one, ast.Constant)]
     assert typed("\n".join(word for word in words if isinstance(word, str))) == []
+
+
+def test_a_verdict_comes_down_to_one_number(decided):
+    """What failed has none, and counts of wheels lead to no record."""
+    shown = {name: one.number for name, one in decided.items()}
+    assert sum(bool(number) for number in shown.values()) > len(shown) - 3
+    assert all(number in one.words for number, one in zip(shown.values(), decided.values(), strict=True))
+    assert all(number.count("](") <= 1 for number in shown.values())
+    assert len({claim.short for claim in CLAIMS}) == len(CLAIMS)
+
+
+def test_the_table_and_the_folded_claims_lead_to_each_other(decided):
+    table, text = (unchanged().functions()[name]() for name in ("claims_table", "claims"))
+    rows = table.splitlines()[2:]
+    assert len(rows) == len(CLAIMS)
+    for claim, row in zip(CLAIMS, rows, strict=True):
+        one = decided[claim.id]
+        assert f"[{claim.short}](#{claim.id})" in row
+        assert f"**{one.verdict}**" in row and one.number in row
+        folded = re.search(
+            rf'^\?\?\? claim "[^"]+ {re.escape(claim.short)}"\n((?:\n|    .*\n)+)', f"{text}\n", re.MULTILINE
+        )
+        assert f"{{ #{claim.id} }}" in folded[1] and claim.told in folded[1]
+
+
+def test_claims_are_counted(decided):
+    count = unchanged().functions()["count_claims"]
+    assert count() == str(len(CLAIMS))
+    assert count("holds") == str([one.verdict for one in decided.values()].count("holds"))
 
 
 def test_a_verdict_names_its_records_and_the_commands_that_take_them_again(decided):
@@ -161,14 +205,28 @@ def test_a_build_that_should_fail_and_does_not_decides_nothing(results):
     assert verdict_of("slim-cannot-compile").verdict == "undecided"
 
 
+def test_what_no_record_can_decide_says_so_with_its_reason_and_its_records():
+    """The two interpreters are not compiled alike: whichever is faster, that says nothing about musl."""
+    claim = BY_ID["musl-makes-python-slower"]
+    assert claim.told == "No record can decide it: undecided."
+    assert len(claim.parsed.body) == 1, "no condition that a time could meet"
+    one = decide(claim, unchanged())
+    assert one.verdict == "undecided"
+    assert "compiles the two interpreters with different switches" in one.words
+    assert [re.match(r"\[(.+?)\]", link)[1] for link in one.records] == ["step-4/alpine", "step-4/slim"]
+    assert one.commands == ["make time-step-4"]
+    told = unchanged().functions()["claims"]().split(f"{{ #{claim.id} }}")[1].split("??? rule")[0]
+    assert "Again: `make time-step-4`." in told, "not Next: to measure would mend nothing"
+
+
 # How a claim is written
 
-SOURCE = {"says": "Say it", "who": "as one usually hears it", "when": "undated", "quoted": False}
+SOURCE = {"short": "Say it", "says": "Say it", "who": "as one usually hears it", "when": "undated", "quoted": False}
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"when": "last year"}, {"url": "http://example.com"}, {"quoted": True}, {"why": "x"}],
+    [{"when": "last year"}, {"url": "http://example.com"}, {"quoted": True}, {"why": "x"}, {"short": 'Say "it"'}],
     ids=lambda wrong: next(iter(wrong)),
 )
 def test_a_claim_that_is_not_complete_is_refused(wrong):
@@ -199,3 +257,13 @@ def test_the_conditions_of_a_rule_are_shown():
     assert BY_ID["numpy-100-times"].told.startswith("It holds if `facts.ratio('step-4/slim', 'step-4/slim', ")
     assert BY_ID["chown-doubles"].told.endswith("'unpacked_file_bytes')`; else no longer.")
     assert all(claim.told.count(" if `") == len(claim.parsed.body) - 1 for claim in CLAIMS)
+
+
+@pytest.mark.parametrize(
+    ("last", "told"),
+    [(holds, "holds"), (depends, "it depends"), (no_longer, "no longer"), (undecided, "undecided")],
+    ids=lambda one: getattr(one, "__name__", None),
+)
+def test_the_last_outcome_of_a_rule_is_shown_as_what_it_is(last, told):
+    assert last("so it is") == (told, "so it is")
+    assert LAST[last.__name__] == told

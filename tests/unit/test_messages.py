@@ -11,7 +11,7 @@ import measure.pages  # noqa: F401
 from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.tell.messages import ALL, SOURCE, Message, groups, read_groups
-from measure.tell.page import Page
+from measure.tell.page import Page, in_cell
 from tests.docs.test_site import typed
 
 MESSAGES = {one.id: one for group in groups() for one in group.message}
@@ -67,7 +67,7 @@ def page(path: str) -> Page:
 def test_the_page_of_all_has_each_message_once_and_its_links_lead_from_there():
     table = page(str(ALL)).call("messages")
     for one in MESSAGES.values():
-        assert table.count(f'<span id="{one.id}"></span>') == 1
+        assert table.count(f'<h3 id="{one.id}">{in_cell(one.term)}</h3>') == 1
     rows = [row for row in table.splitlines() if row.startswith("| ")]
     assert len(rows) == 2 + len(groups()) + len(MESSAGES)
     assert "](where-it-runs.md#kubernetes)" in table
@@ -82,6 +82,7 @@ def test_a_page_shows_its_own_messages_and_no_other():
         text = page(path).call("troubleshooting")
         terms = {re.split(r"\n:   ", part)[0] for part in text.split("\n\n")[:-1]}
         assert terms == {one.term for one in MESSAGES.values() if path in one.pages}
+        assert text.count("**Remedy:** ") == len(terms), "a cure is told from a cause"
     assert "](../results/wheels.md)" in page("steps/step-4.md").call("troubleshooting")
     with pytest.raises(Problem, match=re.escape("No message belongs to docs/index.md")):
         page("index.md").call("troubleshooting")

@@ -1,19 +1,25 @@
-"""How pages show times: each number with its spread, the parts of a whole, and nothing that was not timed."""
+"""How pages show times, each with its spread and nothing that was not timed; Dockerfiles to copy, and a terminal."""
 
 import json
 import re
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import PurePosixPath
 from types import SimpleNamespace
 
 import pytest
 
 import measure.pages  # noqa: F401
+from measure.base.dockerfiles import read
 from measure.base.errors import Problem
+from measure.base.files import shown
 from measure.record import records
 from measure.record.enough import Compared
 from measure.record.records import Samples, Times, load, record_path
+from measure.steps.compose import all_steps
 from measure.tell.page import FUNCTIONS, Page, page_function
+from measure.tell.reading import Records
+from tests.docs.pages import matches
 
 LONG = (
     "[builder 2/5] RUN apt-get update     && apt-get install -y --no-install-recommends gcc libc6-dev libpq-dev | tee"
@@ -39,7 +45,7 @@ def call(page, name, *words, **options):
 
 
 def test_a_name_is_taken_once_and_a_function_of_a_study_is_there_too():
-    assert {"size", "seconds", "ladder", "claims", "floor", "bench", "wheels", "recipes", "fidelity"} <= {*FUNCTIONS}
+    assert {"size", "seconds", "compare", "claims", "floor", "bench", "wheels", "recipes", "fidelity"} <= {*FUNCTIONS}
 
     def size(page):
         return ""
@@ -140,10 +146,9 @@ def test_a_comparison_that_a_record_keeps_is_shown_whatever_became_of_the_other_
     times = one.time.model_copy(update={"compared": {"answer": [kept]}, "measured_at": later})
     page.records.get = lambda *_: one.model_copy(update={"variant": "alpine", "time": times})
     text = call(page, "compared", "step-4/alpine", "answer")
-    assert re.sub(r"\]\([^)]*\)\{ \.measured \}|\[", "", text).replace("&nbsp;", " ") == (
-        "3.0 s against 5.0 s with `full` (0.60 times, between 0.50 and 0.72)"
-    )
-    assert "3 samples, taken on 2026-01-10; 98% interval" in text
+    plain = re.sub(r"\]\([^)]*\)\{ \.measured \}|\[", "", text).replace("&nbsp;", " ")
+    assert plain == "3.0 s, with `full` 5.0 s"
+    assert "0.60 times as long, 98% interval 0.50 to 0.72, by 3 samples, taken on 2026-01-10" in text
     with pytest.raises(Problem, match="step-4/alpine is compared with nothing in cold") as problem:
         call(page, "compared", "step-4/alpine", "cold")
     assert problem.value.next == "make time-step-4 VARIANT=alpine"
@@ -167,3 +172,24 @@ def test_times_of_two_sittings_are_not_compared(page):
     call(page, "seconds", "step-4/slim", "answer")
     with pytest.raises(Problem, match="not timed in one sitting"):  # in a sentence, not in a table
         call(page, "seconds", "step-4/alpine", "answer")
+
+
+@pytest.mark.parametrize("step", all_steps(), ids=lambda step: step.name)
+def test_a_dockerfile_to_copy_has_each_instruction_and_no_comment(page, step, tmp_path):
+    written = step.recommended.dockerfile
+    head, *block, end = call(page, "dockerfile", shown(written)).splitlines()
+    assert (head, end) == (f'``` dockerfile title="{shown(written)}"', "```")
+    assert not [line for line in block if line.startswith("#")]
+    assert [after for line, after in pairwise(block) if not line] == [line for line in block[1:] if "FROM " in line[:5]]
+    (tmp_path / "Dockerfile").write_text("\n".join(block))
+    assert read(tmp_path / "Dockerfile").instructions == read(written).instructions
+
+
+def test_a_terminal_without_rows_has_no_size_and_fits_what_is_printed():
+    page = Page(Records(), PurePosixPath("steps/x.md"))
+    whole, short = call(page, "terminal", "step-1"), call(page, "terminal", "step-1", rows=False)
+    assert " MB " in whole
+    assert " MB " not in short
+    assert matches(short, whole)
+    assert not matches(short, whole.replace("aarch64", "x86_64"))
+    assert max(len(line) for line in short.splitlines() if " answers: " not in line) <= 88

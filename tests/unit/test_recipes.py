@@ -341,6 +341,7 @@ def test_the_page_shows_lists_costs_and_errors(place, monkeypatch):
     assert rows[2].endswith("| `gcc a-dev b-dev` |  | blocked |  |  | no |")
     assert "| `one` | build | `gcc` | `error: 'gcc' \\| not found` |" in page["recipe_errors"]()
     assert "| `three` | build | nothing: it is blocked | `no net` |" in page["recipe_errors"]()
+    assert page["left_out"]("one").splitlines()[2:] == ["| `gcc` | building | `error: 'gcc' \\| not found` |"]
     assert page["recipe_dockerfile"]("one") == f"``` dockerfile\n{one.dockerfile}```"
     with pytest.raises(Problem, match="no proved recipe"):
         page["recipe_dockerfile"]("three")

@@ -224,6 +224,36 @@ def test_the_page_shows_files_and_pips_words(listed):
     assert second.startswith("| two | 2.0 | no | abi3 |")
     assert "Asked on 2026-11-20 (UTC), for CPython 3.14;" in page["wheels"]()
     assert "some: **1 of 2**, `one`" in page["wheel_groups"]()
+    assert page["wheel_count"]("musllinux").startswith("[1 of 2](")
+    (row,) = (line for line in page["wheels_of"]("one").splitlines() if line.startswith("| `"))
+    assert row.startswith("| `one` 2.0 | <span ")
+    assert row.count(">no</span>") == 2
+    with pytest.raises(Problem, match="No one asked for wheels of three"):
+        page["wheels_of"]("three")
+
+
+def test_the_guide_says_what_has_to_be_compiled_and_takes_names_apart(listed):
+    wheels.LIST.write_text('packages = ["all", "half", "older", "gone"]')
+    half, old = package("half", ("2.0", "2.0", "2.0", None)), package("older", ("2.0", "2.0", "1.9", "1.9"))
+    rows = [package("all"), half, old, package("gone", (None,) * 4, sdist=False)]
+    wheels.record_path().write_text(records.as_json(WheelTable(packages=rows)))
+    page = Page(Records(), PurePosixPath("guide/packages.md"), {}).functions()
+    assert page["wheel_count"]().startswith("[1 of 4](../results/records/wheels.json)")
+    assert page["to_compile"]().splitlines()[2:] == [
+        "| `half` | wheel | x86_64: wheel, aarch64: compile |",
+        "| `older` | wheel | older wheel |",
+        "| `gone` | not to be had | not to be had |",
+        "",
+        "Wheels on both, for both processors: `all`.",
+    ]
+    names = page["wheel_names"](("half", "manylinux", "x86_64"), ("half", "musllinux", "x86_64")).splitlines()[2:]
+    assert names == [
+        "| `half` | `2.0` | `cp311` | `abi3` | `manylinux2014_x86_64` |",
+        "| `half` | `2.0` | `cp311` | `abi3` | `musllinux_1_2_x86_64` |",
+    ]
+    for missing in (("half", "musllinux", "aarch64"), ("nobody", "manylinux", "x86_64")):
+        with pytest.raises(Problem, match=f"no {missing[1]} wheel of {missing[0]}"):
+            page["wheel_names"](missing)
 
 
 def test_the_list_has_twenty_packages_and_those_with_a_recipe():

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import PurePosixPath
+
+from measure.base.errors import Problem
+from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS
 from measure.base.units import change, megabytes
 from measure.record import then
-from measure.studies.fidelity.model import Comparison, complete, load, record_path
+from measure.studies.fidelity.model import Comparison, Fidelity, complete, load, record_path
 from measure.tell.charts import Bar
 from measure.tell.folklore import Facts
 from measure.tell.page import Page, markdown_table, page_function, unbroken
+
+#: The page that compares the lab's base images with the official ones.
+LAB_PAGE = PurePosixPath("results/lab.md")
 
 
 @page_function
@@ -18,6 +26,29 @@ def fidelity(page: Page) -> str:
     known = [f"- `{image}`: {'; '.join(differences)}" for image, differences in found.known_differences.items()]
     rows = [[*one[:2], *map(unbroken, one[2:8]), one[8]] for one in map(row, found.comparisons)]
     return "\n".join([markdown_table(HEAD, rows, "llrrrrrrr"), "", "What we know to differ:", "", *known])
+
+
+@page_function
+def standin(page: Page) -> str:
+    """One small line: that base images are stand-ins, and how far their transfer is off the official images'.
+
+    Nothing where the page's numbers come from official base images.
+    """
+    if page.records.environment != LAB_ENVIRONMENT:
+        return ""
+    compared = [one for one in page.records.once(_complete).comparisons if one.image.startswith("python:")]
+    off = [(one.lab.transfer_bytes - one.official.transfer_bytes) / one.official.transfer_bytes for one in compared]
+    exact = f"the transfer of {len(compared)} base images of Python, on both platforms"
+    ends = [page.figure(record_path(), f"{end * 100:+.1f} %", exact) for end in (min(off), max(off))]
+    link = f"{page.link(LAB_PAGE)}#how-close-the-stand-ins-are"
+    return (
+        f"Base images are the lab's [stand-ins]({link}): the transfer of Python's is "
+        f"{' to '.join(ends)} off the official.\n{{ .takes }}"
+    )
+
+
+def _complete(_: str) -> Fidelity:
+    return complete()
 
 
 #: The columns of the comparison.
@@ -34,6 +65,35 @@ def row(one: Comparison) -> list[str]:
         return [*row, ""]
     same = "" if one.packages_missing or one.packages_extra else ", the same"
     return [*row, f"{one.packages_lab} of {one.packages_official}{same}"]
+
+
+#: What no list of packages says of an image: its C library and its shells, as its distribution documents them.
+OF_DISTRIBUTION = {"alpine": ("musl", "`sh` (busybox)"), "debian": ("glibc", "`sh` (dash), `bash`")}
+
+
+@page_function
+def base_images(page: Page, *names: str) -> str:
+    """Some base images as one chooses among them: what each has, and its transfer size, official and the lab's."""
+    found = complete()
+    head = ["image", "version", "C library", "shell", "packages"]
+    head += [f"{platform.split('/')[1]}, {whose}" for platform in PLATFORMS for whose in ("official", "lab's")]
+    rows = []
+    for name in names:
+        compared = {one.platform: one for one in found.comparisons if one.image == name}
+        if not compared:
+            raise Problem(f"{name} is compared with no official image.", next="make lab-fidelity")
+        distribution = OF_DISTRIBUTION["alpine" if "alpine" in name else "debian"]
+        row = [f"`{name}`", found.versions[name], *distribution, str(compared[PLATFORMS[0]].packages_official)]
+        for platform in PLATFORMS:
+            for sizes in (compared[platform].official, compared[platform].lab):
+                exact = f"{sizes.transfer_bytes:,} bytes"
+                row.append(page.figure(record_path(), megabytes(sizes.transfer_bytes), exact))
+        published = re.search(r"transfer\D*(\S{10})", found.dates[name])
+        rows.append([*row, published[1] if published else ""])
+    caption = (
+        f"Sizes in transfer; the official ones as published on that day, the lab's of {found.measured_at:%Y-%m-%d}."
+    )
+    return f"{markdown_table([*head, 'published'], rows, 'llllrrrrrl')}\n\n{caption}"
 
 
 @page_function
@@ -57,7 +117,7 @@ def then_and_now(page: Page) -> str:
         who = f"[{source.who}]({source.url})" if source.url else source.who
         head = ["image", f"files then, {source.when}", "of its full one", "files now", "of its full one"]
         tables += [f"**{source.name}**: {who}; {source.about}.", markdown_table(head, rows, "lrrrr")]
-    caption = "Then and now, the files of all layers; the base images of now are stand-ins for the official ones"
+    caption = "Files of all layers, then and now; base images of now: the lab's stand-ins."
     return "\n\n".join([page.chart(drawn, caption), *tables])
 
 
@@ -82,3 +142,11 @@ def base(facts: Facts, image: str) -> int:
 def base_words(facts: Facts, image: str) -> str:
     """The same in words, with a link to the comparison."""
     return f"{facts.page.file(record_path(), unbroken(megabytes(base(facts, image))))} of files"
+
+
+@page_function
+def stand_ins(page: Page) -> str:
+    """A narrow table of the lab's base images against the official ones: transfer, on the first platform."""
+    rows = [row(one) for one in complete().comparisons if one.platform == PLATFORMS[0]]
+    head = ["image", "transfer, official", "lab", "change"]
+    return markdown_table(head, [[f"`{one[0]}`", *map(unbroken, one[2:5])] for one in rows], "lrrr")

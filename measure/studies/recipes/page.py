@@ -67,6 +67,14 @@ def recipe_errors(page: Page) -> str:
 
 
 @page_function
+def left_out(page: Page, package: str) -> str:
+    """What is seen when one of a package's apt packages is left out, in the order in which it is missed."""
+    steps = {"build": "building", "run": "importing"}
+    rows = [[f"`{one.package}`", steps[one.kind], code(one.line)] for one in _proved(page, package).left_out]
+    return markdown_table(["without", "fails while", "and what you see"], rows)
+
+
+@page_function
 def recipe_dockerfile(page: Page, package: str) -> str:
     """The Dockerfile that proved a recipe, as a block."""
     return f"``` dockerfile\n{_proved(page, package).recipe.dockerfile}```"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from measure.base.errors import Problem
 from measure.base.units import megabytes
 from measure.studies.wheels.model import TARGETS, Answer, Libc, Machine, Package, complete, record_path
@@ -40,6 +42,19 @@ def wheels(page: Page) -> str:
     return f"{markdown_table(head, rows, 'llllrrrr')}\n\n{caption}"
 
 
+@page_function
+def wheels_of(page: Page, *names: str) -> str:
+    """The wheels that pip would choose of some packages alone. Raises Problem for one that was not asked for."""
+    rows = []
+    for name in names:
+        row = complete().package(name)
+        if row is None:
+            raise Problem(f"No one asked for wheels of {name}.", next=f"make wheels PACKAGES={name}")
+        rows.append([f"`{row.name}` {row.latest}", *(_cell(row, row.answer(*target)) for target in TARGETS)])
+    table = markdown_table(["package", *(f"{libc}, {machine}" for libc, machine in TARGETS)], rows, "lrrrr")
+    return f"{table}\n\nSizes are those of the wheels. {page.file(record_path(), 'The record')} has their names."
+
+
 def _cell(package: Package, answer: Answer) -> str:
     """What the table says of one; the pointer shows the file's name, or the words where there is none."""
     wheel = answer.wheel
@@ -70,6 +85,54 @@ def wheel_groups(page: Page) -> str:
         if names := [f"`{row.name}`" for row in rows if row.group == group]:
             lines.append(f"- {title}: **{len(names)} of {len(rows)}**, {', '.join(names)}")
     return "\n".join(lines)
+
+
+@page_function
+def wheel_count(page: Page, libc: Libc | None = None) -> str:
+    """Of how many of the listed packages the latest version has wheels on both processors: for a C library, or both.
+
+    Like every number of this record, it is of no environment.
+    """
+    rows = complete().packages
+    count = sum(row.group in ("all", libc) for row in rows)
+    return page.file(record_path(), f"{count} of {len(rows)}")
+
+
+@page_function
+def to_compile(page: Page) -> str:
+    """The packages that pip has to compile somewhere, and where; those that have wheels everywhere in a sentence."""
+    packages = complete().packages
+    rows = []
+    for row in (row for row in packages if row.group != "all"):
+        rows.append([f"`{row.name}`", *(_where(row, libc) for libc in ("manylinux", "musllinux"))])
+    wheels = ", ".join(f"`{row.name}`" for row in packages if row.group == "all")
+    table = markdown_table(["package", "on Debian", "on Alpine"], rows)
+    return f"{table}\n\nWheels on both, for both processors: {wheels}."
+
+
+def _where(package: Package, libc: Libc) -> str:
+    """What pip does for one libc, on both processors or on each."""
+    does = {"yes": "wheel", "old": "older wheel", "no": "compile" if package.sdist else "not to be had"}
+    on = {machine: does[package.state(libc, machine)] for of, machine in TARGETS if of == libc}
+    if len(set(on.values())) == 1:
+        return next(iter(on.values()))
+    return ", ".join(f"{machine}: {what}" for machine, what in on.items())
+
+
+@page_function
+def wheel_names(page: Page, *wanted: tuple[str, Libc, Machine]) -> str:
+    """The files that pip would choose, their names taken apart: a package, a libc and a processor for each row."""
+    rows = []
+    for name, libc, machine in wanted:
+        row = complete().package(name)
+        wheel = row.answer(libc, machine).wheel if row else None
+        if wheel is None:
+            raise Problem(f"There is no {libc} wheel of {name}.", next=f"make wheels PACKAGES={name}")
+        python, abi, platforms = wheel.tag.split("-")
+        oldest = min(platforms.split("."), key=lambda tag: [int(part) for part in re.findall(r"\d+", tag)[:2]])
+        cells = (f"`{cell}`" for cell in (wheel.file.split("-")[0], wheel.version, python, abi, oldest))
+        rows.append(list(cells))
+    return markdown_table(["package", "version", "Python", "ABI", "platform"], rows)
 
 
 @page_function
