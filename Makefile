@@ -85,6 +85,25 @@ schema: .venv/.run ## after a change in the records' models: write their JSON Sc
 mine: .venv/.run ## what each line of your own Dockerfile costs: make mine DIR=path, an archive or a folder (ARGS="--build", "--json" …)
 	@$(RUN) measure mine "$(or $(DIR),.)" $(ARGS)
 
+.PHONY: exercise hint solution
+exercise hint solution: .venv/.run ## the workshop: check what you have (WATCH=1: on each save), a hint, a solution; exercise-3 for that one
+	@$(RUN) measure $@
+
+exercise-% hint-% solution-%: .venv/.run FORCE
+	@$(RUN) measure $(subst -, ,$@)
+
+.PHONY: exercises
+exercises: .venv/.run ## the workshop's exercises: done, now, to come
+	@$(RUN) measure exercises
+
+.PHONY: golf
+golf: .venv/.run ## the smallest image that behaves: your Dockerfile, as a multiple of the floor
+	@$(RUN) measure golf
+
+.PHONY: workshop-check
+workshop-check: .venv/.run ## is this machine ready for the workshop?
+	@$(RUN) measure workshop-check
+
 .PHONY: docs
 docs: .venv/.docs ## build the site into site/, strictly; needs neither an engine nor a network
 	@$(RUN) measure docs
