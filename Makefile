@@ -87,10 +87,10 @@ mine: .venv/.run ## what each line of your own Dockerfile costs: make mine DIR=p
 
 .PHONY: exercise hint solution
 exercise hint solution: .venv/.run ## the workshop: check what you have (WATCH=1: on each save), a hint, a solution; exercise-3 for that one
-	@$(RUN) measure $@
+	@$(RUN) measure $@ || [ $$? -eq 3 ]  # 3: not all goals hold, which make need not complain of
 
 exercise-% hint-% solution-%: .venv/.run FORCE
-	@$(RUN) measure $(subst -, ,$@)
+	@$(RUN) measure $(subst -, ,$@) || [ $$? -eq 3 ]
 
 .PHONY: exercises
 exercises: .venv/.run ## the workshop's exercises: done, now, to come
@@ -98,7 +98,7 @@ exercises: .venv/.run ## the workshop's exercises: done, now, to come
 
 .PHONY: golf
 golf: .venv/.run ## the smallest image that behaves: your Dockerfile, as a multiple of the floor
-	@$(RUN) measure golf
+	@$(RUN) measure golf || [ $$? -eq 3 ]
 
 .PHONY: workshop-check
 workshop-check: .venv/.run ## is this machine ready for the workshop?

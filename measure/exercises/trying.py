@@ -37,8 +37,8 @@ from measure.run.probe import last_lines, remove_orphans, running
 from measure.steps.compose import Step, Teaching, Variant
 from measure.weigh.oci import Opened
 
-#: Seconds that a build may take, and that a container has for its first answer.
-BUILD_S, ANSWER_S = 600, 8.0
+#: Seconds that a build may take, that a container has until it answers, and that one request may take.
+BUILD_S, ANSWER_S, REQUEST_S = 600, 8.0, 3.0
 #: What a container may take: of memory, of processes, of one file on disk (bytes).
 BOUNDS = {
     "memory": "512m",
@@ -269,7 +269,7 @@ def _ask(container: Container, url: str, found: Started) -> tuple[int, str] | No
     last = "nothing listens there"
     while time.monotonic() - begun < ANSWER_S:
         try:
-            answer = httpx.get(url, timeout=3, trust_env=False)
+            answer = httpx.get(url, timeout=REQUEST_S, trust_env=False)
             return answer.status_code, answer.text[:100_000]
         except httpx.TimeoutException:
             last = "it takes the request and says nothing"
