@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -57,25 +58,24 @@ def _introduce(exercise: Exercise) -> Path:
 
 
 def _try(engine: Engine, exercise: Exercise, folder: Path) -> tuple[Tried, list[Verdict]]:
+    """Try what is there, and print goal by goal what holds."""
     from measure.base import progress as told
     from measure.exercises.judging import judge
     from measure.exercises.trying import Trial
 
-    with told.task(f"exercise {exercise.name}", told=False) as task:
-        tried = Trial(engine, exercise, folder, task).run()
-    return tried, judge(exercise.check.goals, tried)
-
-
-def _show(tried: Tried, verdicts: list[Verdict]) -> bool:
-    """Print the verdicts; do all hold?"""
-    for one in verdicts:
-        sign, style = ("✓", "green") if one.holds else ("✗", "red")
-        _print(f"  {sign} {one.what}: {one.you}" + ("" if one.holds else f" (goal: {one.should})"), style)
-        for line in "" if one.holds else one.because.splitlines():
-            _print(f"      {line}", "dim")
-    held = sum(one.holds for one in verdicts)
-    _print(f"  {held} of {len(verdicts)} hold; it took {tried.seconds:.1f} s", "dim")
-    return held == len(verdicts)
+    with contextlib.ExitStack() as stack:
+        with told.task(f"exercise {exercise.name}", told=False) as task:
+            trial = stack.enter_context(Trial(engine, exercise, folder, task))
+            tried = trial.run()
+        verdicts = judge(exercise.check.goals, tried)
+        for one in verdicts:
+            sign, style = ("✓", "green") if one.holds else ("✗", "red")
+            _print(f"  {sign} {one.what}: {one.you}" + ("" if one.holds else f" (goal: {one.should})"), style)
+            for line in "" if one.holds else one.because.splitlines():
+                _print(f"      {line}", "dim")
+        held = sum(one.holds for one in verdicts)
+        _print(f"  {held} of {len(verdicts)} hold; it took {tried.seconds:.1f} s", "dim")
+    return tried, verdicts
 
 
 def _engine(exercise: Exercise) -> Engine:
@@ -121,8 +121,8 @@ def exercise(
     folder, engine = _introduce(found), _engine(found)
     while True:
         seen = _stamp(folder)
-        tried, verdicts = _try(engine, found, folder)
-        if _show(tried, verdicts):
+        _, verdicts = _try(engine, found, folder)
+        if all(one.holds for one in verdicts):
             _done(found)
             return
         if not watch:
@@ -232,7 +232,7 @@ def golf() -> None:
     course = Exercise(WORKSHOP / "golf")
     folder, engine = _introduce(course), _engine(course)
     tried, verdicts = _try(engine, course, folder)
-    if not _show(tried, verdicts):
+    if not all(one.holds for one in verdicts):
         _print("No score: what does not behave does not count.", "bold")
         raise typer.Exit(NOT_YET)
     for line in round_of.scored(folder, tried.report.sizes.transfer_bytes or 0):

@@ -39,7 +39,6 @@ def _blame(tried: Tried, verdict: Verdict) -> Iterator[str]:
     yield f"{verdict.what}: you have {verdict.you}; it should be {verdict.should}."
     yield from verdict.because.splitlines()
     if tried.failure:
-        yield "The line that failed stands first above; the cause is often in its last lines."
         return
     for step in tried.report.next_steps[:1]:
         saved = megabytes(step.transfer_bytes or step.unpacked_tar_bytes or step.other_bytes)
@@ -53,8 +52,8 @@ def _solution(engine: Engine, exercise: Exercise, task: Task) -> Report:
         return Report.model_validate_json(cached.read_bytes())
     except (OSError, ValidationError):
         pass
-    with progress.solved(exercise) as folder:
-        tried = Trial(engine, exercise, folder, task).run(start=False)
+    with progress.solved(exercise) as folder, Trial(engine, exercise, folder, task) as trial:
+        tried = trial.run(start=False)
     if tried.failure:
         raise tried.failure
     write_whole(cached, tried.report.model_dump_json())

@@ -9,10 +9,14 @@ from fnmatch import fnmatchcase
 
 from measure.base.platforms import PLATFORMS, native_platform
 from measure.base.units import megabytes
+from measure.build.images import BuildError
 from measure.exercises.model import Goals
 from measure.exercises.trying import Tried
 from measure.mine.model import Line, Report
 from measure.mine.text import plain
+
+#: A line of a builder's log that says what went wrong.
+_FAULT = re.compile(r"\berror\b(?!:? subprocess)|not found|no such|denied|unable|cannot|failed to", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,19 @@ class Verdict:
 def judge(goals: Goals, tried: Tried) -> list[Verdict]:
     """A verdict for each goal, in order; the first one alone where it does not build."""
     if tried.failure:
-        return [Verdict("builds", "it builds", False, "no", "yes", "\n".join(tried.failure.tail))]
+        return [Verdict("builds", "it builds", False, "no", "yes", "\n".join(in_short(tried.failure, tried.where)))]
     return [Verdict("builds", "it builds", True, "yes", "yes"), *_behaviour(goals, tried), *_sizes(goals, tried),
             *_contents(goals, tried)]  # fmt: skip
+
+
+def in_short(error: BuildError, where: dict[str, str]) -> list[str]:
+    """The line that failed, by `where` each stands, and what of the builder's own words tells of a fault."""
+    said = error.own_lines or error.log
+    instruction = " ".join(said[0].partition("] ")[2].split()) if error.own_lines else ""
+    told = [line.strip() for line in said[1 if instruction else 0 :] if _FAULT.search(line)]
+    place = where.get(instruction, "")
+    first = [f"{place} {plain(instruction, 80)}".strip()] if instruction else []
+    return [*first, *dict.fromkeys(plain(line, 200) for line in [*told[:4], *told[-2:]] or said[-3:])]
 
 
 def _behaviour(goals: Goals, tried: Tried) -> Iterator[Verdict]:
@@ -100,7 +114,7 @@ def _contents(goals: Goals, tried: Tried) -> Iterator[Verdict]:
     if goals.non_root:
         number = facts.user.partition(":")[0]
         holds = number.isdigit() and number != "0"
-        because = "" if holds else "a name says nothing to Kubernetes: it wants to see a number that is not 0"
+        because = "" if holds else _why_root(number)
         yield Verdict("non_root", "user", holds, facts.user, "a number that is not root's", because)
     there = {"compiler": facts.has_compiler, "pip": bool(_own_pips(report)), "shell": facts.has_shell}
     for name in goals.without:
@@ -128,11 +142,17 @@ def _rest(goals: Goals, tried: Tried) -> Iterator[Verdict]:
         you = f"{len(own) - len(loose)} of {len(own)}"
         yield Verdict("pinned", "packages with their exact version", not loose, you, "all", because)
     for target, error in tried.targets.items():
-        because = "\n".join(error.tail) if error else ""
+        because = "\n".join(in_short(error, tried.where)) if error else ""
         yield Verdict("targets", f"the stage {target} builds", not error, "no" if error else "yes", "yes", because)
     if goals.secret:
         you = ", ".join(tried.leaks) or "nowhere"
         yield Verdict("secret", "the token can be read in", not tried.leaks, you, "nowhere")
+
+
+def _why_root(user: str) -> str:
+    if user in ("root", "0"):
+        return "no USER line, or it says root: whoever breaks in may do all"
+    return "a name says nothing to Kubernetes: it wants to see a number"
 
 
 def _is_pinned(name: str, version: str, tried: Tried) -> bool:

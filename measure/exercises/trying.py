@@ -71,6 +71,8 @@ class Tried:
 
     context: Context
     requirements: str = ""
+    #: Where each instruction of the Dockerfile stands, like Dockerfile:3.
+    where: dict[str, str] = field(default_factory=dict)
     failure: BuildError | None = None
     report: Report | None = None
     paths: list[str] = field(default_factory=list)
@@ -109,13 +111,25 @@ def platform_of(exercise: Exercise) -> str:
 
 
 class Trial:
-    """An exercise's folder, tried on an engine."""
+    """An exercise's folder, tried on an engine. To be used in `with`: the container and its image go in the end.
+
+    That takes half a second, and a verdict need not wait for it.
+    """
+
+    def __enter__(self) -> Trial:
+        self._left = contextlib.ExitStack()
+        self._left.callback(self.engine.docker.image.remove, self.name, force=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._left.close()
 
     def __init__(self, engine: Engine, exercise: Exercise, folder: Path, task: Task) -> None:
         self.engine, self.exercise, self.folder, self.task = engine, exercise, folder, task
         self.check, self.goals = exercise.check, exercise.check.goals
         self.platform = platform_of(exercise)
         self.dockerfile = folder / "Dockerfile"
+        self.name = f"exercise:{exercise.name}"  # of its image, in the engine's store
         if not self.dockerfile.is_file():
             why = f"The builder looks for it in {folder}."
             raise Problem("There is no file called Dockerfile.", why=why, next=f"make solution-{exercise.number}")
@@ -140,32 +154,32 @@ class Trial:
         remove_orphans(self.engine)
         requirements = self.folder / "requirements.txt"
         text = requirements.read_text(errors="replace") if requirements.is_file() else ""
-        found = Tried(context_of(self.folder, self.dockerfile), text)
-        name = f"exercise:{self.exercise.name}"
+        lines = {
+            " ".join(f"{one.word} {one.value}".split()): f"Dockerfile:{one.first}" for one in self.parsed.structure
+        }
+        found = Tried(context_of(self.folder, self.dockerfile), text, lines)
         try:
             self.parsed.check()
             self.engine.provide(self.parsed.external_images, [self.engine.platform, self.platform])
             with layout_in_use(), _bounded("The build"):
-                self._build(found, name, load=start and not self.check.platform)
+                self._build(found, load=start and not self.check.platform)
             if start and not self.check.platform:
-                found.started = self._start(name)
+                found.started = self._start()
             for target in self.goals.targets:
                 found.targets[target] = self._target(target)
         except BuildError as error:
             found.failure = error
-        finally:
-            self.engine.docker.image.remove(name, force=True)
         found.seconds = time.monotonic() - begun
         return found
 
-    def _build(self, found: Tried, name: str, *, load: bool) -> None:
+    def _build(self, found: Tried, *, load: bool) -> None:
         """Into the layout, and at the side into the engine's store."""
         settings, at = self._settings(self.folder), self.task.at
 
         def loaded() -> None:
             if load:
                 with contextlib.suppress(BuildError):  # it is told once
-                    load_text(self.engine, self.text, name, **settings)
+                    load_text(self.engine, self.text, self.name, **settings)
 
         with aside(loaded):
             digest = export_text(self.engine, self.text, self.platform, at, **settings)
@@ -217,25 +231,26 @@ class Trial:
             teaching=teaching,
         )  # fmt: skip
 
-    def _start(self, name: str) -> Started:
+    def _start(self) -> Started:
         """Start it, ask it, stop it."""
         self.task.at("starting it")
         found, options = Started(), dict(BOUNDS)
         if self.check.read_only:
             options |= {"read_only": True, "tmpfs": [Path("/tmp")]}  # noqa: S108 - inside the container
         try:
-            with running(self.engine, name, self._variant(), self.platform, **options) as (container, url):
-                begun = time.monotonic()
-                for path in self.goals.answers:
-                    if found.trouble:
-                        break
-                    if (answer := _ask(container, f"{url}{path}", found)) is not None:
-                        found.answers[path] = answer
-                if self.goals.healthy_s is not None and not found.trouble:
-                    found.healthy_s = self._healthy(container, begun)
-                if self.goals.stops_s is not None and not found.trouble:
-                    found.stopped_s = self._stop(container)
-                found.logs = found.logs or last_lines(container)
+            run = running(self.engine, self.name, self._variant(), self.platform, **options)
+            container, url = self._left.enter_context(run)
+            begun = time.monotonic()
+            for path in self.goals.answers:
+                if found.trouble:
+                    break
+                if (answer := _ask(container, f"{url}{path}", found)) is not None:
+                    found.answers[path] = answer
+            if self.goals.healthy_s is not None and not found.trouble:
+                found.healthy_s = self._healthy(container, begun)
+            if self.goals.stops_s is not None and not found.trouble:
+                found.stopped_s = self._stop(container)
+            found.logs = found.logs or last_lines(container)
         except Problem as problem:
             found.trouble, found.logs = "it ended at once", problem.why
         except DockerException as error:

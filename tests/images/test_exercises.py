@@ -5,6 +5,7 @@ import os
 import pytest
 
 from measure.base import progress as told
+from measure.build.engine import image_ids
 from measure.exercises import model, progress
 from measure.exercises.judging import judge
 from measure.exercises.trying import Trial
@@ -18,10 +19,11 @@ EACH = [
 
 
 def verdicts(engine, exercise, folder):
-    with told.task(exercise.name, told=False, kept=False) as task:
-        tried = Trial(engine, exercise, folder, task).run()
+    with told.task(exercise.name, told=False, kept=False) as task, Trial(engine, exercise, folder, task) as trial:
+        tried = trial.run()
     own = [("label", f"{LABEL}={os.getpid()}")]
     assert engine.docker.container.list(all=True, filters=own) == []
+    assert image_ids(engine, [f"exercise:{exercise.name}"]) == {}
     found = judge(exercise.check.goals, tried)
     print(f"{exercise.name}: {tried.seconds:.1f} s", *found, sep="\n")
     return found

@@ -181,9 +181,15 @@ def test_a_shell_that_keeps_the_signal_is_named(tmp_path):
 
 def test_a_build_that_fails_is_told_in_the_builders_own_words():
     log = ["#5 [2/3] RUN pip install x", "#5 0.5 ERROR: No matching distribution found for x", "#5 ERROR: process …"]
-    (only,) = judge(Goals(answers={"/": ""}), Tried(NOTHING, failure=BuildError(1, log)))
+    where = {"RUN pip install x": "Dockerfile:3"}
+    (only,) = judge(Goals(answers={"/": ""}), Tried(NOTHING, where=where, failure=BuildError(1, log)))
     assert (only.goal, only.holds) == ("builds", False)
-    assert "No matching distribution found for x" in only.because
+    assert only.because.splitlines()[:2] == [
+        "Dockerfile:3 RUN pip install x", "ERROR: No matching distribution found for x"
+    ]  # fmt: skip
+    parse = ["ERROR: failed to solve: dockerfile parse error on line 3: unknown flag: x"]
+    (only,) = judge(Goals(), Tried(NOTHING, failure=BuildError(1, parse)))
+    assert only.because == parse[0]
 
 
 @contextlib.contextmanager
