@@ -54,7 +54,7 @@ def route(page: Page, minutes: int, *numbers: int) -> str:
     if not minutes * 0.6 <= total <= minutes * 0.9:
         raise ValueError(f"a route of {minutes} minutes has exercises for {total}")
     listed = "\n".join(f"- {one.number}: {_link(one, page)}" for one in chosen)
-    return f"Exercises of {total} minutes:\n\n{listed}"
+    return f"## {minutes} minutes\n\nThe exercises take {total} of them.\n\n{listed}"
 
 
 @page_function
