@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 
 from measure.base.errors import Problem, friendly, say
 from measure.base.files import shown
@@ -36,7 +35,7 @@ def _chosen(number: int) -> Exercise | None:
 def _print(text: str, style: str = "") -> None:
     from measure.base.screen import out
 
-    out.print(escape(text), style=style, soft_wrap=True)
+    out.print(text, style=style, soft_wrap=True, markup=False)
 
 
 def _introduce(exercise: Exercise) -> Path:

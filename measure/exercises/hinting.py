@@ -36,7 +36,8 @@ def hint(engine: Engine, exercise: Exercise, task: Task, tried: Tried, verdict: 
 
 
 def _blame(tried: Tried, verdict: Verdict) -> Iterator[str]:
-    yield f"{verdict.what}: you have {verdict.you}; it should be {verdict.should}."
+    if not tried.failure:
+        yield f"{verdict.what}: you have {verdict.you}; it should be {verdict.should}."
     yield from verdict.because.splitlines()
     if tried.failure:
         return
@@ -64,8 +65,10 @@ def _against(tried: Tried, solution: Report) -> Iterator[str]:
     """What differs between the two images, the heaviest first, and in how they run."""
     yield "Against the solution's image:"
     if tried.failure:
-        base = f"it stands on {solution.base}" if solution.base else "it builds"
-        yield f"{base}, and has these packages: {', '.join(_names(solution)) or 'none of its own'}"
+        yield f"it stands on {solution.base}"
+        for kind in ("os", "python"):
+            asked = [one.name for one in solution.packages if one.kind == kind and not (one.of_base or one.brought_by)]
+            yield f"it has these {kind} packages: {', '.join(asked[:8]) or 'none of its own'}"
         return
     mine = tried.report
     if mine.base != solution.base:
@@ -86,10 +89,6 @@ def _against(tried: Tried, solution: Report) -> Iterator[str]:
 
 def _word(value: str | bool) -> str:
     return {True: "yes", False: "no"}.get(value, value)
-
-
-def _names(report: Report) -> list[str]:
-    return [one.name for one in report.packages if one.kind == "python" and not one.of_base][:8]
 
 
 def difference(exercise: Exercise) -> list[str]:

@@ -15,8 +15,9 @@ from measure.exercises.trying import Tried
 from measure.mine.model import Line, Report
 from measure.mine.text import plain
 
-#: A line of a builder's log that says what went wrong.
-_FAULT = re.compile(r"\berror\b(?!:? subprocess)|not found|no such|denied|unable|cannot|failed to", re.IGNORECASE)
+#: A line of a builder's log that says what went wrong, and one that only says that something did.
+_FAULT = re.compile(r"\berror\b|not found|no such|denied|unable|cannot|failed to", re.IGNORECASE)
+_NOISE = re.compile(r"subprocess|finished with status|did not complete successfully")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ def in_short(error: BuildError, where: dict[str, str]) -> list[str]:
     """The line that failed, by `where` each stands, and what of the builder's own words tells of a fault."""
     said = error.own_lines or error.log
     instruction = " ".join(said[0].partition("] ")[2].split()) if error.own_lines else ""
-    told = [line.strip() for line in said[1 if instruction else 0 :] if _FAULT.search(line)]
+    told = [line.strip() for line in said[1 if instruction else 0 :] if _FAULT.search(line) and not _NOISE.search(line)]
     place = where.get(instruction, "")
     first = [f"{place} {plain(instruction, 80)}".strip()] if instruction else []
     return [*first, *dict.fromkeys(plain(line, 200) for line in [*told[:4], *told[-2:]] or said[-3:])]
