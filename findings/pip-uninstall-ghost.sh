@@ -22,7 +22,7 @@ show() {
     "$python" -m compileall -q -o 1 "$(find "$folder/$1" -name itsdangerous)"
     "$folder/tools/bin/$2" "${@:3}" > /dev/null 2>&1 || code=$?
     left=$(find "$folder/$1" -path '*itsdangerous*' -name '*.pyc' | wc -l)
-    found=$("$python" -c 'import itsdangerous; print([name for name in dir(itsdangerous) if name[0] != "_"])' 2>&1 || true)
+    found=$("$python" -c 'import itsdangerous; print([n for n in dir(itsdangerous) if n[0] != "_"])' 2>&1 || true)
     found=$(tail -n 1 <<< "$found")
     echo "$1: exit code $code, $left .pyc files left, import: ${found%%:*}"
 }
