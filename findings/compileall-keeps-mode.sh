@@ -1,6 +1,6 @@
 #!/bin/bash
 # `python -m compileall --invalidation-mode unchecked-hash` changes nothing where pip has compiled before, and exits
-# with 0. Python 3.11, 3.12 and 3.13 do so; --force is needed.
+# with 0. Python 3.11, 3.12 and 3.13 do so; `-f` is needed.
 #
 # The option says how bytecode is checked (PEP 552). A line of a Dockerfile that asks for another mode, to have the
 # same bytes in each build or to spare reading times at start, is skipped file by file: each .pyc has the time of its
