@@ -13,6 +13,7 @@ from measure.mine.context import AVOIDABLE
 from measure.mine.model import Context, NextStep
 from measure.mine.packages import Owned
 from measure.mine.seen import Seen, Sum
+from measure.mine.text import plain
 from measure.weigh.filesystem import Inode
 
 #: At most so many are told, and none that saves less.
@@ -55,11 +56,12 @@ class Work:
         return ", ".join(dict.fromkeys(self.seen.origin.where[layer] for layer in layers[:3]))
 
 
-def _step(name: str, what: str, saved: Sum, where: str, page: str) -> NextStep:
+def _step(name: str, what: str, saved: Sum, where: str, page: str, of: Iterable[str] = ()) -> NextStep:
     return NextStep(
         name=name,
         what=what,
         where=where,
+        of=[plain(one) for one in of],
         transfer_bytes=saved.transfer_bytes,
         unpacked_tar_bytes=saved.tar_bytes,
         page=page,
@@ -72,8 +74,11 @@ def _again(work: Work) -> Iterator[NextStep]:
     if copies:
         work.counted |= {id(inode.again) for inode in copies}
         where = work.where(copies)
+        made = dict.fromkeys(
+            work.seen.origin.where[inode.again.layer] for inode in copies if work.seen.is_own(inode.again)
+        )
         what = "set owner and mode where the files arrive (COPY --chown, --chmod), and not in a line of its own"
-        yield _step("written twice", what, work.take(copies), where, "steps/step-3.md")
+        yield _step("written twice", what, work.take(copies), where, "steps/step-3.md", made)
 
 
 def _hidden(work: Work) -> Iterator[NextStep]:
@@ -84,22 +89,24 @@ def _hidden(work: Work) -> Iterator[NextStep]:
         if not inode.names and work.seen.is_own(inode) and inode.hidden_by is not None and inode.hidden_by > inode.layer
     ]
     if gone:
-        by = sorted({work.seen.origin.where[inode.hidden_by] for inode in gone})[:3]
-        what = f"delete in the line that makes them, or build in another stage: {', '.join(by)} only hides them"
-        yield _step("hidden files", what, work.take(gone), work.where(gone), "steps/step-3.md")
+        by = [work.seen.origin.where[layer] for layer in sorted({inode.hidden_by for inode in gone})]
+        what = f"delete in the line that makes them, or build in another stage: {', '.join(by[:3])} only hides them"
+        yield _step("hidden files", what, work.take(gone), work.where(gone), "steps/step-3.md", by)
 
 
 def _caches(work: Work) -> Iterator[NextStep]:
     found: dict[str, dict[int, Inode]] = {}
+    folders: dict[str, None] = {}
     for path, node in work.seen.visible:
         if node.inode and work.seen.is_own(node.inode) and (name := facts.cache_of(path)):
             found.setdefault(name, {})[id(node.inode)] = node.inode
+            folders[facts.cache_folder_of(path)] = None
     if found:
         every = [inode for inodes in found.values() for inode in inodes.values()]
         sizes = {name: sum(inode.size for inode in inodes.values()) for name, inodes in found.items()}
         names = [name for name in sizes if sizes[name] * 20 >= sum(sizes.values())]
         what = f"leave out {', '.join(names)}: a cache mount keeps them for the next build, and out of the image"
-        yield _step("caches", what, work.take(every), work.where(every), "steps/extra-need-for-speed.md")
+        yield _step("caches", what, work.take(every), work.where(every), "steps/extra-need-for-speed.md", folders)
 
 
 def _avoidable(work: Work) -> Iterator[NextStep]:
@@ -116,7 +123,8 @@ def _avoidable(work: Work) -> Iterator[NextStep]:
             names[match[2]] = None
     if found:
         what = f"name {', '.join(list(names)[:5])} in .dockerignore"
-        yield _step("ignore file", what, work.take(found.values()), work.where(found.values()), "steps/step-1.md")
+        saved, where = work.take(found.values()), work.where(found.values())
+        yield _step("ignore file", what, saved, where, "steps/step-1.md", (f"**/{name}" for name in names))
 
 
 def _is_of_context(name: str) -> bool:
@@ -135,7 +143,8 @@ def _pips(work: Work) -> Iterator[NextStep]:
     if has_base and second:
         files = _files_of(second, own=work.seen.is_own)
         what = "make the virtual environment with `python -m venv --without-pip`, or leave pip in the builder's stage"
-        yield _step("a second pip", what, work.take(files), work.where(files), "steps/step-3.md")
+        of = (one.installed.location for one in second)
+        yield _step("a second pip", what, work.take(files), work.where(files), "steps/step-3.md", of)
 
 
 def _base_bytecode(work: Work) -> Iterator[NextStep]:
@@ -166,7 +175,8 @@ def _development(work: Work) -> Iterator[NextStep]:
     files = _files_of([one for one in own if one.key in gone], own=work.seen.is_own)
     names = sorted({one.installed.name for one in own if one.key in tools})
     what = f"leave out development tools and what only they bring: {', '.join(names[:6])}"
-    yield _step("development tools", what, work.take(files), work.where(files), "steps/step-2.md")
+    of = sorted(one.installed.name for one in own if one.key in gone)
+    yield _step("development tools", what, work.take(files), work.where(files), "steps/step-2.md", of)
 
 
 def _compilers(work: Work) -> Iterator[NextStep]:
@@ -179,7 +189,8 @@ def _compilers(work: Work) -> Iterator[NextStep]:
     what = (
         f"compile in a stage of its own, and copy the result: {len(gone)} packages of compilers and headers stay there"
     )
-    yield _step("compilers", what, work.take(files), work.where(files), "steps/step-3.md")
+    of = sorted(one.installed.name for one in own if one.key in gone)
+    yield _step("compilers", what, work.take(files), work.where(files), "steps/step-3.md", of)
 
 
 def _slim(work: Work) -> Iterator[NextStep]:
@@ -217,7 +228,8 @@ def _tests(work: Work) -> Iterator[NextStep]:
     }
     if found:
         what = "delete packages' tests and .pyi files in the line that installs them"
-        yield _step("tests", what, work.take(found.values()), work.where(found.values()), "guide/floor.md")
+        of = dict.fromkeys(one.installed.location for one in work.python if not one.of_base)
+        yield _step("tests", what, work.take(found.values()), work.where(found.values()), "guide/floor.md", of)
 
 
 def _stale(work: Work) -> Iterator[NextStep]:
@@ -228,13 +240,9 @@ def _stale(work: Work) -> Iterator[NextStep]:
     }
     if found:
         what = "bytecode is stale: Python compiles anew at each start; compile where the files get their last time"
-        yield _step(
-            "stale bytecode",
-            what,
-            work.take(found.values()),
-            work.where(found.values()),
-            "steps/extra-need-for-speed.md",
-        )
+        step = _step("stale bytecode", what, Sum(0, 0, 0), work.where(found.values()), "steps/extra-need-for-speed.md")
+        stale = work.take(found.values()).bytes
+        yield step.model_copy(update={"other_bytes": stale, "other": "of bytecode that no start can use"})
 
 
 def _order(work: Work) -> Iterator[NextStep]:
@@ -277,6 +285,7 @@ def context_steps(context: Context | None) -> list[NextStep]:
             name="build context",
             what=f"name {names} in .dockerignore",
             where=context.ignore_file or ".dockerignore",
+            of=list(context.avoidable),
             transfer_bytes=0,
             unpacked_tar_bytes=0,
             other_bytes=total,

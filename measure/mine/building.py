@@ -1,12 +1,14 @@
-"""The image of a folder, or one that the engine has, in a file of the cache folder. Only this needs an engine."""
+"""The image of a folder, or one that the engine has, in a file of the cache folder. This needs an engine."""
 
 from __future__ import annotations
 
 import contextlib
+import os
+import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +17,9 @@ from measure.base.errors import Problem, say
 from measure.base.files import cache_folder
 from measure.base.platforms import native_platform, normal
 
+#: What this tool starts carries this label with its process ID, as all runs of the repository do.
+LABEL = "org.python-images-measured.run"
+
 
 @dataclass(frozen=True)
 class Client:
@@ -22,6 +27,28 @@ class Client:
 
     command: tuple[str, ...]
     builder: str | None = None
+
+    def ask(self, *words: str) -> str:
+        """What a command says; '' where it fails."""
+        done = subprocess.run([*self.command, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        return done.stdout.strip() if done.returncode == 0 else ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What an image is built from."""
+
+    folder: Path
+    dockerfile: Path
+    target: str | None = None
+    #: Empty for the machine's own.
+    platform: str = ""
+    args: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def on(self) -> str:
+        """The platform that is built for."""
+        return normal(self.platform) if self.platform else native_platform()
 
 
 def client(images: list[str], platform: str) -> Client:
@@ -44,26 +71,47 @@ def client(images: list[str], platform: str) -> Client:
     return Client(tuple(map(str, engine.docker.client_config.client_call)), engine.builder)
 
 
+def client_of(source: Source) -> Client:
+    """Docker, with the images at hand that a Dockerfile names."""
+    return client(dockerfiles.read(source.dockerfile, dict(source.args)).external_images, source.on)
+
+
+def build(docker: Client, source: Source, *options: str, log: list[str] | None = None) -> None:
+    """Build a folder's image. With a `log` the builder's plain lines go there, else they are shown as they come.
+
+    Raises Problem when it fails.
+    """
+    command = [*docker.command, "buildx", "build", "--platform", source.on, "--file", str(source.dockerfile)]
+    command += ["--provenance=false", "--sbom=false", *options]
+    command += ["--target", source.target] if source.target else []
+    command += [word for key, value in source.args for word in ("--build-arg", f"{key}={value}")]
+    command += ["--builder", docker.builder] if docker.builder else []
+    command += [*(["--progress=plain"] if log is not None else []), str(source.folder)]
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
+    if log is None:
+        code = subprocess.run(command, **quiet).returncode
+    else:
+        with subprocess.Popen(command, **quiet, stderr=subprocess.PIPE, text=True, errors="replace") as child:
+            for line in child.stderr:
+                log.append(line.rstrip("\n"))
+                if match := re.match(r"#\d+ (\[.*\d+/\d+\] .*)", line):
+                    say(match[1][:100])
+        code = child.returncode
+    if code:
+        raise Problem(
+            f"{source.dockerfile} does not build.",
+            why="\n".join(log[-15:]) if log else "The builder's last lines above say why.",
+            next=f"docker build --file {source.dockerfile} {source.folder}",
+        )
+
+
 @contextlib.contextmanager
-def built(folder: Path, dockerfile: Path, target: str | None, platform: str, args: Mapping[str, str]) -> Iterator[Path]:
+def built(source: Source) -> Iterator[Path]:
     """An archive of the image of a folder, for as long as it is needed. Raises Problem when the build fails."""
-    platform = normal(platform) if platform else native_platform()
-    images = dockerfiles.read(dockerfile, args).external_images
-    docker = client(images, platform)
+    docker = client_of(source)
     with _archive() as archive:
-        command = [*docker.command, "buildx", "build", "--platform", platform, "--file", str(dockerfile)]
-        command += ["--provenance=false", "--sbom=false", "--output", f"type=oci,dest={archive}"]
-        command += ["--target", target] if target else []
-        command += [word for key, value in args.items() for word in ("--build-arg", f"{key}={value}")]
-        command += ["--builder", docker.builder] if docker.builder else []
-        say(f"building {folder} for {platform}")
-        done = subprocess.run([*command, str(folder)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        if done.returncode:
-            raise Problem(
-                f"{dockerfile} does not build.",
-                why="The builder's last lines above say why.",
-                next=f"docker build --file {dockerfile} {folder}",
-            )
+        say(f"building {source.folder} for {source.on}")
+        build(docker, source, "--output", f"type=oci,dest={archive}")
         yield archive
 
 
@@ -87,3 +135,14 @@ def saved(name: str) -> Iterator[Path]:
 def _archive() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="mine-") as folder:
         yield Path(folder) / "image.tar"
+
+
+@contextlib.contextmanager
+def loaded(docker: Client, source: Source) -> Iterator[str]:
+    """A folder's image in the engine under a name of its own, for as long as it is needed."""
+    name = f"measure-mine-{os.getpid()}:{os.urandom(4).hex()}"
+    try:
+        build(docker, source, "--load", "--tag", name, log=[])
+        yield name
+    finally:
+        docker.ask("image", "rm", "--force", name)

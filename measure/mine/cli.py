@@ -37,6 +37,13 @@ def mine(
     image: Annotated[str, typer.Option(help="Which of several images in an archive: its name")] = "",
     platform: Annotated[str, typer.Option(help="Which platform's image: linux/arm64")] = "",
     build: Annotated[bool, typer.Option("--build", help="Of a folder: build its image, and weigh that too")] = False,
+    timed: Annotated[
+        bool, typer.Option("--time", help="Of a folder: seconds by line, with an empty cache and after an edit")
+    ] = False,
+    try_step: Annotated[
+        int | None,
+        typer.Option("--try", metavar="N", help="Of a folder: do next step N in a Dockerfile beside yours, weigh both"),
+    ] = None,
     against: Annotated[
         str, typer.Option(help="What grew since: an archive, a layout, or a report as --json says it")
     ] = "",
@@ -61,7 +68,7 @@ def mine(
     limits = read_budget(budget) if budget else None
     args = tuple((name, value) for name, _, value in (one.partition("=") for one in build_arg or ()))
     asked = Asked(dockerfile=dockerfile, target=target, args=args, image=image, platform=platform, subject=subject)
-    made = _reported(asked, build=build, service=service)
+    made = _reported(asked, build=build, service=service, time=timed, number=try_step)
     before = _other(against, made.platform or platform) if against else None
     if before:
         made = made.model_copy(update={"against": against, "growth": grown(before, made)})
@@ -79,7 +86,7 @@ def mine(
         raise typer.Exit(OVER)
 
 
-def _reported(asked: Asked, *, build: bool, service: str = "") -> Report:
+def _reported(asked: Asked, *, build: bool, service: str = "", time: bool = False, number: int | None = None) -> Report:
     """The report of what the reader named: an image in a file, a folder, or an image that the engine has."""
     from measure.mine.archives import is_image
     from measure.mine.reporting import report
@@ -95,6 +102,12 @@ def _reported(asked: Asked, *, build: bool, service: str = "") -> Report:
     if asked.dockerfile and not asked.dockerfile.is_file():
         raise Problem(
             f"There is no file {asked.dockerfile}.", next="the same command with -f and the Dockerfile's path"
+        )
+    if (time or number is not None) and (not path.is_dir() or is_image(path)):
+        raise Problem(
+            f"{asked.subject} is no folder with a Dockerfile.",
+            why="--time and --try build it.",
+            next="measure-mine FOLDER, with -f and the Dockerfile's path if need be",
         )
     if path.exists() and is_image(path):
         return report(replace(asked, archive=path))
@@ -113,12 +126,22 @@ def _reported(asked: Asked, *, build: bool, service: str = "") -> Report:
                 next="the same command with -f and the Dockerfile's path",
             )
         asked = replace(asked, folder=path, dockerfile=dockerfile)
-        if build:
-            from measure.mine.building import built
+        if not (build or time or number is not None):
+            return report(asked)
+        from measure.mine.building import Source, built
 
-            archive = built(path, dockerfile, asked.target, asked.platform, dict(asked.args))
-            asked = replace(asked, archive=stack.enter_context(archive))
-        return report(asked)
+        source = Source(path, dockerfile, asked.target, asked.platform, asked.args)
+        made = report(replace(asked, archive=stack.enter_context(built(source))))
+    if time:
+        from measure.mine.running import timed
+
+        made = made.model_copy(update={"timed": timed(source)})
+    if number is not None:
+        from measure.mine.trying import tried
+
+        done = tried(source, made, number)
+        made = made.model_copy(update={"tried": done, "started": done.before})
+    return made
 
 
 def _other(name: str, platform: str) -> Report:

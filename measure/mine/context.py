@@ -89,6 +89,13 @@ def _idle(ignore: Path, text: str, paths: list[str]) -> list[str]:
     return found
 
 
+def sent_files(folder: Path, dockerfile: Path) -> list[tuple[str, int]]:
+    """The files that the ignore file lets through, and their bytes."""
+    ignore = ignore_file_of(folder, dockerfile)
+    rules = ignore_rules(ignore.read_text(errors="replace") if ignore else "")
+    return [(path, size) for path, size in _files(folder) if not rules.match_file(path)]
+
+
 def context_of(folder: Path, dockerfile: Path) -> Context:
     """What a folder offers to a builder. Files are counted, and not opened."""
     ignore = ignore_file_of(folder, dockerfile)

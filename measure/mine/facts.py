@@ -86,6 +86,15 @@ def cache_of(path: str) -> str | None:
     return next((name for name, pattern in CACHES.items() if pattern.search(path)), None)
 
 
+def cache_folder_of(path: str) -> str:
+    """The folder of a file in a cache that a cache mount would be put at."""
+    if match := re.match(r"/var/lib/apt/lists|/var/cache/apt|/var/cache/apk|/etc/apk/cache", path):
+        return match[0]
+    if match := re.match(r".*?/(\.cache/[^/]+|\.npm/_cacache|pkgs)(?=/)", path):
+        return match[0]
+    return path.rpartition("/")[0]
+
+
 def _secrets(seen: Seen) -> list[str]:
     """Names of build arguments and variables that look like secrets and have a value in what anybody can read."""
     names: dict[str, None] = {}

@@ -126,6 +126,8 @@ class NextStep(Strict):
     what: str
     #: FILE:LINE or package names: where to begin.
     where: str = ""
+    #: All that it is about: other lines, folders, packages or patterns.
+    of: list[str] = Field(default_factory=list)
     transfer_bytes: int | None
     unpacked_tar_bytes: int
     #: Bytes that are saved elsewhere than in the image: in the build context, or at each push after an edit.
@@ -158,6 +160,57 @@ class Breach(Strict):
     blame: str
 
 
+class Started(Strict):
+    """How a container of the image began and ended."""
+
+    #: What was seen: healthy, an answer on a port, still running, or how it ended.
+    told: str
+    works: bool
+    #: From `docker run` until that was seen.
+    seconds: float
+    #: From SIGTERM until it had ended; None where it ended by itself.
+    stop_seconds: float | None
+    #: It did not end in time, and was killed.
+    killed: bool = False
+
+
+class Tried(Strict):
+    """A next step that was done: what was said that it saves, and what it saves."""
+
+    step: str
+    #: The changed file, beside the reader's.
+    written: str
+    #: Lines that are not the same, as `diff` shows them.
+    diff: list[str]
+    #: Bytes, by what they are counted in: transfer, unpacked, context.
+    predicted: dict[str, int]
+    measured: dict[str, int]
+    before: Started
+    after: Started
+
+
+class LineTime(Strict):
+    """Seconds that a builder spent on a line."""
+
+    where: str
+    instruction: str
+    cold_seconds: float
+    #: After the edit; None where the line came from the cache.
+    edit_seconds: float | None
+    #: Why it did not come from the cache.
+    why: str = ""
+
+
+class Timed(Strict):
+    """Seconds of a build with nothing in the cache, and of one after an edit of one line."""
+
+    cold_seconds: float
+    edit_seconds: float
+    #: The file that was edited, in a copy of the build context.
+    edited: str
+    lines: list[LineTime]
+
+
 class Report(Strict):
     """All that is to be said about one image for one platform, or, without one, about a folder."""
 
@@ -178,5 +231,9 @@ class Report(Strict):
     #: What it was held against, and what is not the same.
     against: str | None = None
     growth: list[Growth] = Field(default_factory=list)
+    #: Where it was asked for: how it starts, how long it builds, a next step that was done.
+    started: Started | None = None
+    timed: Timed | None = None
+    tried: Tried | None = None
     #: What is over the budget.
     breaches: list[Breach] = Field(default_factory=list)

@@ -136,7 +136,9 @@ def page(report: Report) -> str:
     for kind, name in (("python", "By Python package"), ("os", "By package of the distribution")):
         if rows := showing.package_rows(showing.own(report.packages, kind), None):
             parts.append(_table(name, ["package", "bytes", "of it", "why"], rows, (1,)))
-    texts = showing.told(report)
+    if report.timed:
+        parts.append(_table("Seconds by line", showing.TIMED, showing.timed_rows(report.timed), (1, 2)))
+    texts = [*showing.told(report), *showing.tried_lines(report.tried)]
     parts.append(f"<ul>{''.join(f'<li>{html.escape(text)}</li>' for text in texts)}</ul>")
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return (

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from measure.base.screen import plain_table
 from measure.base.units import megabytes, signed
-from measure.mine.model import Context, Facts, Line, NextStep, Package, Report, Sizes
+from measure.mine.model import Context, Facts, Line, NextStep, Package, Report, Sizes, Started, Timed, Tried
 
 #: Rows that one screen has place for; `--all` shows every one.
 LINES, PACKAGES, GROWN = 10, 6, 5
@@ -148,6 +148,38 @@ def told(report: Report) -> list[str]:
     ]
 
 
+def _began(one: Started) -> str:
+    text = f"{one.told} ({one.seconds:.1f} s after its start)" if one.seconds else one.told
+    if one.stop_seconds is not None:
+        end = "is killed" if one.killed else "ends"
+        text += f", {end} {one.stop_seconds:.1f} s after SIGTERM{' (!)' if one.killed else ''}"
+    return text
+
+
+def tried_lines(done: Tried | None) -> list[str]:
+    """A next step that was done: what changed, and what was said that it saves beside what it saves."""
+    if not done:
+        return []
+    lines = [f"tried {done.step}: {done.written} is written", *(f"  {line}" for line in done.diff)]
+    for name, measured in done.measured.items():
+        said = f"predicted {signed(-done.predicted[name])}, " if name in done.predicted else ""
+        lines.append(f"  {name}: {said}measured {signed(-measured)}")
+    return [*lines, f"  yours: {_began(done.before)}", f"  changed: {_began(done.after)}"]
+
+
+def timed_rows(done: Timed) -> list[list[str]]:
+    """A row for each line that a builder runs: where, seconds cold and after an edit, why, and what it says."""
+    rows = []
+    for one in done.lines:
+        edit = "cached" if one.edit_seconds is None else f"{one.edit_seconds:.1f}"
+        rows.append([one.where, f"{one.cold_seconds:.1f}", edit, one.why, one.instruction])
+    return [*rows, ["whole build", f"{done.cold_seconds:.1f}", f"{done.edit_seconds:.1f}", "", ""]]
+
+
+#: Heads of the columns of `timed_rows`.
+TIMED = ["line", "cold, s", "after an edit, s", "why not cached", "made by"]
+
+
 def growth_lines(report: Report) -> list[str]:
     """What grew and shrank most since the report that this one is held against."""
     if report.against is None:
@@ -191,15 +223,17 @@ def show(report: Report, console: Console, *, everything: bool = False) -> None:
                 rows.append([f"{len(rest)} more", size(sum(one.bytes or 0 for one in rest)), "", ""])
             columns = ["package", "bytes", "of it", "why"]
             console.print(plain_table(title, columns, rows, left=("package", "of it", "why")))
-    texts = told(report)
-    for text in texts:
-        console.print(f"  {escape(text)}", soft_wrap=True)
-    for text in growth_lines(report):
+    if report.timed:
+        left = ("line", "why not cached", "made by")
+        console.print(plain_table("seconds by line", TIMED, timed_rows(report.timed), left=left))
+    for text in [*told(report), *growth_lines(report)]:
         console.print(f"  {escape(text)}", soft_wrap=True)
     if report.next_steps:
         console.print("[bold]Next steps[/]")
     for text in _step_lines(report.next_steps):
         console.print(f"  {escape(text)}", soft_wrap=True)
+    for text in tried_lines(report.tried):
+        console.print(escape(text), soft_wrap=True)
 
 
 def _cell(text: str) -> str:
@@ -235,8 +269,13 @@ def markdown(report: Report) -> str:
         parts.insert(1, "**Over the budget**\n\n" + "\n".join(breached))
     if grew := growth_lines(report):
         parts.append("\n".join([_cell(grew[0]), "", *(f"- {_cell(text.strip())}" for text in grew[1:])]))
+    if report.timed:
+        rows = [[_cell(row[0]), *row[1:3], _cell(row[3]), _code(row[4])] for row in timed_rows(report.timed)]
+        parts.append(table_of(TIMED, rows))
     if report.next_steps:
         parts.append("**Next steps**\n\n" + "\n".join(_numbered(report.next_steps)))
+    if done := tried_lines(report.tried):
+        parts.append("\n".join(f"- {_cell(text)}" for text in done))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
