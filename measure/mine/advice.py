@@ -28,6 +28,11 @@ _SLIM = ("apt", "ca-certificates", "netbase", "tzdata", "adduser", "libffi8", "l
          "libreadline8", "libgdbm6", "libssl3")  # fmt: skip
 
 
+#: What Debian's slim images leave out of every package (debuerreotype, .slimify-excludes).
+_NOT_SLIM = re.compile(r"/usr/share/(doc/.*/(?!copyright$)[^/]*$|(info|linda|lintian/overrides|locale|man)/)")
+_ARCHES = (":amd64", ":arm64", ":armhf", ":i386", ":ppc64el", ":riscv64", ":s390x")
+
+
 @dataclass
 class Work:
     """An image, its packages, and the files that a step has counted."""
@@ -209,15 +214,26 @@ def _slim(work: Work) -> Iterator[NextStep]:
         kept.add(name)
         others = (key.partition(":")[0] for key in by_name[name].requires)
         waiting += [other for other in others if other in by_name and other not in kept]
-    gone = [one for name, one in by_name.items() if name not in kept]
-    files = _files_of(gone, own=lambda inode: not work.seen.is_own(inode))
-    manuals = [
-        node.inode
-        for path, node in work.seen.visible
-        if node.inode and not work.seen.is_own(node.inode) and path.startswith(("/usr/share/doc/", "/usr/share/man/"))
+    listed = {number for name in kept for number in by_name[name].inodes or ()}
+    infos = {f"{name}{arch}" for name in kept for arch in ("", *_ARCHES)}
+    gone = [
+        inode
+        for inode in work.seen.image.files.inodes
+        if not work.seen.is_own(inode) and not _stays(work.seen.names.get(id(inode)), id(inode) in listed, infos)
     ]
-    what = f"begin with the slim base: {len(gone)} packages less; what is compiled needs its libraries named"
-    yield _step("slim base", what, work.take([*files, *manuals]), "FROM", "steps/step-4.md")
+    what = (
+        f"begin with the slim base: {len(base) - len(kept)} packages less; what is compiled needs its libraries named"
+    )
+    yield _step("slim base", what, work.take(gone), "FROM", "steps/step-4.md")
+
+
+def _stays(path: str | None, is_listed: bool, infos: set[str]) -> bool:
+    """Is a file of a full base in the slim one too? One that none of its packages lists was made by one below /usr."""
+    if path is None or _NOT_SLIM.match(path):
+        return False
+    if path.startswith("/var/lib/dpkg/info/"):
+        return path.rpartition("/")[2].rpartition(".")[0] in infos
+    return is_listed or path.startswith("/usr/local/") or not path.startswith(("/usr/", "/var/cache/"))
 
 
 def _tests(work: Work) -> Iterator[NextStep]:
