@@ -224,7 +224,24 @@ def _slim(work: Work) -> Iterator[NextStep]:
     what = (
         f"begin with the slim base: {len(base) - len(kept)} packages less; what is compiled needs its libraries named"
     )
-    yield _step("slim base", what, work.take(gone), "FROM", "steps/step-4.md")
+    step, symbols = _step("slim base", what, work.take(gone), "FROM", "steps/step-4.md"), _symbols(work)
+    if step.transfer_bytes is not None:
+        step.transfer_bytes += symbols.transfer_bytes or 0
+    step.unpacked_tar_bytes += symbols.tar_bytes
+    yield step
+
+
+def _symbols(work: Work) -> Sum:
+    """Symbols in the libraries of the base's Python, which the slim one has not, and their part of the transfer."""
+    size = transfer = 0
+    for path, node in work.seen.visible:
+        inode = node.inode
+        if not inode or ".so" not in path or not (node.document or "").isdigit() or work.seen.is_own(inode):
+            continue
+        size += int(node.document)
+        if inode.entry and inode.size:
+            transfer += inode.entry.transfer_bytes * int(node.document) // inode.size
+    return Sum(size, size, transfer)
 
 
 def _stays(path: str | None, is_listed: bool, infos: set[str]) -> bool:
