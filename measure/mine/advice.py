@@ -77,13 +77,13 @@ def _again(work: Work) -> Iterator[NextStep]:
     """A tree that is there twice because a later line changed its owner or mode."""
     copies = [inode for inode in work.seen.image.files.inodes if inode.again and work.seen.is_own(inode)]
     if copies:
-        work.counted |= {id(inode.again) for inode in copies}
+        work.counted |= {id(inode.again) for inode in copies}  # the copies stay for what other steps leave out
         where = work.where(copies)
         made = dict.fromkeys(
             work.seen.origin.where[inode.again.layer] for inode in copies if work.seen.is_own(inode.again)
         )
         what = "set owner and mode where the files arrive (COPY --chown, --chmod), and not in a line of its own"
-        yield _step("written twice", what, work.take(copies), where, "steps/step-3.md", made)
+        yield _step("written twice", what, work.seen.sum_of(copies), where, "steps/step-3.md", made)
 
 
 def _hidden(work: Work) -> Iterator[NextStep]:

@@ -1,1 +1,1 @@
-print('site')
+print("site")
