@@ -12,7 +12,7 @@ from measure.base.errors import Problem
 from measure.mine.advice import late_install
 from measure.mine.model import NextStep, Report
 
-_CHANGES = re.compile(r"(?P<what>chown|chmod)\s+(?:-\S+\s+|--\S+\s+)*(?P<to>[\w:.$}{+=,-]+)\s+(?P<paths>[^|;<>]+)")
+_CHANGES = re.compile(r"(?P<what>chown|chmod)\s+(?:-\S+\s+|--\S+\s+)*(?P<to>[\w:.$}{+=,-]+)\s+(?P<paths>[^|;<>&]+)")
 _AND = re.compile(r"\s*&&\s*")
 _PIP = re.compile(r"(?:\S*/)?(?:pip3?|python3? -m pip) install\b")
 _VENV = re.compile(r"-m venv (?!.*--without-pip)(?:-\S+ )*(?P<path>[^\s;&|]+)")
