@@ -120,10 +120,15 @@ def exercise(
     folder, engine = _introduce(found), _engine(found)
     while True:
         seen = _stamp(folder)
-        _, verdicts = _try(engine, found, folder)
-        if all(one.holds for one in verdicts):
-            _done(found)
-            return
+        try:
+            _, verdicts = _try(engine, found, folder)
+            if all(one.holds for one in verdicts):
+                _done(found)
+                return
+        except Problem as problem:
+            if not watch:
+                raise
+            problem.show()
         if not watch:
             _print("Next: edit it, then `make exercise` again; or `make hint`", "bold")
             raise typer.Exit(NOT_YET)

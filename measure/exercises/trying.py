@@ -20,7 +20,7 @@ from python_on_whales.exceptions import DockerException
 
 from measure.base import dockerfiles
 from measure.base.errors import Problem
-from measure.base.files import cache_folder, check_disk
+from measure.base.files import cache_folder, check_disk, shown
 from measure.base.platforms import PLATFORMS, native_platform
 from measure.base.progress import Task, aside, pause
 from measure.build.engine import Engine
@@ -116,14 +116,6 @@ class Trial:
     That takes half a second, and a verdict need not wait for it.
     """
 
-    def __enter__(self) -> Trial:
-        self._left = contextlib.ExitStack()
-        self._left.callback(self.engine.docker.image.remove, self.name, force=True)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._left.close()
-
     def __init__(self, engine: Engine, exercise: Exercise, folder: Path, task: Task) -> None:
         self.engine, self.exercise, self.folder, self.task = engine, exercise, folder, task
         self.check, self.goals = exercise.check, exercise.check.goals
@@ -132,10 +124,19 @@ class Trial:
         self.name = f"exercise:{exercise.name}"  # of its image, in the engine's store
         if not self.dockerfile.is_file():
             why = f"The builder looks for it in {folder}."
-            raise Problem("There is no file called Dockerfile.", why=why, next=f"make solution-{exercise.number}")
-        # What is edited is read once: an editor may write while it is built.
-        self.text = self.dockerfile.read_bytes().decode(errors="replace")
+            again = f"cp {shown(exercise.folder)}/start/Dockerfile {shown(folder)}/"
+            raise Problem("There is no file called Dockerfile.", why=why, next=again)
+        # Read once: an editor may write while it is built.
         self.parsed = dockerfiles.read(self.dockerfile)
+        self.text = self.parsed.text
+
+    def __enter__(self) -> Trial:
+        self._left = contextlib.ExitStack()
+        self._left.callback(self.engine.docker.image.remove, self.name, force=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._left.close()
 
     def _settings(self, folder: Path) -> dict[str, Any]:
         """Of a build: where it is, and the secret where the exercise has one, both ways."""

@@ -12,8 +12,8 @@ import pytest
 from measure.base.dockerfiles import Dockerfile
 from measure.base.errors import Problem
 from measure.build.images import BuildError
-from measure.exercises import hinting, model, progress, trying
-from measure.exercises.judging import judge
+from measure.exercises import cli, hinting, model, progress, trying
+from measure.exercises.judging import Verdict, judge
 from measure.exercises.model import CHAPTERS, Exercise, Goals, exercises
 from measure.exercises.trying import Started, Tried
 from measure.mine.archives import read_archive
@@ -311,3 +311,32 @@ def test_hints_go_from_what_is_seen_to_the_whole_difference(tmp_path, monkeypatc
     assert any("you have it alone" in line for line in told[1])
     assert told[2] == [exercise.check.hints["hidden_mb"]]
     assert any(line.startswith("+RUN --mount=type=bind") for line in told[3])
+
+
+def test_watching_goes_on_after_what_cannot_be_built_and_ends_when_all_holds(monkeypatch, capsys):
+    """A Dockerfile that is saved half-way is no reason to type the command again."""
+    tries = iter([Problem("Dockerfile:3: CMDD is no instruction."), [Verdict("builds", "", False, "", "")],
+                  [Verdict("builds", "", True, "", "")]])  # fmt: skip
+
+    def tried_now(*_):
+        found = next(tries)
+        if isinstance(found, Problem):
+            raise found
+        return None, found
+
+    monkeypatch.setattr(cli, "_engine", lambda exercise: None)
+    monkeypatch.setattr(cli, "_try", tried_now)
+    monkeypatch.setattr(cli, "_wait_for_change", lambda changed: None)
+    cli.exercise(1, watch=True)
+    seen = capsys.readouterr()
+    assert "CMDD is no instruction" in seen.err
+    assert "All goals hold." in seen.out
+    assert list(tries) == []
+    assert progress.is_done(model.find(1), progress.load())
+    assert (progress.YOURS / model.find(2).name / "Dockerfile").exists()
+
+
+def test_a_save_is_seen(tmp_path):
+    before = cli._stamp(tmp_path)
+    (tmp_path / "Dockerfile").write_text("FROM scratch\n")
+    assert cli._stamp(tmp_path) != before
