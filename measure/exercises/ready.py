@@ -9,6 +9,7 @@ import time
 import psutil
 
 from measure.base import progress as told
+from measure.base.dockerfiles import external_images
 from measure.base.errors import Problem
 from measure.base.files import DISK_NEEDED_BYTES, cache_folder, check_disk
 from measure.base.platforms import native_platform
@@ -17,6 +18,7 @@ from measure.build.choosing import choose
 from measure.build.engine import Engine
 from measure.build.images import BuildError, build_text
 from measure.exercises import model, progress
+from measure.exercises.trying import platform_of
 
 #: Memory that must be free, in bytes: a container's bound, and as much again for the builder.
 MEMORY_BYTES = 1_000_000_000
@@ -50,15 +52,18 @@ def _memory() -> str:
 
 
 def _bases() -> str:
-    from measure.base.dockerfiles import external_images
-
-    files = [path for one in model.exercises() for path in one.folder.glob("s*/Dockerfile")]
-    names = sorted({image for path in files for image in external_images(path)})
+    """Each base image of an exercise, for the platform that the exercise is for, and for this machine's own."""
+    needed: dict[str, set[str]] = {}
+    for one in model.exercises():
+        for path in one.folder.glob("s*/Dockerfile"):
+            for image in external_images(path):
+                needed.setdefault(image, {native_platform()}).add(platform_of(one))
     with told.task("base images", kept=False):
-        _engine().provide(names, [native_platform()])
-        for name in names:
-            _built(f"FROM {name}\n", f"{name} cannot be had")
-    return ", ".join(names)
+        for image, platforms in sorted(needed.items()):
+            _engine().provide([image], sorted(platforms))
+            for platform in sorted(platforms):
+                _built(f"FROM --platform={platform} {image}\n", f"{image} cannot be had for {platform}")
+    return ", ".join(sorted(needed))
 
 
 def _build() -> str:

@@ -12,7 +12,7 @@ import pytest
 from measure.base.dockerfiles import Dockerfile
 from measure.base.errors import Problem
 from measure.build.images import BuildError
-from measure.exercises import cli, hinting, model, progress, trying
+from measure.exercises import cli, hinting, model, progress, ready, trying
 from measure.exercises.judging import Verdict, judge
 from measure.exercises.model import CHAPTERS, Exercise, Goals, exercises
 from measure.exercises.trying import Started, Tried
@@ -340,3 +340,36 @@ def test_a_save_is_seen(tmp_path):
     before = cli._stamp(tmp_path)
     (tmp_path / "Dockerfile").write_text("FROM scratch\n")
     assert cli._stamp(tmp_path) != before
+
+
+def test_a_machine_without_memory_is_told_what_to_do(monkeypatch):
+    monkeypatch.setattr(ready.psutil, "virtual_memory", lambda: SimpleNamespace(available=10**8))
+    with pytest.raises(Problem, match="Too little memory: 0.1 GB") as problem:
+        ready._memory()
+    assert "close a browser" in problem.value.next
+
+
+def test_a_build_that_fails_says_what_the_builder_said(monkeypatch):
+    def failing(*_, **__):
+        raise BuildError(1, ["#4 ERROR: python:3.14-slim: dial tcp: lookup failed"])
+
+    monkeypatch.setattr(ready, "build_text", failing)
+    monkeypatch.setattr(ready, "_engine", lambda: None)
+    with pytest.raises(Problem, match="The package index does not answer") as problem:
+        ready._build()
+    assert "dial tcp" in problem.value.why
+
+
+def test_each_check_is_made_whatever_came_of_the_one_before(monkeypatch, capsys):
+    def failing():
+        raise Problem("No Docker engine answers.", next="docker version")
+
+    monkeypatch.setattr(ready, "CHECKS", {"Docker": failing, "disk": lambda: "9 GB free"})
+    with pytest.raises(cli.typer.Exit) as ended:
+        cli.workshop_check()
+    seen = capsys.readouterr()
+    assert ended.value.exit_code == 1
+    assert "✗ Docker" in seen.out
+    assert "✓ disk: 9 GB free" in seen.out
+    assert "docker version" in seen.err
+    assert "1 of 2 do not hold" in seen.err
