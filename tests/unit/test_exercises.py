@@ -344,7 +344,7 @@ def test_a_save_is_seen(tmp_path):
 
 def test_a_machine_without_memory_is_told_what_to_do(monkeypatch):
     monkeypatch.setattr(ready.psutil, "virtual_memory", lambda: SimpleNamespace(available=10**8))
-    with pytest.raises(Problem, match="Too little memory: 0.1 GB") as problem:
+    with pytest.raises(Problem, match=r"Too little memory: 0\.1 GB") as problem:
         ready._memory()
     assert "close a browser" in problem.value.next
 
