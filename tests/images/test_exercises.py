@@ -30,7 +30,7 @@ def verdicts(engine, exercise, folder):
 
 
 @pytest.mark.parametrize("exercise", EACH)
-def test_it_fails_as_it_is_given_and_passes_with_its_solution(engine, exercise, tmp_path):
+def test_it_fails_as_it_is_given_and_passes_when_mended(engine, exercise, tmp_path):
     (tmp_path / "given").mkdir()
     progress.fill(exercise, tmp_path / "given")
     given = verdicts(engine, exercise, tmp_path / "given")
