@@ -85,9 +85,8 @@ CASES = {
 
 
 def report_with(*packages):
-    facts = {name: False for name in ("shell_form", "has_shell", "has_compiler")} | dict.fromkeys(
-        ("capable_files", "test_bytes", "device_files", "escaping_names"), 0
-    )
+    facts = dict.fromkeys(("shell_form", "has_shell", "has_compiler"), False)
+    facts |= dict.fromkeys(("capable_files", "test_bytes", "device_files", "escaping_names"), 0)
     pip = ["/usr/local/lib/python3.14/site-packages"]
     made = Facts(user="root", command="", pip=pip, setuid_files=[], caches={}, bytecode={}, secrets=[], **facts)
     return Report(subject="x", facts=made, packages=list(packages))
