@@ -81,6 +81,10 @@ CASES = {
         "order of lines", "Dockerfile:3", [], "FROM a\nCOPY . .\nRUN pip install -r requirements.txt -c a.txt\nCMD x\n",
         "FROM a\nCOPY requirements.txt a.txt ./\nRUN pip install -r requirements.txt -c a.txt\nCOPY . .\nCMD x\n",
     ),
+    "packages named in the line, after the code": (
+        "order of lines", "Dockerfile:3", [], "FROM a\nCOPY . .\nRUN pip install --no-cache-dir numpy==2.5 a[b]>=1\n",
+        "FROM a\nRUN pip install --no-cache-dir numpy==2.5 a[b]>=1\nCOPY . .\n",
+    ),
 }  # fmt: skip
 
 
@@ -132,6 +136,7 @@ def test_patterns_go_into_the_ignore_file():
         ("slim base", "FROM", [], "FROM registry.example/base:1\nRUN b\n"),
         ("tests", "Dockerfile:2", [SITE], 'FROM a\nRUN ["pip", "install", "x"]\n'),
         ("order of lines", "Dockerfile:3", [], "FROM a\nCOPY . .\nRUN pip install .\n"),
+        ("order of lines", "Dockerfile:3", [], "FROM a\nCOPY . .\nRUN pip install -e . numpy\n"),
         ("order of lines", "Dockerfile:3", [], "FROM a\nCOPY . .\nRUN poetry install --only main\n"),
     ],
 )  # fmt: skip
