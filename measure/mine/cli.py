@@ -61,8 +61,7 @@ def mine(
 
     An image is in a file after `docker save IMAGE --output image.tar`.
     """
-    from measure.mine.budgets import breaches, read_budget
-    from measure.mine.comparing import grown
+    from measure.mine.budgets import breaches, grown, read_budget
     from measure.mine.reporting import Asked
 
     limits = read_budget(budget) if budget else None
