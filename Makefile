@@ -82,7 +82,7 @@ schema: .venv/.run ## after a change in the records' models: write their JSON Sc
 	@$(RUN) measure schema
 
 .PHONY: mine
-mine: .venv/.run ## what each line of your own Dockerfile costs: make mine DIR=path, an archive or a folder (ARGS="--build", "--json" …)
+mine: .venv/.run ## what each line of your own Dockerfile costs: make mine DIR=path, an archive or a folder (ARGS="--build", "--start", "--time", "--try 1" …)
 	@$(RUN) measure mine "$(or $(DIR),.)" $(ARGS)
 
 .PHONY: docs

@@ -13,6 +13,7 @@ from measure.mine.building import Source
 from measure.mine.editing import WAYS, edited
 from measure.mine.model import Facts, NextStep, Package, Report, Sizes, Started
 from measure.mine.reporting import Asked
+from measure.mine.showing import markdown
 
 SITE = "/opt/venv/lib/python3.14/site-packages"
 #: A step, what it is about, the Dockerfile, and what becomes of it.
@@ -331,6 +332,14 @@ def test_an_edit_is_timed_in_a_copy_and_the_readers_files_stay_as_they_are(tmp_p
     assert option == "--no-cache" and "a.log" not in cold
     assert cold["main.py"] == "x = 1\n" != edit["main.py"]
     assert {path: path.read_text() for path in app.rglob("*") if path.is_file()} == before
+
+
+def test_a_folders_image_is_started_where_that_is_asked_for(folder, monkeypatch):
+    app, _ = folder
+    monkeypatch.setattr("measure.mine.reporting.report", lambda asked: made())
+    found = cli._reported(replace(Asked(), subject=str(app)), build=False, start=True)
+    assert "started: healthy (1.0 s after its start), ends 0.2 s after SIGTERM" in markdown(found)
+    assert cli._reported(replace(Asked(), subject=str(app)), build=True).started is None
 
 
 def test_an_archive_is_neither_timed_nor_changed(tmp_path):
