@@ -82,7 +82,7 @@ schema: .venv/.run ## after a change in the records' models: write their JSON Sc
 	@$(RUN) measure schema
 
 .PHONY: mine
-mine: .venv/.run ## what each line of your own Dockerfile costs: make mine DIR=path, an archive or a folder (ARGS="--build", "--json" …)
+mine: .venv/.run ## what each line of your own Dockerfile costs: make mine DIR=path, an archive or a folder (ARGS="--build", "--start", "--time", "--try 1" …)
 	@$(RUN) measure mine "$(or $(DIR),.)" $(ARGS)
 
 .PHONY: exercise hint solution
@@ -139,6 +139,10 @@ bench: .venv/.run ## time the lab and make step-1, and record it; deletes the la
 .PHONY: bench-first
 bench-first: .venv/.run ## time what a new user waits for, make step-1 from nothing, at an older commit and here: AGAINST=983039b
 	@$(RUN) measure bench --against "$(or $(AGAINST),983039b)"
+
+.PHONY: bench-mine
+bench-mine: .venv/.run ## time a report on an image in a file, beside gzip -dc of its layers, and record it; some minutes
+	@$(RUN) measure bench --mine
 
 .PHONY: bench-ladder
 bench-ladder: .venv/.run ## time make all, from an empty builder's cache and unchanged, and record it; an hour or two

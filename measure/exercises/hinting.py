@@ -16,9 +16,8 @@ from measure.exercises import progress
 from measure.exercises.judging import Verdict
 from measure.exercises.model import Exercise
 from measure.exercises.trying import Trial, Tried
-from measure.mine.comparing import NOISE_BYTES, grown
-from measure.mine.model import Report
-from measure.mine.text import plain
+from measure.mine.budgets import NOISE_BYTES, grown
+from measure.mine.model import Report, plain
 
 LEVELS = 4
 

@@ -12,8 +12,7 @@ from measure.base.units import megabytes
 from measure.build.images import BuildError
 from measure.exercises.model import Goals
 from measure.exercises.trying import Tried
-from measure.mine.model import Line, Report
-from measure.mine.text import plain
+from measure.mine.model import Line, Report, plain
 
 #: A line of a builder's log that says what went wrong, and one that only says that something did.
 _FAULT = re.compile(r"\berror\b|not found|no such|denied|unable|cannot|failed to", re.IGNORECASE)

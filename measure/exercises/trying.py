@@ -30,9 +30,8 @@ from measure.exercises.model import Exercise
 from measure.mine.archives import read_archive
 from measure.mine.context import context_of
 from measure.mine.lines import origin_of
-from measure.mine.model import Context, Report
+from measure.mine.model import Context, Report, plain
 from measure.mine.reporting import report_of
-from measure.mine.text import plain
 from measure.run.probe import last_lines, remove_orphans, running
 from measure.steps.compose import Step, Teaching, Variant
 from measure.weigh.oci import Opened

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 from measure.base.dockerfiles import Dockerfile, Instruction
 from measure.mine import facts, packages
 from measure.mine.context import AVOIDABLE
-from measure.mine.model import Context, NextStep
+from measure.mine.model import Context, NextStep, plain
 from measure.mine.packages import Owned
 from measure.mine.seen import Seen, Sum
-from measure.mine.text import plain
 from measure.weigh.filesystem import Inode
 
 #: At most so many are told, and none that saves less.

@@ -13,6 +13,7 @@ from measure.mine.building import Source
 from measure.mine.editing import WAYS, edited
 from measure.mine.model import Facts, NextStep, Package, Report, Sizes, Started
 from measure.mine.reporting import Asked
+from measure.mine.showing import markdown
 
 SITE = "/opt/venv/lib/python3.14/site-packages"
 #: A step, what it is about, the Dockerfile, and what becomes of it.
@@ -81,13 +82,16 @@ CASES = {
         "order of lines", "Dockerfile:3", [], "FROM a\nCOPY . .\nRUN pip install -r requirements.txt -c a.txt\nCMD x\n",
         "FROM a\nCOPY requirements.txt a.txt ./\nRUN pip install -r requirements.txt -c a.txt\nCOPY . .\nCMD x\n",
     ),
+    "packages named in the line, after the code": (
+        "order of lines", "Dockerfile:3", [], "FROM a\nCOPY . .\nRUN pip install --no-cache-dir numpy==2.5 a[b]>=1\n",
+        "FROM a\nRUN pip install --no-cache-dir numpy==2.5 a[b]>=1\nCOPY . .\n",
+    ),
 }  # fmt: skip
 
 
 def report_with(*packages):
-    facts = {name: False for name in ("shell_form", "has_shell", "has_compiler")} | dict.fromkeys(
-        ("capable_files", "test_bytes", "device_files", "escaping_names"), 0
-    )
+    facts = dict.fromkeys(("shell_form", "has_shell", "has_compiler"), False)
+    facts |= dict.fromkeys(("capable_files", "test_bytes", "device_files", "escaping_names"), 0)
     pip = ["/usr/local/lib/python3.14/site-packages"]
     made = Facts(user="root", command="", pip=pip, setuid_files=[], caches={}, bytecode={}, secrets=[], **facts)
     return Report(subject="x", facts=made, packages=list(packages))
@@ -133,6 +137,7 @@ def test_patterns_go_into_the_ignore_file():
         ("slim base", "FROM", [], "FROM registry.example/base:1\nRUN b\n"),
         ("tests", "Dockerfile:2", [SITE], 'FROM a\nRUN ["pip", "install", "x"]\n'),
         ("order of lines", "Dockerfile:3", [], "FROM a\nCOPY . .\nRUN pip install .\n"),
+        ("order of lines", "Dockerfile:3", [], "FROM a\nCOPY . .\nRUN pip install -e . numpy\n"),
         ("order of lines", "Dockerfile:3", [], "FROM a\nCOPY . .\nRUN poetry install --only main\n"),
     ],
 )  # fmt: skip
@@ -327,6 +332,14 @@ def test_an_edit_is_timed_in_a_copy_and_the_readers_files_stay_as_they_are(tmp_p
     assert option == "--no-cache" and "a.log" not in cold
     assert cold["main.py"] == "x = 1\n" != edit["main.py"]
     assert {path: path.read_text() for path in app.rglob("*") if path.is_file()} == before
+
+
+def test_a_folders_image_is_started_where_that_is_asked_for(folder, monkeypatch):
+    app, _ = folder
+    monkeypatch.setattr("measure.mine.reporting.report", lambda asked: made())
+    found = cli._reported(replace(Asked(), subject=str(app)), build=False, start=True)
+    assert "started: healthy (1.0 s after its start), ends 0.2 s after SIGTERM" in markdown(found)
+    assert cli._reported(replace(Asked(), subject=str(app)), build=True).started is None
 
 
 def test_an_archive_is_neither_timed_nor_changed(tmp_path):
