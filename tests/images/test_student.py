@@ -88,7 +88,7 @@ def test_hints_lead_to_the_solution_and_an_edit_of_the_check_is_said(clone, make
 
 @pytest.mark.workshop
 def test_bad_input_is_told(clone, make):
-    """A build that fails, an application that eats its memory, a file that is not there, no such exercise."""
+    """A build that fails, an application that eats memory or disk, a file that is not there, no such exercise."""
     make("exercise-1")
     folder = clone / "workshop/yours" / model.find(1).name
     dockerfile, text = folder / "Dockerfile", (folder / "Dockerfile").read_text()
@@ -100,6 +100,10 @@ def test_bad_input_is_told(clone, make):
     assert "CMNDD is no instruction" in make("exercise-1", code=2)
     dockerfile.write_text(text.partition("CMD")[0] + 'CMD ["python", "-c", "a = bytearray(10**10)"]\n')
     assert "512m of memory" in make("exercise-1") or "exit code 137" in make("exercise-1")
+    dockerfile.write_text(
+        text.partition("CMD")[0] + 'CMD ["python", "-c", "open(\'/tmp/a\', \'wb\').truncate(10**10)"]\n'
+    )
+    assert "File too large" in make("exercise-1")
     dockerfile.unlink()
     assert "There is no file called Dockerfile" in make("exercise-1", code=2)
     assert "There is no exercise 99" in make("exercise-99", code=2)
