@@ -72,5 +72,8 @@ def test_its_goals_are_met_and_the_table_has_each_language(platform):
     sizes = {name: page.size(f"{STEP.name}/{name}", platform=platform)[1] for name in ("go-naive", "go", "go-smallest")}
     assert sizes["go-smallest"] < 6_000_000
     assert sizes["go-smallest"] < sizes["go"] < sizes["go-naive"]
+    inside = page.built(f"{STEP.name}/go-smallest", platform).contents
+    assert (inside.has_shell, inside.has_compiler, inside.user) == (False, False, "10001")
+    assert inside.files == 2, "the program, and whom it trusts"
     rows = FUNCTIONS["languages"](page, STEP.name, platform=platform).splitlines()[2:]
     assert [row.split(" | ")[0] for row in rows] == [f"| {language.capitalize()}" for language in LANGUAGES]
