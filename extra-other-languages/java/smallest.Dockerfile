@@ -1,0 +1,30 @@
+FROM --platform=$BUILDPLATFORM maven:3-eclipse-temurin-25 AS builder
+WORKDIR /src
+COPY pom.xml ./
+COPY src src
+RUN --mount=type=cache,target=/root/.m2 mvn --batch-mode package
+RUN jdeps --print-module-deps target/service.jar > modules
+
+FROM maven:3-eclipse-temurin-25 AS runtime
+COPY --from=builder /src/modules /
+# Debugging symbols of C++ are no debugging information of Java: binutils takes them out.
+RUN jlink --add-modules "$(cat /modules)" --strip-debug --compress=zip-9 \
+    --no-header-files --no-man-pages --output /runtime/opt/java
+# The C library, its loader, and what else Java is linked to, at the places they have here.
+RUN find /runtime/opt/java -name '*.so' -o -name java -type f | xargs ldd \
+    | grep -o '/[^ ]*' | grep -v -e : -e ^/runtime | sort -u \
+    | xargs cp --dereference --parents --target-directory /runtime
+
+FROM scratch
+COPY --from=runtime /runtime /
+ENV PATH=/opt/java/bin
+WORKDIR /app
+COPY --from=builder /src/target/service.jar ./
+
+USER 10001
+
+EXPOSE 8000
+# Here is no shell. Another Java asks, less often.
+HEALTHCHECK --interval=60s --timeout=5s --start-period=30s --start-interval=1s \
+  CMD ["java", "-Xshare:auto", "-cp", "service.jar", "Service", "--health"]
+CMD ["java", "-cp", "service.jar", "Service"]
