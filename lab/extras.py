@@ -56,7 +56,8 @@ def wheel(lab: Lab, requirements: Path, architecture: str = "") -> Path:
         partial = folder.with_suffix(".partial")
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--dest", str(partial)]
         if architecture:
-            command += ["--only-binary=:all:", f"--platform=manylinux2014_{architecture}"]
+            names = [f"--platform={name}_{architecture}" for name in ("manylinux2014", "manylinux_2_17")]  # of one kind
+            command += ["--only-binary=:all:", *names]
         run_logged(
             bounded([*command, "--requirement", str(requirements)]),
             lab.logs / f"{requirements.stem}.log",
