@@ -23,6 +23,7 @@ from lab.recipe import (
     GO,
     INTERNAL,
     KEPT,
+    NODE,
     ZIG,
     available,
     known,
@@ -113,6 +114,14 @@ def _go(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
     return {"GOLANG_VERSION": re.search(r"==(\S+)", GO.read_text())[1]}
 
 
+def _node(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
+    _wheels(lab, NODE, context, platforms)
+    npmrc = context / "extras/node/usr/local/etc/npmrc"
+    npmrc.parent.mkdir(parents=True)
+    npmrc.write_text("cafile=/etc/ssl/certs/ca-certificates.crt\n")
+    return {"NODE_VERSION": re.search(r"==(\S+)", NODE.read_text())[1]}
+
+
 def _alpine(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
     repositories = context / "extras/alpine/etc/apk/repositories"
     repositories.parent.mkdir(parents=True)
@@ -128,6 +137,7 @@ INPUTS = {
     "musl:3.14": _cpython_inputs,
     APK_PACKAGES: _zig,
     "golang:1.27-trixie": _go,
+    "node:24-trixie": _node,
     "python:3.14": _python_arguments,
     "python:3.14-slim": _python_arguments,
     "python:3.14-alpine": _alpine,

@@ -35,6 +35,8 @@ KEPT = {"buildpack:trixie", APK_PACKAGES}
 ZIG = HERE / "zig.txt"
 #: Likewise of Go.
 GO = HERE / "go.txt"
+#: Likewise of Node.js.
+NODE = HERE / "node.txt"
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ def recipe_sha256(name: str) -> str:
         digest.update(ROOTFS_RECIPE.encode())
     if name in ("cpython:3.14", "musl:3.14"):
         digest.update(f"{PYTHON_VERSION} {PYTHON_SHA256}".encode())
-    if name in (pinned := {APK_PACKAGES: ZIG, "golang:1.27-trixie": GO}):
+    if name in (pinned := {APK_PACKAGES: ZIG, "golang:1.27-trixie": GO, "node:24-trixie": NODE}):
         digest.update(pinned[name].read_bytes())
     for needed in base.needs:
         digest.update(recipe_sha256(needed).encode())

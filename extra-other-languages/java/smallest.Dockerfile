@@ -7,7 +7,7 @@ RUN jdeps --print-module-deps target/service.jar > modules
 
 FROM maven:3-eclipse-temurin-25 AS runtime
 COPY --from=builder /src/modules /
-# Debugging symbols of C++ are no debugging information of Java: binutils takes them out.
+# Compressed on disk too: in transfer, every layer is.
 RUN jlink --add-modules "$(cat /modules)" --strip-debug --compress=zip-9 \
     --no-header-files --no-man-pages --output /runtime/opt/java
 # The C library, its loader, and what else Java is linked to, at the places they have here.
@@ -26,5 +26,5 @@ USER 10001
 EXPOSE 8000
 # Here is no shell. Another Java asks, less often.
 HEALTHCHECK --interval=60s --timeout=5s --start-period=30s --start-interval=1s \
-  CMD ["java", "-Xshare:auto", "-cp", "service.jar", "Service", "--health"]
+  CMD ["java", "-cp", "service.jar", "Service", "--health"]
 CMD ["java", "-cp", "service.jar", "Service"]

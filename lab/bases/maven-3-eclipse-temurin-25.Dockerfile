@@ -31,6 +31,8 @@ RUN --mount=type=bind,from=installer,target=/native --mount=type=bind,source=ext
         libjpeg62-turbo liblcms2-2 libpcsclite1 libstdc++6 zlib1g \
     && localedef --inputfile=en_US --charmap=UTF-8 --alias-file=/usr/share/locale/locale.alias en_US.UTF-8
 COPY --from=jdk /opt/java/openjdk $JAVA_HOME
+# Java's own library as it lies in memory, so that it starts faster.
+RUN java -Xshare:dump
 RUN --mount=type=bind,from=installer,target=/native \
     /native/install curl git openssh-client
 ENV MAVEN_HOME=/usr/share/maven MAVEN_CONFIG=/root/.m2

@@ -24,6 +24,6 @@ settings() { echo "<settings>$1</settings>" > /maven/conf/settings.xml; }
 settings '<mirrors><mirror>
   <id>debian</id><mirrorOf>*</mirrorOf><url>file:///usr/share/maven-repo</url>
 </mirror></mirrors>'
-MAVEN_HOME=/maven /maven/bin/mvn --batch-mode --quiet -Dmaven.repo.local=/maven/repository package
+MAVEN_HOME=/maven /maven/bin/mvn --batch-mode --quiet -DforkCount=0 -Dmaven.repo.local=/maven/repository package
 find /maven/repository '(' -name _remote.repositories -o -name '*.lastUpdated' ')' -delete
 settings '<localRepository>/usr/share/maven/repository</localRepository><offline>true</offline>'

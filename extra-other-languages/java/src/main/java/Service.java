@@ -8,6 +8,7 @@ import java.net.InetSocketAddress;
 import java.net.URI;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.concurrent.Executors;
 import java.util.stream.Collectors;
 
@@ -74,7 +75,7 @@ public class Service {
     }
 
     static String json(Map<String, String> told) {
-        return told.entrySet().stream()
+        return new TreeMap<>(told).entrySet().stream()
                 .map(one -> quoted(one.getKey()) + ": " + quoted(one.getValue()))
                 .collect(Collectors.joining(", ", "{", "}\n"));
     }

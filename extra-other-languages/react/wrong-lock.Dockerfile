@@ -1,0 +1,14 @@
+FROM --platform=$BUILDPLATFORM node:24-trixie AS builder
+WORKDIR /src
+COPY package.json package-lock.json ./
+# What somebody does who raises a version by hand, and forgets `npm install`.
+RUN npm pkg set devDependencies.vite=8.4.0
+RUN --mount=type=cache,target=/root/.npm npm ci
+COPY . .
+RUN npm test && npm run build
+
+FROM nginx:stable-alpine-slim
+COPY --chmod=644 nginx.conf /etc/nginx/nginx.conf
+COPY --from=builder /src/dist /usr/share/nginx/html
+USER 10001
+EXPOSE 8000
