@@ -1,8 +1,8 @@
 FROM --platform=$BUILDPLATFORM node:24-trixie AS builder
 WORKDIR /src
 COPY package.json package-lock.json ./
-# What somebody does who raises a version by hand, and forgets `npm install`.
-RUN npm pkg set devDependencies.vite=8.4.0
+# What somebody does who changes a version by hand, and forgets `npm install`.
+RUN npm pkg set devDependencies.vite=8.3.7
 RUN --mount=type=cache,target=/root/.npm npm ci
 COPY . .
 RUN npm test && npm run build
