@@ -12,8 +12,7 @@ export function image({ VARIANT, TARGETARCH }) {
   return {
     step: "extra-other-languages",
     variant: VARIANT || "unknown",
-    language: "React",
-    version: dependencies.react,
+    react: dependencies.react,
     machine: MACHINES[TARGETARCH] ?? machine(),
   };
 }

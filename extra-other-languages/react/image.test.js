@@ -14,5 +14,5 @@ test("without a variant it does not make one up", () => {
 });
 
 test("the version is one release of React, not a range", () => {
-  assert.match(image({}).version, /^\d+\.\d+\.\d+$/);
+  assert.match(image({}).react, /^\d+\.\d+\.\d+$/);
 });

@@ -93,7 +93,9 @@ def test_each_step_is_complete(found):
     for variant in found.variants:
         assert variant.dockerfile.exists()
         assert variant.environment["VARIANT"] == variant.name
-    for name in ("README.md", "compose.yaml", ".dockerignore", "Dockerfile"):
+        for name in ("Dockerfile", ".dockerignore"):
+            assert (variant.context / name).exists()
+    for name in ("README.md", "compose.yaml"):
         assert (found.folder / name).exists()
 
 

@@ -69,8 +69,7 @@ public class Service {
         return Map.of(
                 "step", "extra-other-languages",
                 "variant", variant == null || variant.isEmpty() ? "unknown" : variant,
-                "language", "Java",
-                "version", System.getProperty("java.version"),
+                "java", System.getProperty("java.version"),
                 "machine", architecture.equals("amd64") ? "x86_64" : architecture);
     }
 
