@@ -2,7 +2,9 @@ FROM --platform=$BUILDPLATFORM node:24-trixie AS builder
 WORKDIR /src
 COPY package.json package-lock.json ./
 RUN --mount=type=cache,target=/root/.npm npm ci
-COPY . .
+COPY *.js index.html ./
+COPY public public
+COPY src src
 RUN npm test && npm run build
 ARG TARGETARCH VARIANT
 RUN node image.js > dist/image.json
