@@ -10,10 +10,11 @@ COPY --from=builder /src/modules /
 # Compressed on disk too: in transfer, every layer is.
 RUN jlink --add-modules "$(cat /modules)" --strip-debug --compress=zip-9 \
     --no-header-files --no-man-pages --output /runtime/opt/java
-# The C library, its loader, and what else Java is linked to, at the places they have here.
-RUN find /runtime/opt/java -name '*.so' -o -name java -type f | xargs ldd \
-    | grep -o '/[^ ]*' | grep -v -e : -e ^/runtime | sort -u \
-    | xargs cp --dereference --parents --target-directory /runtime
+# The C library, its loader, and what else Java is linked to, where they lie here.
+RUN find /runtime -type f \( -name '*.so' -o -name java \) -exec ldd '{}' + > /linked \
+    && sed -ni 's,^\t\(.* => \)\?\(/lib[^ ]*\) .*,\2,p' /linked \
+    && sort -uo /linked /linked \
+    && xargs -a /linked cp --dereference --parents --target-directory /runtime
 
 FROM scratch
 COPY --from=runtime /runtime /
