@@ -23,6 +23,7 @@ from lab.recipe import (
     GO,
     INTERNAL,
     KEPT,
+    NGINX,
     NODE,
     ZIG,
     available,
@@ -114,6 +115,11 @@ def _go(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
     return {"GOLANG_VERSION": re.search(r"==(\S+)", GO.read_text())[1]}
 
 
+def _nginx(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
+    _wheels(lab, NGINX, context, platforms)
+    return {"NGINX_VERSION": re.search(r"==(\S+)", NGINX.read_text())[1]}
+
+
 def _node(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
     _wheels(lab, NODE, context, platforms)
     npmrc = context / "extras/node/usr/local/etc/npmrc"
@@ -137,6 +143,7 @@ INPUTS = {
     "musl:3.14": _cpython_inputs,
     APK_PACKAGES: _zig,
     "golang:1.27-trixie": _go,
+    "nginx:1.31-alpine-slim": _nginx,
     "node:24-trixie": _node,
     "python:3.14": _python_arguments,
     "python:3.14-slim": _python_arguments,

@@ -9,7 +9,7 @@ COPY public public
 COPY src src
 RUN npm test && npm run build
 
-FROM nginx:stable-alpine-slim
+FROM nginx:1.31-alpine-slim
 COPY --chmod=644 nginx.conf /etc/nginx/nginx.conf
 COPY --from=builder --chmod=755 /src/dist /usr/share/nginx/html
 USER 10001
