@@ -6,9 +6,7 @@ import time
 import httpx
 import pytest
 
-from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import MACHINES, PLATFORMS
-from measure.record.records import load, record_path
 from measure.run import sample
 from measure.run.probe import running, wait_for
 from measure.steps.compose import RECOMMENDED, find_step
@@ -121,11 +119,3 @@ def test_the_solution_has_a_shell_where_it_is_asked_for_and_ships_none(docker, p
         assert docker("run", "--rm", name, "sh", "-c", "ls /server").returncode == 127
     finally:
         docker("image", "rm", "--force", name)
-
-
-@pytest.mark.parametrize("platform", PLATFORMS)
-def test_gos_smallest_image_is_below_six_megabytes_and_has_nothing_but_the_program(platform):
-    record = load(record_path(LAB_ENVIRONMENT, STEP.name, "go-smallest", platform))
-    assert record.size.transfer_bytes < 6_000_000
-    assert (record.contents.has_shell, record.contents.has_compiler, record.contents.user) == (False, False, "10001")
-    assert record.contents.files == 2, "the program, and whom it trusts"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from measure.studies.builders.model import Attempt, Tried, complete, listed, record_path
+from measure.studies.builders.model import Attempt, Tried, complete, record_path
 from measure.tell.page import Page, code, emphasised, markdown_table, page_function, short
 
 #: The builders as a table's head has them.
@@ -56,11 +56,3 @@ def builder_versions(page: Page) -> str:
     newest = max(page.records.once(complete).tried, key=lambda one: one.measured_at).versions
     path = record_path(page.records.environment)
     return page.file(path, f"Docker {newest.docker}, podman {newest.podman}, buildah {newest.buildah}")
-
-
-@page_function
-def builders_tried(page: Page) -> str:
-    """How many of how many Dockerfiles were tried with other builders."""
-    tried = page.records.once(complete).tried
-    whole = len(list(listed(tried[0].platform)))
-    return page.file(record_path(page.records.environment), f"{len(tried)} of {whole} Dockerfiles")
