@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import httpx
@@ -23,6 +23,8 @@ from lab.recipe import (
     GO,
     INTERNAL,
     KEPT,
+    NGINX,
+    NODE,
     ZIG,
     available,
     known,
@@ -108,9 +110,21 @@ def _zig(lab: Lab, context: Path, platforms: list[str]) -> None:
     _wheels(lab, ZIG, context, platforms)
 
 
-def _go(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
-    _wheels(lab, GO, context, platforms)
-    return {"GOLANG_VERSION": re.search(r"==(\S+)", GO.read_text())[1]}
+def _brought(requirements: Path, variable: str) -> Callable[[Lab, Path, list[str]], dict[str, str]]:
+    """What makes the inputs of a base that one wheel brings, whose version is a build argument."""
+
+    def make(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
+        _wheels(lab, requirements, context, platforms)
+        return {variable: re.search(r"==(\S+)", requirements.read_text())[1]}
+
+    return make
+
+
+def _node(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
+    npmrc = context / "extras/node/usr/local/etc/npmrc"
+    npmrc.parent.mkdir(parents=True)
+    npmrc.write_text("cafile=/etc/ssl/certs/ca-certificates.crt\n")
+    return _brought(NODE, "NODE_VERSION")(lab, context, platforms)
 
 
 def _alpine(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
@@ -127,7 +141,9 @@ INPUTS = {
     "cpython:3.14": _cpython_inputs,
     "musl:3.14": _cpython_inputs,
     APK_PACKAGES: _zig,
-    "golang:1.27-trixie": _go,
+    "golang:1.27-trixie": _brought(GO, "GOLANG_VERSION"),
+    "nginx:1.31-alpine-slim": _brought(NGINX, "NGINX_VERSION"),
+    "node:24-trixie": _node,
     "python:3.14": _python_arguments,
     "python:3.14-slim": _python_arguments,
     "python:3.14-alpine": _alpine,
