@@ -1,17 +1,17 @@
 # The builder's own processor compiles, whichever the image is for: Go can do that.
 FROM --platform=$BUILDPLATFORM golang:1.27-trixie AS builder
 WORKDIR /src
-# Without C: the program then needs no library, and no C compiler for the other platform.
+# Without C: the program needs no library, and no C compiler for another platform.
 ENV CGO_ENABLED=0
 COPY . .
-# A test that fails ends the build. What was compiled before is in the mounted folder, and
-# in no layer.
+# A test that fails ends the build. What was compiled before is in the mounted folder,
+# and in no layer.
 RUN --mount=type=cache,target=/root/.cache/go-build go test -tags broken ./...
 ARG TARGETOS TARGETARCH
 RUN --mount=type=cache,target=/root/.cache/go-build \
     GOOS=$TARGETOS GOARCH=$TARGETARCH go build -o /server .
 
-# Debian's slim image has no certificates. Without them, a program calls nobody over HTTPS.
+# Slim has no certificates. Without them, a program calls nobody over HTTPS.
 FROM debian:trixie-slim
 COPY --from=builder /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/
 COPY --from=builder /server /server
