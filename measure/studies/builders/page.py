@@ -7,6 +7,8 @@ from measure.tell.page import Page, code, emphasised, markdown_table, page_funct
 
 #: The builders as a table's head has them.
 HEAD = ["Docker", "Docker without buildx", "podman", "podman `--format docker`"]
+#: More Dockerfiles than these are counted, not named: the other table has each.
+NAMED = 5
 
 
 def _attempts(page: Page, tried: Tried) -> list[Attempt | None]:
@@ -38,7 +40,12 @@ def builders(page: Page) -> str:
 
 @page_function
 def builder_errors(page: Page) -> str:
-    """The lines with which builds failed, and images ended that podman had started; by builder."""
+    """The lines with which builds failed, and images ended that podman had started; of which or how many."""
+    path = record_path(page.records.environment)
+
+    def of(names: list[str]) -> str:
+        return ", ".join(names) if len(names) <= NAMED else page.file(path, f"{len(names)} Dockerfiles")
+
     rows: dict[tuple[str, str], list[str]] = {}
     for one in page.records.once(complete).tried:
         for builder, attempt in zip(HEAD, _attempts(page, one), strict=True):
@@ -46,7 +53,7 @@ def builder_errors(page: Page) -> str:
                 rows.setdefault((builder, line), []).append(f"{short(one.step)}/{one.variant}")
     ordered = sorted(rows.items(), key=lambda row: (HEAD.index(row[0][0]), -len(row[1])))
     return markdown_table(
-        ["builder", "says", "of"], [[builder, code(line), ", ".join(some)] for (builder, line), some in ordered]
+        ["builder", "says", "of"], [[builder, code(line), of(some)] for (builder, line), some in ordered]
     )
 
 
