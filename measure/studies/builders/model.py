@@ -107,11 +107,9 @@ def inputs_sha256(variant: Variant, recipe: Callable[[str], str | None]) -> str:
 
 
 def listed(platform: str) -> Iterator[tuple[Step, Variant]]:
-    """Every Dockerfile that is tried on a machine of this platform: with Python, which asks in the container."""
+    """Every Dockerfile that is tried on a machine of this platform."""
     for step in (replace(one, native=platform) for one in all_steps()):
-        for variant in step.variants:
-            if variant.platforms([platform]) and any("python" in name for name in variant.external_images):
-                yield step, variant
+        yield from ((step, variant) for variant in step.variants if variant.platforms([platform]))
 
 
 def record_path(environment: str) -> Path:
