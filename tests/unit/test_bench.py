@@ -1,5 +1,7 @@
 """What the lab's benches record."""
 
+import resource
+
 import pytest
 
 from measure.base.errors import Problem
@@ -29,7 +31,10 @@ def test_reports_are_timed_beside_gzip_with_an_empty_cache_and_again(tmp_path, m
     assert [len(one.samples) for one in (gzip, first, again, memory)] == [2] * 4
     assert gzip.goal is None and first.goal == pytest.approx(gzip.median / 2, abs=0.001)
     assert first.reason, "nothing starts Python in half the time that gzip takes for five megabytes"
-    assert 20e6 < memory.median < 150e6 and memory.reason is None
+    # Linux counts what a process had before its exec, too: the memory of the one that started it.
+    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    assert 20e6 < memory.median < max(150e6, 1.1 * ours)
+    assert (memory.reason is None) == (memory.median <= 150e6)
     assert not list((tmp_path / "cache").rglob("cache-*")), "nothing is left"
     machine = {
         "cpu": "x",

@@ -25,7 +25,10 @@ PART, AGAIN, PEAK = 0.5, 0.5, 150e6
 
 
 def _spent(command: list[str], **environment: str) -> tuple[float, int]:
-    """Seconds that a command takes, and the most memory that it had, in bytes. Raises Problem when it fails."""
+    """Seconds that a command takes, and the most memory that it had, in bytes. Raises Problem when it fails.
+
+    The memory is at least this process's own: Linux counts what there was before the exec, too.
+    """
     begun = time.monotonic()
     child = subprocess.Popen(
         command, cwd=ROOT, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
