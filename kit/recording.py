@@ -1,0 +1,41 @@
+"""`make bench-kit`: sizes of kits, and seconds to install one with the network cut, recorded in results/."""
+
+from __future__ import annotations
+
+from kit.making import make
+from kit.trial import apart
+from kit.wanted import Wanted, numbers
+from measure.run.timing import quiet_load
+from measure.studies.bench.bench import Bench, Timing, recorded, timing
+
+#: What was aimed at: bytes of the smallest kit that is honest, and seconds of an installation.
+LEAST_BYTES, INSTALLED_S = 700e6, 300
+#: The chapters whose exercises are solved with the network cut, and those of the smallest kit.
+SOLVED, LEAST = "1-4", "1-3"
+
+
+def run() -> Bench:
+    """Make the kit of all chapters and the smallest one, install the first with the network cut, solve and record."""
+    least, _ = make(Wanted(numbers(LEAST)), engine=False)
+    archive, told = make(Wanted(numbers("")), engine=True)
+    load = round(quiet_load(), 2)
+    with apart(archive, SOLVED, docker=True) as found:
+        pass
+    solved = [name for name in found if name[0].isdigit()]
+    also = [f"docker {name}" for name in solved]
+    timings = [
+        _bytes("kit of all chapters", archive.stat().st_size),
+        *(_bytes(f"kit of all chapters: its {part}", size) for part, size in told["bytes"].items()),
+        _bytes(f"kit of chapters {LEAST} for laptops with Docker", least.stat().st_size, LEAST_BYTES),
+        timing("kit unpacked, and installed by the lab", "s", [found["unpacked"] + found["installed"]], INSTALLED_S),
+        timing(
+            "kit unpacked, and installed into Docker", "s", [found["unpacked"] + found["docker installed"]], INSTALLED_S
+        ),
+        timing(f"{len(solved)} exercises with the network cut, by the lab", "s", [sum(found[name] for name in solved)]),
+        timing(f"{len(also)} exercises with the network cut, by Docker", "s", [sum(found[name] for name in also)]),
+    ]
+    return recorded("kit", timings, load)
+
+
+def _bytes(what: str, size: int, goal: float | None = None) -> Timing:
+    return timing(what, "bytes", [float(size)], goal)
