@@ -9,4 +9,5 @@ ip link set lo up
 foreign=/proc/sys/fs/binfmt_misc
 mount -t tmpfs tmpfs "$foreign"
 touch "$foreign/register" "$foreign/pyimages-aarch64"
-exec "$@"
+# Not by exec: whoever is the first process here has to wait for what others leave behind, as this shell does.
+"$@"

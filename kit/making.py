@@ -56,7 +56,10 @@ def make(wanted: Wanted, *, engine: bool, target: Path | None = None) -> tuple[P
             chosen.provide([image], platforms)
         parts = _parts(wanted, lab, chosen, stage, task.at)
         if engine:
-            parts["engine"] = [_engine(lab, stage)]
+            packed = _engine(lab, folder)
+            (stage / packed.name).unlink(missing_ok=True)
+            os.link(packed, stage / packed.name)
+            parts["engine"] = [packed.name]
         told = _described(wanted, stage, parts)
         archive = (target or folder / f"{wanted.name}{'' if engine else '-docker'}.tar").absolute()
         _pack(stage, [*SCRIPTS, "kit.json", "SHA256SUMS", *chain(*parts.values())], archive)
@@ -126,17 +129,17 @@ def _copied(source: Path, target: Path) -> None:
     shutil.copytree(source, target)
 
 
-def _engine(lab: Lab, stage: Path) -> str:
-    """The engine's tree, packed once: its name changes with what it is made of."""
-    name = f"{lab.tree.name}.tar.xz"
-    if not (stage / name).exists():
-        with _whole(stage / name) as partial:
+def _engine(lab: Lab, folder: Path) -> Path:
+    """The engine's tree, packed once for all kits: its name changes with what it is made of."""
+    packed = folder / f"{lab.tree.name}.tar.xz"
+    if not packed.exists():
+        with _whole(packed) as partial:
             # Where people's folders are bound into the tree, it has empty ones of their names.
             left_out = [f"--exclude={lab.tree.name}/{folder}/*" for folder in ("home", "root", "tmp")]
             script = 'set -o pipefail; tar --create --numeric-owner "${@:2}" | xz --threads=0 -3 > "$1"'
             command = ["bash", "-c", script, "bash", str(partial), *left_out, lab.tree.name]
             run_logged(bounded(command), lab.logs / "kit.log", what="packing the engine", cwd=lab.home)
-    return name
+    return packed
 
 
 def _described(wanted: Wanted, stage: Path, parts: dict[str, list[str]]) -> dict:

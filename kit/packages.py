@@ -28,7 +28,7 @@ from measure.base.packages import normal
 from measure.build.engine import Engine
 from measure.build.images import build_text
 
-_LINK = re.compile(r'<a\b([^>]*)>([^<]+)</a>')
+_LINK = re.compile(r"<a\b([^>]*)>([^<]+)</a>")
 _HREF = re.compile(r'\bhref="([^"]+)"')
 
 

@@ -65,13 +65,9 @@ def apart(archive: Path, chapters: str, *, docker: bool = False) -> Iterator[dic
     own = {"HOME": str(folder / "home"), "XDG_CACHE_HOME": str(folder / "cache")}
     try:
         (folder / "home").mkdir()
-        done = subprocess.run(
-            [*command, chapters, *(["docker"] if docker else [])], cwd=ROOT, env=environment | own, timeout=BOUND_S,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        if done.returncode:
-            tail = "\n".join(done.stdout.splitlines()[-30:])
-            raise Problem("The kit does not work without a network.", why=tail, next="look at what it said last")
+        words = [*command, chapters, *(["docker"] if docker else [])]
+        if subprocess.run(words, cwd=ROOT, env=environment | own, stdin=subprocess.DEVNULL, timeout=BOUND_S).returncode:
+            raise Problem("The kit does not work without a network.", why="What it printed is above.")
         yield json.loads((folder / "found.json").read_text())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
