@@ -10,6 +10,7 @@ What is in place is not done again. Needs git, make, Python 3.11 or newer, and D
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -133,7 +134,7 @@ def into_docker(told: dict) -> None:
     ]
     if missing:
         with step(f"loading {', '.join(missing)} into Docker"):
-            load()
+            load(missing)
     address = where_builds_ask()
     config = docker_config()
     settings = config.setdefault("proxies", {}).setdefault("default", {})
@@ -155,13 +156,21 @@ def _asked(*words: str) -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def load() -> None:
-    """The OCI layout, as a tar stream."""
+def load(names: list[str]) -> None:
+    """Of the OCI layout, as a tar stream, these images: an internal one has no business there."""
+    index = json.loads((KIT / "bases/index.json").read_text())
+    reference = "org.opencontainers.image.ref.name"
+    index["manifests"] = [one for one in index["manifests"] if one["annotations"][reference] in names]
+    index = json.dumps(index).encode()
     child = subprocess.Popen(["docker", "load", "--quiet"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     try:
         with tarfile.open(fileobj=child.stdin, mode="w|") as tar:
             for path in sorted((KIT / "bases").rglob("*")):
-                tar.add(path, path.relative_to(KIT / "bases"), recursive=False)
+                if path.name != "index.json":
+                    tar.add(path, path.relative_to(KIT / "bases"), recursive=False)
+            member = tarfile.TarInfo("index.json")
+            member.size = len(index)
+            tar.addfile(member, io.BytesIO(index))
         child.stdin.close()
     except BrokenPipeError:
         pass  # docker says why

@@ -3,7 +3,7 @@
 
 To a room, as a web server: a download that was cut short goes on where it stopped (`curl -C -`). To builds, as their
 `proxy`: they ask for `http://HOST/PATH`, and get what FOLDER has as PATH, whatever the host; what it lacks is asked for
-at HOST, where there is a network.
+at HOST, where there is a network. But for the package index: that of the lab, which base images name, is nowhere else.
 """
 
 import http.server
@@ -33,7 +33,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     def send_head(self) -> BinaryIO | None:
         """Send what goes before a file; returns the file, where its content is still to be sent."""
         path, asked = Path(self.translate_path(self.path)), urlsplit(self.path)
-        if self.forwards and not path.exists() and asked.scheme == "http":
+        if self.forwards and not path.exists() and asked.scheme == "http" and not asked.path.startswith("/simple/"):
             return self.elsewhere(path)
         if path.is_dir() and asked.netloc:  # a page of the package index: no redirect, it names the host wrong
             self.path = asked.path.rstrip("/") + "/index.html"

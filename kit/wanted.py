@@ -18,8 +18,8 @@ from measure.base.platforms import MACHINES, native_platform, short
 from measure.exercises.model import CHAPTERS, WORKSHOP, Exercise, exercises
 from measure.exercises.trying import platform_of
 
-#: What pip builds a source distribution with, where that does not say otherwise.
-BACKEND = "setuptools"
+#: What pip builds a source distribution with, where that does not say otherwise; and what it looks for a newer one of.
+ALWAYS = ("setuptools", "pip")
 #: The Python of the images, and those that the tooling may run on.
 IMAGES, TOOLING = ("cp314",), ("cp311", "cp312", "cp313", "cp314")
 
@@ -83,7 +83,7 @@ class Wanted:
         """The pinned versions of each Python package that an exercise installs; none for one that is not pinned."""
         paths = [path for one in self.exercises for path in one.folder.glob("s*/requirements*.txt")]
         paths += [ROOT / one.check.app / "requirements.txt" for one in self.exercises if one.check.app]
-        return pins("\n".join(path.read_text() for path in paths)) | {BACKEND: set()}
+        return pins("\n".join(path.read_text() for path in paths)) | {name: set() for name in ALWAYS}
 
     def debian(self) -> list[list[str]]:
         """The packages of each `apt-get install` in a Dockerfile."""

@@ -128,6 +128,7 @@ def test_a_proxy_gives_what_the_kit_has_and_asks_elsewhere_for_the_rest(tmp_path
         assert client.get("http://nowhere.invalid/debian/a.deb").text == "ours"
         assert client.get(f"{net}/b.deb").text == "theirs"
         assert client.get(f"{net}/c.deb").status_code == 404
+        assert client.get("http://nowhere.invalid/simple/other/").status_code == 404
         assert client.get("http://nowhere.invalid/d.deb").status_code == 504
         assert client.get("http://nowhere.invalid/../../net/b.deb").status_code == 504
     with httpx.Client(proxy=served(tmp_path / "kit"), trust_env=False) as client:  # to a room, it is no proxy
