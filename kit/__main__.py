@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 def make(
     chapters: Annotated[str, typer.Option(envvar="CHAPTERS", help="Like 1-3; by default all")] = "",
     docker: Annotated[bool, typer.Option(envvar="DOCKER", help="For laptops with Docker: without the engine")] = False,
-    kit: Annotated[Path | None, typer.Option(envvar="KIT", help="The archive; by default in the cache")] = None,
+    kit: Annotated[Path | None, typer.Option(envvar="KIT", help="The archive; by default in this folder")] = None,
 ) -> None:
     """Make the workshop's offline kit, out of the lab, for the platforms in PLATFORMS (by default this machine's)."""
     import os

@@ -42,8 +42,8 @@ IMAGE = "python:3.14-slim"
 def make(wanted: Wanted, *, engine: bool, target: Path | None = None) -> tuple[Path, dict]:
     """Make a kit; `engine` tells whether the lab's engine goes in, for laptops without Docker.
 
-    Parts that are in the cache from the last time are taken as they are. Returns the archive, and what kit.json says
-    of it. Raises Problem; then there is no archive, or the one before.
+    Parts that are in the cache from the last time are taken as they are. The archive goes to `target`, by default into
+    the repository's folder. Returns the archive, and what kit.json says of it. Raises Problem; then there is no archive, or the one before.
     """
     os.environ["ENGINE"] = "lab"
     folder = cache_folder() / "kit"
@@ -61,7 +61,7 @@ def make(wanted: Wanted, *, engine: bool, target: Path | None = None) -> tuple[P
             os.link(packed, stage / packed.name)
             parts["engine"] = [packed.name]
         told = _described(wanted, stage, parts)
-        archive = (target or folder / f"{wanted.name}{'' if engine else '-docker'}.tar").absolute()
+        archive = (target or ROOT / f"{wanted.name}{'' if engine else '-docker'}.tar").absolute()
         _pack(stage, [*SCRIPTS, "kit.json", "SHA256SUMS", *chain(*parts.values())], archive)
     for part, size in told["bytes"].items():
         say(f"{part}: {megabytes(size)}")

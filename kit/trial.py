@@ -14,11 +14,9 @@ import sys
 import tarfile
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from lab import processes, services
 from lab.config import HOME_VARIABLE, PORT_VARIABLE, Lab
@@ -41,9 +39,8 @@ progress.fill(one, progress.YOURS / one.name, solved=True)
 """
 
 
-@contextmanager
-def apart(archive: Path, chapters: str, *, docker: bool = False) -> Iterator[dict[str, Any]]:
-    """Try a kit with the network cut; yields what was found, while the folder that it was tried in is still there.
+def apart(archive: Path, chapters: str, *, docker: bool = False) -> dict[str, float]:
+    """Try a kit with the network cut; returns what was found. What it was tried in is gone then.
 
     Seconds of `unpacked`, `installed`, and of the exercises of these `chapters`, by name. With `docker`, the same once
     more for an engine that somebody has: `docker installed`, and `docker NAME`. Raises Problem with the last lines.
@@ -68,7 +65,7 @@ def apart(archive: Path, chapters: str, *, docker: bool = False) -> Iterator[dic
         words = [*command, chapters, *(["docker"] if docker else [])]
         if subprocess.run(words, cwd=ROOT, env=environment | own, stdin=subprocess.DEVNULL, timeout=BOUND_S).returncode:
             raise Problem("The kit does not work without a network.", why="What it printed is above.")
-        yield json.loads((folder / "found.json").read_text())
+        return json.loads((folder / "found.json").read_text())
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
