@@ -43,7 +43,8 @@ def make(wanted: Wanted, *, engine: bool, target: Path | None = None) -> tuple[P
     """Make a kit; `engine` tells whether the lab's engine goes in, for laptops without Docker.
 
     Parts that are in the cache from the last time are taken as they are. The archive goes to `target`, by default into
-    the repository's folder. Returns the archive, and what kit.json says of it. Raises Problem; then there is no archive, or the one before.
+    the repository's folder. Returns the archive, and what kit.json says of it. Raises Problem; then there is no
+    archive, or the one before.
     """
     os.environ["ENGINE"] = "lab"
     folder = cache_folder() / "kit"

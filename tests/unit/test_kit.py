@@ -1,8 +1,10 @@
 """The workshop's offline kit: what goes in, what serves it, and what its installer says of a bad one. No engine."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -15,9 +17,11 @@ import pytest
 
 from kit import making, packages, serve, wanted
 from lab import config, services, tree
+from lab import kit as lab_kit
 from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.exercises.model import exercises
+from tests.conftest import eventually
 
 INSTALL = ROOT / "kit/install.py"
 
@@ -189,6 +193,35 @@ def test_a_repository_that_cannot_be_cloned_leaves_nothing(kit, tmp_path):
     assert done.returncode == 1
     assert "git clone failed" in done.stderr
     assert sorted(path.name for path in tmp_path.iterdir()) == ["full", "kit.tar", "kit.tar.sha256", "stage"]
+
+
+def test_ctrl_c_leaves_nothing_of_an_installation(kit, tmp_path):
+    """A `git` that never ends stands in for one that was just cloning."""
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/git").write_text(f'#!/bin/sh\nmkdir -p "$5"\ntouch {tmp_path}/begun\nexec sleep 60\n')
+    (tmp_path / "bin/git").chmod(0o755)
+    command = [sys.executable, kit / "install", tmp_path / "new"]
+    environment = {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
+    started = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    try:
+        eventually((tmp_path / "begun").exists)
+        assert (tmp_path / "new.partial").exists()
+        started.send_signal(signal.SIGINT)
+        told = started.communicate(timeout=30)[1]
+    finally:
+        started.kill()
+    assert started.returncode == 130
+    assert "Stopped by you" in told
+    assert not list(tmp_path.glob("new*"))
+
+
+def test_a_kit_of_another_version_is_told_before_the_lab_is_touched(tmp_path, monkeypatch):
+    monkeypatch.setattr(lab_kit.lifecycle, "why_not_here", lambda: None)
+    monkeypatch.setattr(lab_kit.lifecycle, "other_engine", lambda lab: None)
+    (tmp_path / "kit.json").write_text(json.dumps({"bases": {"python:3.14-slim": {"recipe": "old"}}}))
+    with pytest.raises(Problem, match="not of this version"):
+        lab_kit.take(config.Lab(tmp_path / "lab", 5031), tmp_path)
+    assert not (tmp_path / "lab").exists()
 
 
 def test_an_archive_is_whole_or_not_there(kit, tmp_path, monkeypatch):
