@@ -60,9 +60,12 @@ def python_packages(
 ) -> None:  # fmt: skip
     """Fetch these versions of packages, the newest where none is named, in every file that pip may take.
 
-    Into web/files, with a page for each package below web/simple (PEP 503). What is there already stays.
+    Into web/files, with a page for each package below web/simple (PEP 503). What is there already stays, unless no page
+    names it any more.
     Raises Problem when a version is not to be had, or when what came is not what the index says.
     """
+    kept: set[str] = set()
+    shutil.rmtree(web / "simple", ignore_errors=True)
     with httpx.Client(trust_env=False, timeout=120) as client:
         for name, wanted in sorted(versions.items()):
             address = f"{lab.index}/simple/{name}/"
@@ -76,6 +79,10 @@ def python_packages(
                 at(file)
                 _fetch(client, *listed[file], web / "files" / file)
             _page(web, name, {file: listed[file][1] for file in files})
+            kept.update(files)
+    for path in (web / "files").iterdir():
+        if path.name not in kept:
+            path.unlink()
 
 
 def _fetch(client: httpx.Client, url: str, sha256: str, target: Path) -> None:
@@ -90,12 +97,9 @@ def _fetch(client: httpx.Client, url: str, sha256: str, target: Path) -> None:
 
 
 def _page(web: Path, name: str, files: dict[str, str]) -> None:
-    """A package's page, with what an earlier call put on it."""
-    page = web / "simple" / name / "index.html"
-    before = links(page.read_text(), "") if page.exists() else {}
-    every = {file: digest for file, (_, digest) in before.items()} | files
-    lines = [f'<a href="/files/{file}#sha256={digest}">{file}</a><br>\n' for file, digest in sorted(every.items())]
-    write_whole(page, f"<!DOCTYPE html><title>{name}</title>\n{''.join(lines)}")
+    """A package's page."""
+    lines = [f'<a href="/files/{file}#sha256={digest}">{file}</a><br>\n' for file, digest in sorted(files.items())]
+    write_whole(web / "simple" / name / "index.html", f"<!DOCTYPE html><title>{name}</title>\n{''.join(lines)}")
 
 
 class Keeping(Handler):

@@ -1,5 +1,6 @@
 """The workshop's offline kit: what goes in, what serves it, and what its installer says of a bad one. No engine."""
 
+import hashlib
 import json
 import os
 import re
@@ -11,6 +12,7 @@ import threading
 from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -81,9 +83,34 @@ def test_pages_of_the_index_are_read_and_written_alike(tmp_path):
     )
     assert packages.links(page, "http://h/simple/one/") == {"one-1.whl": ("http://h/f/one-1.whl", digest)}
     packages._page(tmp_path, "one", {"one-1.whl": digest})
-    packages._page(tmp_path, "one", {"one-2.whl": digest})
     written = packages.links((tmp_path / "simple/one/index.html").read_text(), "http://h/simple/one/")
-    assert written == {f"one-{n}.whl": (f"http://h/files/one-{n}.whl", digest) for n in (1, 2)}
+    assert written == {"one-1.whl": ("http://h/files/one-1.whl", digest)}
+
+
+def test_packages_are_fetched_once_checked_and_dropped_when_nobody_needs_them(tmp_path, served):
+    """From an index on loopback that has a package in two versions, and one whose checksum is wrong."""
+    index, web = tmp_path / "index", tmp_path / "web"
+    good, bad = hashlib.sha256(b"a wheel").hexdigest(), "0" * 64
+    for name, digest in {"good": good, "bad": bad}.items():
+        files = [f"{name}-{version}-py3-none-any.whl" for version in (1, 2)]
+        (index / "simple" / name).mkdir(parents=True)
+        lines = [f'<a href="/{file}#sha256={digest}">{file}</a>' for file in files]
+        (index / "simple" / name / "index.html").write_text("".join(lines))
+        for file in files:
+            (index / file).write_text("a wheel")
+    lab = SimpleNamespace(index=served(index))
+
+    def fetch(versions):
+        packages.python_packages(lab, web, versions, wanted.IMAGES, ["x86_64"], lambda _: None)
+        return sorted(path.name for path in (web / "files").iterdir())
+
+    assert fetch({"good": set()}) == ["good-2-py3-none-any.whl"]
+    assert fetch({"good": {"1"}}) == ["good-1-py3-none-any.whl"]
+    with pytest.raises(Problem, match="has no good 3"):
+        fetch({"good": {"3"}})
+    with pytest.raises(Problem, match="did not come as it should"):
+        fetch({"bad": set()})
+    assert sorted(path.name for path in (web / "files").iterdir()) == ["good-1-py3-none-any.whl"]
 
 
 @pytest.fixture
@@ -198,7 +225,7 @@ def test_a_repository_that_cannot_be_cloned_leaves_nothing(kit, tmp_path):
 def test_ctrl_c_leaves_nothing_of_an_installation(kit, tmp_path):
     """A `git` that never ends stands in for one that was just cloning."""
     (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/git").write_text(f'#!/bin/sh\nmkdir -p "$5"\ntouch {tmp_path}/begun\nexec sleep 60\n')
+    (tmp_path / "bin/git").write_text(f'#!/bin/sh\nmkdir -p "$4"\ntouch {tmp_path}/begun\nexec sleep 60\n')
     (tmp_path / "bin/git").chmod(0o755)
     command = [sys.executable, kit / "install", tmp_path / "new"]
     environment = {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
