@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from measure.base import units
-from measure.base.platforms import PLATFORMS
+from measure.record.plan import OTHER
 from measure.steps.compose import RECOMMENDED, Step, Variant, find_step
 from measure.tell.page import Page, markdown_table, page_function
+from measure.tell.sizes import size
+from measure.tell.times import memory, ratio, seconds
 
 #: What each language has, by the end of a variant's name; the one to copy is called as its language, or recommended.
 NAIVE, SMALLEST = "naive", "smallest"
+#: What the table has of each image, but for the build for the other platform.
+HEAD = ["transfer", "unpacked", "cold build", "one line of code", "start", "memory", "by its floor"]
 
 
 def by_language(step: Step) -> dict[str, dict[str, Variant]]:
@@ -25,16 +28,21 @@ def by_language(step: Step) -> dict[str, dict[str, Variant]]:
 
 
 @page_function
-def languages(page: Page, step: str, kind: str = "transfer", platform: str = PLATFORMS[0]) -> str:
-    """A size of each language's images: the naive one, the one to copy and the smallest, with what each saves."""
-    found = find_step(step)
+def languages(page: Page, step: str) -> str:
+    """Each language's images by all that was measured of them: the naive one, the one to copy and the smallest.
+
+    The build for the other platform is that of the one to copy, by the time of its build for the machine's own.
+    """
     rows = []
-    for language, variants in by_language(found).items():
-        sizes = [page.size(f"{step}/{variants[name].name}", kind, platform) for name in (NAIVE, RECOMMENDED, SMALLEST)]
-        (naive, before), *others = sizes
-        row = [language.capitalize(), page.bytes(naive, before)]
-        for record, size in others:
-            exact = f"{before:,} bytes before, {size:,} bytes after"
-            row += [page.bytes(record, size), page.number(units.change(size, before), record, exact)]
-        rows.append(row)
-    return markdown_table(["language", NAIVE, f"**{RECOMMENDED}**", "change", SMALLEST, "change"], rows, "lrrrrr")
+    for language, variants in by_language(find_step(step)).items():
+        for kind, variant in variants.items():
+            name, label = f"{step}/{variant.name}", language.capitalize()
+            rows.append([
+                f"**{label}**" if kind == RECOMMENDED else f"{label}, {kind}",
+                *(size(page, name, one) for one in ("transfer", "unpacked")),
+                *(seconds(page, name, one) for one in ("cold", "edit", "start")),
+                memory(page, name, "memory-loaded"),
+                page.call("times_floor", name),
+                ratio(page, (name + OTHER, "cold"), (name, "cold")) if kind == RECOMMENDED else "",
+            ])  # fmt: skip
+    return markdown_table(["image", *HEAD, "second platform"], rows, "l" + "r" * (len(HEAD) + 1))

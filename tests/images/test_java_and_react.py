@@ -47,9 +47,10 @@ def test_a_test_that_fails_ends_javas_build(docker, folder):
     ("name", "times"), [("java", 2.5), ("java-smallest", 2.5), ("react", 10), ("react-smallest", 10)]
 )
 def test_multi_stage_saves_what_the_page_promises(name, times):
-    """On both platforms, in transfer, against the naive image, which is not built under emulation."""
-    naive, *images = (
-        load(record_path(LAB_ENVIRONMENT, STEP.name, variant, platform)).size.transfer_bytes
-        for variant, platform in [(f"{name.partition('-')[0]}-naive", NATIVE), *((name, one) for one in PLATFORMS)]
-    )
-    assert naive / max(images) > times
+    """On both platforms, in transfer, against the naive image of the same one."""
+    for platform in PLATFORMS:
+        naive, image = (
+            load(record_path(LAB_ENVIRONMENT, STEP.name, variant, platform)).size.transfer_bytes
+            for variant in (f"{name.partition('-')[0]}-naive", name)
+        )
+        assert naive / image > times

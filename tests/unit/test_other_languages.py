@@ -86,5 +86,9 @@ def test_gos_smallest_image_is_below_six_megabytes_and_has_the_program_alone(pla
 
 def test_the_table_has_each_language():
     page = Page(Records(), PurePosixPath("steps/extra-other-languages.md"))
-    rows = FUNCTIONS["languages"](page, STEP.name).splitlines()[2:]
-    assert [row.split(" | ")[0] for row in rows] == [f"| {language.capitalize()}" for language in LANGUAGES]
+    head, _, *rows = (row.strip("| ").split(" | ") for row in FUNCTIONS["languages"](page, STEP.name).splitlines())
+    names = [one.capitalize() for one in LANGUAGES]
+    assert [row[0] for row in rows] == [
+        label for one in names for label in (f"{one}, {NAIVE}", f"**{one}**", f"{one}, {SMALLEST}")
+    ]
+    assert {len(row) for row in rows} == {len(head), len(head) - 1}
