@@ -170,10 +170,19 @@ def _base_layers(
     if dockerfile and dockerfile.base_image(target) is None:
         return 0
     first = _after_base(steps)
-    if pairs and (whole or not first):  # what the base has for those who build on it (ONBUILD) comes after its command
+    if dockerfile and whole:
+        first = min(pairs, default=len(steps))
+    elif pairs and not first:
         first = min(pairs)
-    before = steps[:first]
+    before = steps[: first - _triggered(steps[:first])]
     return min(sum(step.layer is not None for step in before), count)
+
+
+def _triggered(steps: list[Step]) -> int:
+    """How many of the last steps the base's ONBUILD had done when the image was built: its history lists these."""
+    asked = [step.body for step in steps if step.word == "ONBUILD"]
+    counts = range(min(len(asked), len(steps)), 0, -1)
+    return next((n for n in counts if [one.text for one in steps[-n:]] == asked[-n:]), 0)
 
 
 def lines_of(image: Opened, origin: Origin, base: str | None) -> list[Line]:

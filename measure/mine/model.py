@@ -218,6 +218,8 @@ class Timed(Strict):
 
     cold_seconds: float
     edit_seconds: float
+    #: The second as a part of the first, of one run: machines differ in seconds, and hardly in this.
+    edit_part: float
     #: The file that was edited, in a copy of the build context.
     edited: str
     lines: list[LineTime]

@@ -215,4 +215,4 @@ def timed(source: Source) -> Timed:
         )
         for number, seconds in sorted(cold_of.items())
     ]
-    return Timed(cold_seconds=cold, edit_seconds=edit, edited=edited, lines=lines)
+    return Timed(cold_seconds=cold, edit_seconds=edit, edit_part=edit / cold, edited=edited, lines=lines)

@@ -174,7 +174,8 @@ def timed_rows(done: Timed) -> list[list[str]]:
     for one in done.lines:
         edit = "cached" if one.edit_seconds is None else f"{one.edit_seconds:.1f}"
         rows.append([one.where, f"{one.cold_seconds:.1f}", edit, one.why, one.instruction])
-    return [*rows, ["whole build", f"{done.cold_seconds:.1f}", f"{done.edit_seconds:.1f}", "", ""]]
+    part = f"{done.edit_part:.0%} of the cold build"
+    return [*rows, ["whole build", f"{done.cold_seconds:.1f}", f"{done.edit_seconds:.1f}", part, ""]]
 
 
 #: Heads of the columns of `timed_rows`.

@@ -323,7 +323,7 @@ def test_an_edit_is_timed_in_a_copy_and_the_readers_files_stay_as_they_are(tmp_p
     monkeypatch.setattr(building, "build", build)
     monkeypatch.setattr(building, "client_of", lambda source: None)
     found = running.timed(Source(app, app / "Dockerfile"))
-    assert found.edited == "main.py"
+    assert (found.edited, found.edit_part) == ("main.py", found.edit_seconds / found.cold_seconds)
     assert [(one.where, one.cold_seconds, one.edit_seconds, one.why) for one in found.lines] == [
         ("Dockerfile:2", 0.1, 0.1, "main.py is among what it reads"),
         ("Dockerfile:3", 2.0, 2.0, "line 2 before it changed"),
