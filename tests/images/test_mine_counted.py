@@ -49,11 +49,11 @@ def forms(engine, skopeo):
     whole = "oci-archive:@/oci-archive.tar"
     call("copy", "--insecure-policy", whole, "docker-archive:@/docker-archive.tar:mine:1")
     call("copy", "--insecure-policy", whole, "oci:@/layout:mine")
-    zstd = ("--dest-compress-format", "zstd", "--dest-force-compress-format")
-    call("copy", "--insecure-policy", *zstd, whole, "oci:@/zstd:mine")
+    plain = "docker-archive:@/docker-archive.tar"
+    call("copy", "--insecure-policy", "--dest-compress-format", "zstd", plain, "oci:@/zstd:mine")
     return {
         "oci-archive.tar": whole, "saved.tar": "docker-archive:@/saved.tar", "layout": "oci:@/layout:mine",
-        "docker-archive.tar": "docker-archive:@/docker-archive.tar", "zstd": "oci:@/zstd:mine",
+        "docker-archive.tar": plain, "zstd": "oci:@/zstd:mine",
     }  # fmt: skip
 
 

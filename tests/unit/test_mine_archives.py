@@ -252,7 +252,7 @@ finally:
 @pytest.mark.parametrize(
     ("pieces", "is_packed", "code", "told"),
     [
-        (lambda: many_entries(1_000_000), False, 0, "files 0 B"),
+        (lambda: many_entries(1_000_000), False, 0, "user root"),
         (lambda: many_entries(2_000_001), False, 1, "more than 2,000,000 entries"),
         (lambda: zeros(100_000_000, 40), True, 1, "reading stopped there"),
     ],
@@ -272,10 +272,9 @@ def test_what_is_huge_takes_bounded_memory_and_time(tmp_path, pieces, is_packed,
         [sys.executable, "-c", MEASURED, made.root], capture_output=True, text=True, timeout=200,
         env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
     )  # fmt: skip
-    print(done.stdout[-500:], done.stderr[-800:])
-    assert done.returncode == code
+    assert done.returncode == code, done.stderr
     assert told in " ".join((done.stdout + done.stderr).split())
-    assert int(done.stderr.split()[-1]) * 1024 < 3e9
+    assert int(done.stderr.split()[-1]) * 1024 < 1e9
 
 
 def test_more_members_than_an_image_has_are_told(tmp_path, monkeypatch):

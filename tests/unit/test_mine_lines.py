@@ -101,7 +101,7 @@ def test_stages_of_the_same_file_belong_to_the_image_and_onbuild_of_the_base_doe
 
 @pytest.mark.parametrize("text", ["FROM b:2\n", "FROM b:2\nLABEL a=b\n"])
 def test_what_the_bases_onbuild_did_is_the_images_own(tmp_path, text):
-    """The base's history lists what it asks for; the same steps come again when an image is built on it."""
+    """Where the base's history lists what it asks for: the same steps come again when an image is built on it."""
     asked = ["COPY . /app", "RUN pip install x"]
     base = [*BASE, *({"created_by": f"ONBUILD {one}", "empty_layer": True} for one in asked),
             {"created_by": 'CMD ["app"]', "empty_layer": True}]  # fmt: skip
