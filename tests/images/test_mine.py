@@ -10,15 +10,20 @@ from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS
 from measure.build.images import build
 from measure.build.layout import layout, layout_in_use
+from measure.mine import building, running
 from measure.mine.archives import read_archive
+from measure.mine.building import Source
 from measure.mine.reporting import report_of
 from measure.mine.showing import saving
 from measure.record.compare import SAME
 from measure.record.records import load, record_path
 from measure.run.step import provide_bases
 from measure.steps.compose import all_steps, find_step
+from measure.studies.floor import model as floors
 from tests.conftest import NATIVE, marks
 
+#: Of a floor that was found by asking more than `/`, at least this part is looked at for `/` alone.
+LEAST = 0.8
 #: A variant, the one that does what is advised, and the steps that it does.
 PAIRS = [
     ("step-1", "naive", "recommended", {"slim base", "caches"}),
@@ -96,3 +101,18 @@ def test_a_step_saves_what_it_is_said_to_save(engine, step, before, after, names
     for size in ("transfer_bytes", "unpacked_tar_bytes"):
         saved = getattr(one.sizes, size) - getattr(other.sizes, size)
         assert sum(getattr(found, size) for found in steps) == pytest.approx(saved, rel=PART, abs=BYTES), size
+
+
+@pytest.mark.study
+def test_the_floor_of_ones_own_image_is_within_that_of_the_study(engine):
+    """The study asks every route, and with nonsense: here `/` and the health check are asked alone."""
+    if engine.kind != "lab" or engine.chosen:
+        pytest.skip("floors are recorded of the lab's own builder; run it with ENGINE=lab")
+    step = find_step("step-3")
+    of = Source(step.folder, step.recommended.dockerfile)
+    found = running.floor(building.client_of(of), of)
+    study = floors.load(LAB_ENVIRONMENT).get(step.name, step.recommended.name, NATIVE)
+    assert (found.answered, found.healthy) == ({"GET /": 200}, True)
+    for size in ("transfer_bytes", "unpacked_tar_bytes", "file_bytes", "files"):
+        assert LEAST < getattr(found, size) / getattr(study.floor, size) < 1 + SAME, size
+    assert {one.name for one in study.untouched[:3]} <= set(found.untouched)
