@@ -47,7 +47,7 @@ class Apart:
         told("tar", "-xf", archive, "-C", folder / "parts")
         self.stored, self.config = _described(folder / "parts")
         self.tars = [folder / f"{number}.tar" for number in range(len(self.stored))]
-        #: By the path of a file: its layer, and its bytes with its header. A later layer's counts.
+        #: By each name of a file: its layer, and its bytes with its header. A later layer's counts.
         self.members: dict[str, tuple[int, int]] = {}
         for number, (stored, plain) in enumerate(zip(self.stored, self.tars, strict=True)):
             with plain.open("wb") as file:
@@ -68,16 +68,25 @@ class Apart:
                 if one.isreg():
                     length = one.offset_data - one.offset + -(-one.size // 512) * 512
                     self.members[f"/{one.name.strip('/')}"] = number, length
+                elif one.islnk():
+                    self.members[f"/{one.name.strip('/')}"] = self.members[f"/{one.linkname.strip('/')}"]
 
-    def _files(self, where: Path) -> dict[int, tuple[int, str]]:
-        """Bytes and one path of each regular file, by the number of its inode."""
-        lines = told("find", where, "-type", "f", "-printf", r"%i %s /%P\n").splitlines()
-        return {int(one): (int(size), path) for one, size, path in (line.split(" ", 2) for line in lines)}
+    def _files(self, where: Path) -> dict[int, tuple[int, list[str]]]:
+        """Bytes and paths of each regular file, by the number of its inode."""
+        found: dict[int, tuple[int, list[str]]] = {}
+        for line in told("find", where, "-type", "f", "-printf", r"%i %s /%P\n").splitlines():
+            number, size, path = line.split(" ", 2)
+            found.setdefault(int(number), (int(size), []))[1].append(path)
+        return found
 
     @cached_property
-    def visible(self) -> dict[int, tuple[int, str]]:
+    def visible(self) -> dict[int, tuple[int, list[str]]]:
         """What is visible in the end, see `_files`."""
         return self._files(self.root)
+
+    def one_name(self, path: str) -> str:
+        """The same name for all names of a file."""
+        return self.visible[(self.root / path[1:]).stat().st_ino][1][0]
 
     def layer(self, number: int) -> tuple[int, int, int, int]:
         """Of a layer: bytes as it is stored, of its tar stream, its files, and the bytes of those that are hidden."""
@@ -92,10 +101,14 @@ class Apart:
         """Does a visible file come with a layer above the base?"""
         return self.members[path][0] >= self.base_layers
 
-    def matching(self, pattern: str, *, own: bool = True) -> set[str]:
-        """The visible files whose paths match, of own layers or of all."""
-        paths = (path for _, path in self.visible.values() if re.search(pattern, path))
-        return {path for path in paths if not own or self.own(path)}
+    def matching(self, pattern: str, *, own: bool = True, all_names: bool = False) -> set[str]:
+        """The visible files, of own layers or of all, a name of which matches, or all: a matching one of each."""
+        found = {}
+        for number, (_, paths) in self.visible.items():
+            named = [path for path in paths if re.search(pattern, path)]
+            if named and (len(named) == len(paths) or not all_names) and (not own or self.own(named[0])):
+                found[number] = named[0]
+        return {*found.values()}
 
     def tar_bytes(self, paths: set[str]) -> int:
         """What files take of the tar streams."""

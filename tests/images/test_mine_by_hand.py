@@ -136,8 +136,8 @@ def test_facts(both):
     assert facts.bytecode.stale_files == sum(_is_stale(apart.root / path[1:]) for path in compiled)
     tests = apart.matching(rf"{SITE}(.*/)?tests?/")
     assert facts.test_bytes == apart.sizes(tests)
-    assert facts.caches.get("pip's cache", 0) == apart.sizes(apart.matching(r"/\.cache/pip/"))
-    assert facts.caches.get("uv's cache", 0) == apart.sizes(apart.matching(r"/\.cache/uv/"))
+    assert facts.caches.get("pip's cache", 0) == apart.sizes(apart.matching(r"/\.cache/pip/", all_names=True))
+    assert facts.caches.get("uv's cache", 0) == apart.sizes(apart.matching(r"/\.cache/uv/", all_names=True))
     assert (facts.device_files, facts.escaping_names, facts.secrets) == (0, 0, [])
 
 
@@ -167,7 +167,7 @@ def _counted(apart, packages):
     own_pip = {path for (_, name), (_, paths) in packages.items() if name in ("pip",) for path in paths}
     tools = {path for (_, name), (_, paths) in packages.items() if name in ("uv",) for path in paths}
     ways = {
-        "caches": apart.matching(r"/\.cache/"),
+        "caches": apart.matching(r"/\.cache/", all_names=True),
         "a second pip": {path for path in own_pip if apart.own(path) and not path.startswith("/usr/local/")},
         "bytecode of the base": {path for path in apart.matching(r"\.pyc$") if of_base(path)},
         "development tools": {path for path in tools if apart.own(path)},
@@ -175,8 +175,9 @@ def _counted(apart, packages):
     }
     found, seen = {}, set()
     for name, paths in ways.items():
-        found[name] = paths - seen
-        seen |= paths
+        named = {apart.one_name(path) for path in paths}
+        found[name] = named - seen
+        seen |= named
     return found
 
 
