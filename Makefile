@@ -104,6 +104,10 @@ golf: .venv/.run ## the smallest image that behaves: your Dockerfile, as a multi
 workshop-check: .venv/.run ## is this machine ready for the workshop?
 	@$(RUN) measure workshop-check
 
+.PHONY: kit
+kit: .venv/.docs docs ## one archive with all that the workshop needs without a network (CHAPTERS=1-3, DOCKER=1: without an engine, KIT=path)
+	@$(RUN) kit make
+
 .PHONY: docs
 docs: .venv/.docs ## build the site into site/, strictly; needs neither an engine nor a network
 	@$(RUN) measure docs
@@ -147,6 +151,10 @@ bench-mine: .venv/.run ## time a report on an image in a file, beside gzip -dc o
 .PHONY: bench-ladder
 bench-ladder: .venv/.run ## time make all, from an empty builder's cache and unchanged, and record it; an hour or two
 	@$(RUN) measure bench --ladder
+
+.PHONY: bench-kit
+bench-kit: .venv/.docs docs ## make offline kits, install one with the network cut, solve exercises, and record it; some minutes
+	@$(RUN) kit record
 
 .PHONY: lab-up
 lab-up: .venv/.run ## bring up the lab: engine, registry, package-index cache (Debian, root)

@@ -77,7 +77,7 @@ def _key(lab: Lab, name: str) -> str:
     return hashlib.sha256((recipe_sha256(name) + extras.identity(lab)).encode()).hexdigest()
 
 
-def _apk_folder(lab: Lab) -> Path:
+def apk_folder(lab: Lab) -> Path:
     """Where the packages for the stand-in for apk lie, as they are to be made now."""
     return lab.apk / recipe_sha256(APK_PACKAGES)[:12]
 
@@ -130,7 +130,7 @@ def _node(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
 def _alpine(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
     repositories = context / "extras/alpine/etc/apk/repositories"
     repositories.parent.mkdir(parents=True)
-    repositories.write_text(extras.apk_repositories(lab, _apk_folder(lab).name))
+    repositories.write_text(extras.apk_repositories(lab, apk_folder(lab).name))
     return _python_arguments(lab, context, platforms)
 
 
@@ -222,7 +222,7 @@ def _build(lab: Lab, platforms: dict[str, list[str]], kept: list[str]) -> None:
     if APK_PACKAGES in kept:
         remove(lab.apk)
         lab.apk.mkdir()
-        (lab.work / "apk").rename(_apk_folder(lab))
+        (lab.work / "apk").rename(apk_folder(lab))
         services.renew_index(lab)
 
 
@@ -237,7 +237,7 @@ def provide(lab: Lab, names: Iterable[str], platforms: Iterable[str] = PLATFORMS
     kept = [name for name in order(names) if name in names or name in KEPT]
 
     def missing() -> list[str]:
-        return [name for name in kept if not asked <= set(_holds(lab, name))]
+        return [name for name in kept if not asked <= set(holds(lab, name))]
 
     if not missing():
         return
@@ -255,8 +255,13 @@ def provide(lab: Lab, names: Iterable[str], platforms: Iterable[str] = PLATFORMS
                 _build(lab, build, wanted)
         finally:
             lifecycle.clear_scratch(lab)
-        built = {name: {"key": _key(lab, name), "platforms": build[name]} for name in wanted}
-        write_whole(lab.bases_file, json.dumps(_state(lab) | built, indent=1))
+        note(lab, {name: build[name] for name in wanted})
+
+
+def note(lab: Lab, held: dict[str, list[str]]) -> None:
+    """Write down that these bases are there for these platforms, made from their recipes as they are now."""
+    new = {name: {"key": _key(lab, name), "platforms": platforms} for name, platforms in held.items()}
+    write_whole(lab.bases_file, json.dumps(_state(lab) | new, indent=1))
 
 
 def _platforms(lab: Lab, wanted: list[str], asked: set[str]) -> dict[str, list[str]]:
@@ -266,17 +271,17 @@ def _platforms(lab: Lab, wanted: list[str], asked: set[str]) -> dict[str, list[s
     builder silently takes that of another one; and for the builder's own, on which it is compiled.
     """
     inner_first = order(wanted)
-    found: dict[str, set[str]] = {n: asked | set(_holds(lab, n)) if n in wanted else set() for n in inner_first}
+    found: dict[str, set[str]] = {n: asked | set(holds(lab, n)) if n in wanted else set() for n in inner_first}
     for name in reversed(inner_first):
         for needed in known()[name].needs:
             found[needed] |= found[name] | {BUILD_PLATFORM}
     return {name: [platform for platform in PLATFORMS if platform in found[name]] for name in inner_first}
 
 
-def _holds(lab: Lab, name: str) -> list[str]:
+def holds(lab: Lab, name: str) -> list[str]:
     """The platforms that the lab has this base for, made from the recipe as it is now."""
     entry = _state(lab).get(name)
     if not isinstance(entry, dict) or entry["key"] != _key(lab, name):
         return []
-    there = _apk_folder(lab).exists() if name == APK_PACKAGES else digest(lab, name) is not None
+    there = apk_folder(lab).exists() if name == APK_PACKAGES else digest(lab, name) is not None
     return entry["platforms"] if there else []

@@ -126,7 +126,7 @@ owners = functools.cache(packages_distributions)
 
 
 def modules() -> Iterator[tuple[str, Path]]:
-    for package in ("measure", "lab"):
+    for package in ("measure", "lab", "kit"):
         for path in sorted((ROOT / package).rglob("*.py")):
             if path.stem != "__init__" and "resources" not in path.parts:  # those run in containers
                 yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path
