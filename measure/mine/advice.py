@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
@@ -99,15 +100,14 @@ def _hidden(work: Work) -> Iterator[NextStep]:
 
 
 def _caches(work: Work) -> Iterator[NextStep]:
-    found: dict[str, dict[int, Inode]] = {}
+    every: list[Inode] = []
+    sizes: Counter[str] = Counter()
     folders: dict[str, None] = {}
-    for path, node in work.seen.visible:
-        if node.inode and work.seen.is_own(node.inode) and (name := facts.cache_of(path)):
-            found.setdefault(name, {})[id(node.inode)] = node.inode
-            folders[facts.cache_folder_of(path)] = None
-    if found:
-        every = [inode for inodes in found.values() for inode in inodes.values()]
-        sizes = {name: sum(inode.size for inode in inodes.values()) for name, inodes in found.items()}
+    for name, folder, inode in facts.cached(work.seen):
+        every.append(inode)
+        sizes[name] += inode.size
+        folders[folder] = None
+    if every:
         names = [name for name in sizes if sizes[name] * 20 >= sum(sizes.values())]
         what = f"leave out {', '.join(names)}: a cache mount keeps them for the next build, and out of the image"
         yield _step("caches", what, work.take(every), work.where(every), "steps/extra-need-for-speed.md", folders)

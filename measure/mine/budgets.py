@@ -8,6 +8,7 @@ packages = 20            # Python packages that own lines bring
 forbidden = ["pytest", "gcc"]
 root = false             # the user may not be root
 growth = "2 %"           # of transfer, against the image that --against names
+edit = "30 %"            # seconds of a build after an edit, of those of a cold one: with --time
 
 [platform."linux/arm64"]
 transfer = "62 MB"
@@ -63,6 +64,7 @@ class Limits(Strict):
     forbidden: list[str] | None = None
     root: bool | None = None
     growth: Part | None = None
+    edit: Part | None = None
 
 
 class Budget(Limits):
@@ -91,7 +93,7 @@ def read_budget(path: Path) -> Budget:
 def breaches(budget: Budget, report: Report, before: Report | None = None) -> list[Breach]:
     """What of a report is over the budget, and the line that is to blame: what grew most, else the heaviest."""
     limits = budget.on(report.platform)
-    return [*_sizes(limits, report, before), *_contents(limits, report)]
+    return [*_sizes(limits, report, before), *_contents(limits, report), *_seconds(limits, report)]
 
 
 def _sizes(limits: Limits, report: Report, before: Report | None) -> Iterator[Breach]:
@@ -138,6 +140,22 @@ def _contents(limits: Limits, report: Report) -> Iterator[Breach]:
             yield Breach(limit="forbidden", told=f"{one.name} {one.version} is in the image", blame=brought)
     if limits.root is False and report.facts and report.facts.user.partition(":")[0] in ("root", "0"):
         yield Breach(limit="root", told="the image runs as root", blame="add a line with USER")
+
+
+def _seconds(limits: Limits, report: Report) -> Iterator[Breach]:
+    if limits.edit is None:
+        return
+    if not (timed := report.timed):
+        raise Problem(
+            "The budget limits edit, and no build was timed.",
+            why="It bounds the seconds of a build after an edit, as a part of those of a cold one.",
+            next="measure-mine FOLDER --time --budget budget.toml",
+        )
+    if timed.edit_part > limits.edit:
+        told = f"a build after an edit takes {timed.edit_part:.0%} of a cold one, and {limits.edit:.0%} are allowed"
+        slow = max(timed.lines, key=lambda line: line.edit_seconds or 0, default=None)
+        found = slow and slow.edit_seconds and f"{slow.where} takes {slow.edit_seconds:.1f} s of it ({slow.why})"
+        yield Breach(limit="edit", told=told, blame=f"{found}: {slow.instruction}" if found else "")
 
 
 def _weight(line: Line, kind: str) -> int:

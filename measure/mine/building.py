@@ -56,16 +56,24 @@ def client(images: list[str], platform: str) -> Client:
     try:
         from measure.build.choosing import choose
     except ModuleNotFoundError:  # installed alone, without the repository's own lab
-        if not (docker := shutil.which("docker")):
-            raise Problem(
-                "There is no docker here, so nothing can be built.",
-                why="An image in a file is weighed without it.",
-                next="docker save IMAGE --output image.tar  # where it is, and then: measure-mine image.tar",
-            ) from None
-        return Client((docker,))
+        return _alone(builds=bool(images))
     engine = choose([platform])
     engine.provide(images, [platform])
     return Client(tuple(map(str, engine.docker.client_config.client_call)), engine.builder)
+
+
+def _alone(*, builds: bool) -> Client:
+    """The docker on the path. Raises Problem without one, without an engine that answers it, and without buildx."""
+    why, docker = "An image in a file is weighed without it.", shutil.which("docker")
+    if not docker:
+        save = "docker save IMAGE --output image.tar  # where it is, and then: measure-mine image.tar"
+        raise Problem("There is no docker here, so nothing can be built.", why=why, next=save)
+    found = Client((docker,))
+    if not found.ask("version"):
+        raise Problem("There is a docker here, and no engine answers it.", why=why, next="docker version  # says why")
+    if builds and not found.ask("buildx", "version"):
+        raise Problem("This docker has no buildx, which builds images.", why=why, next="apt-get install docker-buildx")
+    return found
 
 
 def client_of(source: Source) -> Client:

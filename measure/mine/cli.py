@@ -42,6 +42,9 @@ def mine(
     timed: Annotated[
         bool, typer.Option("--time", help="Of a folder: seconds by line, with an empty cache and after an edit")
     ] = False,
+    floor: Annotated[
+        bool, typer.Option("--floor", help="Of a folder: which files its image looks at, and how small that would be")
+    ] = False,
     try_step: Annotated[
         int | None,
         typer.Option("--try", metavar="N", help="Of a folder: do next step N in a Dockerfile beside yours, weigh both"),
@@ -61,7 +64,7 @@ def mine(
 ) -> None:
     """What each line of a Dockerfile and each package costs, and the next step with what it saves.
 
-    No image runs, but for --start and --try.
+    No image runs, but for --start, --floor and --try.
 
     An image is in a file after `docker save IMAGE --output image.tar`.
     """
@@ -71,7 +74,7 @@ def mine(
     limits = read_budget(budget) if budget else None
     args = tuple((name, value) for name, _, value in (one.partition("=") for one in build_arg or ()))
     asked = Asked(dockerfile=dockerfile, target=target, args=args, image=image, platform=platform, subject=subject)
-    made = _reported(asked, build=build, service=service, start=start, time=timed, number=try_step)
+    made = _reported(asked, build=build, service=service, start=start, time=timed, floor=floor, number=try_step)
     before = _other(against, made.platform or platform) if against else None
     if before:
         made = made.model_copy(update={"against": against, "growth": grown(before, made)})
@@ -96,6 +99,7 @@ def _reported(
     service: str = "",
     start: bool = False,
     time: bool = False,
+    floor: bool = False,
     number: int | None = None,
 ) -> Report:
     """The report of what the reader named: an image in a file, a folder, or an image that the engine has."""
@@ -114,11 +118,11 @@ def _reported(
         raise Problem(
             f"There is no file {asked.dockerfile}.", next="the same command with -f and the Dockerfile's path"
         )
-    builds = start or time or number is not None
+    builds = start or time or floor or number is not None
     if builds and (not path.is_dir() or is_image(path)):
         raise Problem(
             f"{asked.subject} is no folder with a Dockerfile.",
-            why="--start, --time and --try build it.",
+            why="--start, --time, --floor and --try build it.",
             next="measure-mine FOLDER, with -f and the Dockerfile's path if need be",
         )
     if path.exists() and is_image(path):
@@ -144,11 +148,11 @@ def _reported(
 
         source = Source(path, dockerfile, asked.target, asked.platform, asked.args)
         made = report(replace(asked, archive=stack.enter_context(built(source))))
-    return _more(made, source, start=start, time=time, number=number)
+    return _more(made, source, start=start, time=time, floor=floor, number=number)
 
 
-def _more(made: Report, source: Source, *, start: bool, time: bool, number: int | None) -> Report:
-    """A report with what takes builds and containers: a step that is done, how the image starts, seconds by line."""
+def _more(made: Report, source: Source, *, start: bool, time: bool, floor: bool, number: int | None) -> Report:
+    """A report with what takes builds and containers: a step that is done, a start, a floor, seconds by line."""
     found: dict[str, object] = {}
     if number is not None:
         from measure.mine.trying import tried
@@ -160,6 +164,10 @@ def _more(made: Report, source: Source, *, start: bool, time: bool, number: int 
         docker = building.client_of(source)
         with building.loaded(docker, source) as image:
             found["started"] = running.start(docker, image)
+    if floor:
+        from measure.mine import building, running
+
+        found["floor"] = running.floor(building.client_of(source), source)
     if time:
         from measure.mine.running import timed
 

@@ -1,5 +1,7 @@
 """What the lab's benches record."""
 
+import os
+
 import pytest
 
 from measure.base.errors import Problem
@@ -26,7 +28,14 @@ def test_reports_are_timed_beside_gzip_with_an_empty_cache_and_again(tmp_path, m
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     large = bytearray(b"1") * 200_000_000  # what is measured is not the memory of whoever measures
     archive = as_archive(layout(tmp_path / "layout", [tar({"a": bytes(5_000_000)})]).root, tmp_path / "image.tar")
-    gzip, first, again, memory = timings_of(archive, "an image", samples=2)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/dive").write_text(f'#!/bin/bash\necho "$@" >> {tmp_path}/asked\n')
+    (tmp_path / "bin/dive").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=os.pathsep)
+    gzip, first, again, memory, dive, dives_memory = timings_of(archive, "an image", samples=2)
+    assert (tmp_path / "asked").read_text().count(f"--source docker-archive {archive} --json ") == 2
+    assert (dive.what, dives_memory.what) == ("an image: dive", "an image: dive's memory")
+    assert len(dive.samples) == len(dives_memory.samples) == 2
     assert [len(one.samples) for one in (gzip, first, again, memory)] == [2] * 4
     assert gzip.goal is None and first.goal == pytest.approx(gzip.median / 2, abs=0.001)
     assert first.reason, "nothing starts Python in half the time that gzip takes for five megabytes"

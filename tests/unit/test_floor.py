@@ -235,7 +235,7 @@ def test_what_was_weighed_has_to_be_what_runs(monkeypatch):
     monkeypatch.setattr(finding, "manifest_of", lambda *_: {"layers": [{"digest": ""}]})
     monkeypatch.setattr(finding, "layer_facts", lambda _: None)
     monkeypatch.setattr(finding, "diff_ids", lambda *_: ["sha256:1"])
-    monkeypatch.setattr(finding, "_inspect", lambda *_: runs)
+    monkeypatch.setattr(finding, "inspected", lambda *_: runs)
     with pytest.raises(Problem, match="not alike"), finding.traced(engine, step, step.recommended, print):
         pytest.fail("it is another image")
 

@@ -1,6 +1,7 @@
 """A next step that is done: what becomes of the text, what is written, and how a start and a build are watched."""
 
 import json
+import sys
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,7 @@ from measure.mine import building, cli, running, trying
 from measure.mine.advice import STEPS
 from measure.mine.building import Source
 from measure.mine.editing import WAYS, edited
-from measure.mine.model import Facts, NextStep, Package, Report, Sizes, Started
+from measure.mine.model import Facts, Floor, NextStep, Package, Report, Sizes, Started
 from measure.mine.reporting import Asked
 from measure.mine.showing import markdown
 
@@ -323,7 +324,7 @@ def test_an_edit_is_timed_in_a_copy_and_the_readers_files_stay_as_they_are(tmp_p
     monkeypatch.setattr(building, "build", build)
     monkeypatch.setattr(building, "client_of", lambda source: None)
     found = running.timed(Source(app, app / "Dockerfile"))
-    assert found.edited == "main.py"
+    assert (found.edited, found.edit_part) == ("main.py", found.edit_seconds / found.cold_seconds)
     assert [(one.where, one.cold_seconds, one.edit_seconds, one.why) for one in found.lines] == [
         ("Dockerfile:2", 0.1, 0.1, "main.py is among what it reads"),
         ("Dockerfile:3", 2.0, 2.0, "line 2 before it changed"),
@@ -340,6 +341,27 @@ def test_a_folders_image_is_started_where_that_is_asked_for(folder, monkeypatch)
     found = cli._reported(replace(Asked(), subject=str(app)), build=False, start=True)
     assert "started: healthy (1.0 s after its start), ends 0.2 s after SIGTERM" in markdown(found)
     assert cli._reported(replace(Asked(), subject=str(app)), build=True).started is None
+
+
+def test_what_nothing_looks_at_is_told_beside_the_images_sizes():
+    floor = Floor(
+        answered={"GET /": 200}, healthy=True, file_bytes=90, files=3, transfer_bytes=25, unpacked_tar_bytes=100,
+        untouched_bytes=200, untouched={"perl-base, a Debian package": 150},
+    )  # fmt: skip
+    told = markdown(made().model_copy(update={"floor": floor}))
+    assert "floor, 3 files that were looked at (GET / 200, healthy)" in told
+    assert "25 B transfer (the image: 4.0 times), 100 B unpacked (the image: 3.0 times)" in told
+    assert "nothing looked at 200 B: perl-base, a Debian package 150 B" in told
+
+
+def test_a_floor_is_found_in_a_clone_and_for_the_machine_itself_alone(folder, monkeypatch):
+    app, _ = folder
+    monkeypatch.setitem(sys.modules, "measure.studies.floor.yours", None)
+    with pytest.raises(Problem, match="needs a clone"):
+        running.floor(None, Source(app, app / "Dockerfile"))
+    monkeypatch.undo()
+    with pytest.raises(Problem, match="no linux/s390x"):
+        running.floor(None, Source(app, app / "Dockerfile", platform="linux/s390x"))
 
 
 def test_an_archive_is_neither_timed_nor_changed(tmp_path):

