@@ -148,6 +148,10 @@ bench-first: .venv/.run ## time what a new user waits for, make step-1 from noth
 bench-mine: .venv/.run ## time a report on an image in a file, beside gzip -dc of its layers, and record it; some minutes
 	@$(RUN) measure bench --mine
 
+.PHONY: bench-workshop
+bench-workshop: .venv/.run ## time what an exercise answers after a save, and record it; some minutes
+	@$(RUN) measure bench --workshop
+
 .PHONY: bench-ladder
 bench-ladder: .venv/.run ## time make all, from an empty builder's cache and unchanged, and record it; an hour or two
 	@$(RUN) measure bench --ladder

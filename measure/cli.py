@@ -326,8 +326,10 @@ def bench(
     ladder: Annotated[bool, typer.Option("--ladder", help="Time `make all` in place of that; the bases stay")] = False,
     against: Annotated[str, typer.Option(help="A commit: time a new user's `make step-1` here and there")] = "",
     mine: Annotated[bool, typer.Option("--mine", help="Time a report on an image in a file; the bases stay")] = False,
+    workshop: Annotated[bool, typer.Option("--workshop", help="Time an exercise's answer after a save")] = False,
 ) -> None:
     """Time the lab from nothing, its start, and `make step-1`, and record it. Deletes the lab's cache first."""
+    from measure.exercises import bench as saves
     from measure.studies.bench import bench as benchmark
     from measure.studies.bench import first_number, own_image
 
@@ -335,6 +337,8 @@ def bench(
         first_number.compare(against)
     elif mine:
         own_image.run()
+    elif workshop:
+        saves.run()
     else:
         (benchmark.run_ladder if ladder else benchmark.run)()
 

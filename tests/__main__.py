@@ -101,7 +101,7 @@ def commands(phase: str, run: str) -> list[list[str]]:
     if not PHASES[phase]:
         return lint()
     verbose = ["--verbose"] if phase in ("lab", "images", "docs") else []
-    options = ["--durations=25", "--durations-min=5", *verbose, *selection(run)]
+    options = ["--durations=0", "--durations-min=5", *verbose, *selection(run)]
     return [[sys.executable, "-m", "pytest", *options, *PHASES[phase]]]
 
 
@@ -155,6 +155,7 @@ class Phase:
             passed=counted["passed"],
             failed=counted["failed"] + counted["error"] + counted["errors"],
             skipped=[tested.Skipped(reason=reason, tests=tests) for reason, tests in reasons.items()],
+            slow={name: float(s) for s, name in re.findall(r"^([\d.]+)s call +(.+)$", self.printed, re.MULTILINE)},
         )
 
     @property

@@ -57,7 +57,7 @@ def _introduce(exercise: Exercise) -> Path:
     number = f"Exercise {exercise.number}: " if exercise.number else ""
     _print(f"{number}{check.title} ({CHAPTERS[check.chapter]}, {check.minutes} minutes)", "bold")
     if fresh:
-        _print(exercise.section("Goal"))
+        _print(f"{exercise.story}\n\nGoal: {exercise.section('Goal')}")
     _print(f"Yours: {shown(folder)}/")
     if exercise.edited:
         say(f"{shown(exercise.folder)}/check.toml was changed since the last commit: these are your goals, not ours")

@@ -100,8 +100,6 @@ def _sizes(goals: Goals, tried: Tried) -> Iterator[Verdict]:
         ("caches_mb", "caches in the image", sum(cached.values()), ", ".join(cached)),
         ("context_mb", "build context", tried.context.bytes,
          ", ".join(f"{path} {megabytes(number)}" for path, number in largest)),
-        ("resent_mb", "sent again after one more line of code", sum(tried.resent.values()),
-         "\n".join(f"{line}: {megabytes(number)}" for line, number in tried.resent.items() if number > 10_000)),
     ):  # fmt: skip
         bound = getattr(goals, goal)
         if bound is not None:
@@ -135,6 +133,12 @@ def _contents(goals: Goals, tried: Tried) -> Iterator[Verdict]:
 
 
 def _rest(goals: Goals, tried: Tried) -> Iterator[Verdict]:
+    if goals.again_part is not None:
+        cold, again = sum(tried.cold.values()), sum(tried.again.values())
+        holds, you = again <= goals.again_part * cold, f"{again:.1f} s, where a build from nothing takes {cold:.1f} s"
+        because = "\n".join(f"Dockerfile:{line} was made again: {spent:.1f} s" for line, spent in tried.again.items())
+        should = f"at most {goals.again_part:.0%} of that"
+        yield Verdict("again_part", "built after one more line of code", holds, you, should, "" if holds else because)
     if goals.pinned:
         own = [one for one in tried.report.packages if one.kind == "python" and not one.of_base]
         loose = [f"{one.name}=={one.version}" for one in own if not _is_pinned(one.name, one.version, tried)]

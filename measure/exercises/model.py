@@ -41,8 +41,9 @@ class Goals(Strict):
     hidden_mb: float | None = None
     caches_mb: float | None = None
     context_mb: float | None = None
-    #: At most so much of the image is sent again after one more line in the file that `edit` names.
-    resent_mb: float | None = None
+    #: At most this part of a build from nothing, in the builder's seconds of the same run, is what a build takes after
+    #: one more line in the file that `edit` names.
+    again_part: float | None = None
     #: The user is a number, and not root's.
     non_root: bool = False
     #: What is not in the image: tools, Python packages, paths as patterns of fnmatch(3).
@@ -123,6 +124,11 @@ class Exercise:
     def readme(self) -> str:
         """Its README.md."""
         return (self.folder / "README.md").read_text()
+
+    @property
+    def story(self) -> str:
+        """What its README says before the goal, without title and minutes."""
+        return self.readme.split("\n\n", 2)[2].partition("\n## ")[0].strip()
 
     def section(self, title: str) -> str:
         """The text of a section of its README, without the headline."""

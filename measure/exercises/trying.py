@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import shutil
+import subprocess
 import tempfile
 import threading
 import time
@@ -23,6 +24,7 @@ from measure.base.errors import Problem
 from measure.base.files import cache_folder, check_disk, shown
 from measure.base.platforms import PLATFORMS, native_platform
 from measure.base.progress import Task, aside, pause
+from measure.base.units import megabytes
 from measure.build.engine import Engine
 from measure.build.images import BuildError, build_text, export_text, load_text, stop_clients
 from measure.build.layout import blob, keep, layout, layout_in_use
@@ -30,14 +32,16 @@ from measure.exercises.model import Exercise
 from measure.mine.archives import read_archive
 from measure.mine.context import context_of
 from measure.mine.lines import origin_of
-from measure.mine.model import Context, Report, plain
+from measure.mine.model import Context, Report
 from measure.mine.reporting import report_of
+from measure.mine.running import line_seconds
 from measure.run.probe import last_lines, remove_orphans, running
 from measure.steps.compose import Step, Teaching, Variant
 from measure.weigh.oci import Opened
 
-#: Seconds that a build may take, that a container has until it answers, and that one request may take.
-BUILD_S, ANSWER_S, REQUEST_S = 600, 8.0, 3.0
+#: Seconds that a build may take, that a container has until it answers, and that one request may take; and after which
+#: one that has not answered is looked at.
+BUILD_S, ANSWER_S, REQUEST_S, LOOK_S = 600, 8.0, 3.0, 0.5
 #: What a container may take: of memory, of processes, of one file on disk (bytes).
 BOUNDS = {
     "memory": "512m",
@@ -46,6 +50,10 @@ BOUNDS = {
     "ulimit": ["fsize=268435456"],
     "log_options": ["max-size=10m"],
 }
+#: What a container may write into its own layer, in bytes.
+DISK_BYTES = 500_000_000
+#: Seconds of builds from nothing that this process has seen, by Dockerfile and list of packages.
+_COLD: dict[tuple[str, str], dict[int, float]] = {}
 #: What a build is given as its secret. It is searched for in the image.
 SECRET = "workshop-4f1d9c0e7a"  # noqa: S105 - nobody's
 
@@ -76,8 +84,9 @@ class Tried:
     report: Report | None = None
     paths: list[str] = field(default_factory=list)
     started: Started | None = None
-    #: Bytes of layers that a change of one line makes anew, and the lines that make them.
-    resent: dict[str, int] = field(default_factory=dict)
+    #: Seconds of the builder by line of the Dockerfile: from nothing, and again after one more line in a file.
+    cold: dict[int, float] = field(default_factory=dict)
+    again: dict[int, float] = field(default_factory=dict)
     #: Stages that do not build, and why.
     targets: dict[str, BuildError | None] = field(default_factory=dict)
     #: Where the secret is to be read.
@@ -190,25 +199,25 @@ class Trial:
         if self.goals.secret:
             own = image.described[origin_of(image, self.parsed, None).base_layers :]
             found.leaks = _leaks(image, [layer["digest"] for layer in own])
-        if self.goals.resent_mb is not None:
-            found.resent = self._resent(image)
+        if self.goals.again_part is not None:
+            self._build_again(found)
 
-    def _resent(self, image: Opened) -> dict[str, int]:
-        """Build a copy in which one file has a line more: compressed bytes by line, of the layers that changed."""
+    def _build_again(self, found: Tried) -> None:
+        """Build a copy with nothing cached, once in a run for a Dockerfile and its list, and after one more line."""
+
+        def seconds(what: str, **settings: object) -> dict[int, float]:
+            self.task.at(what)
+            log = build_text(self.engine, self.text, lambda _: None, **self._settings(copy), **settings)
+            return {line: spent for line, spent in line_seconds(self.parsed, log).items() if spent}
+
         with tempfile.TemporaryDirectory(prefix="measure-") as other:
             copy = Path(other) / "copy"
             shutil.copytree(self.folder, copy, symlinks=True)
+            key = (self.text, found.requirements)
+            found.cold = _COLD[key] = _COLD.get(key) or seconds("from nothing", **{"no-cache": True})
             with (copy / self.check.edit).open("a") as file:
                 file.write(f"# {time.time_ns()}\n")
-            self.task.at(f"once more, with one more line in {self.check.edit}")
-            digest = export_text(self.engine, self.text, self.platform, lambda _: None, **self._settings(copy))
-            changed, _, _ = read_archive(layout(), digest.removeprefix("sha256:"), self.platform)
-        before, origin = {layer["digest"] for layer in image.described}, origin_of(changed, self.parsed, None)
-        return {
-            f"{where} {plain(text, 50)}": layer["size"]
-            for where, text, layer in zip(origin.where, origin.text, changed.described, strict=True)
-            if layer["digest"] not in before
-        }
+            found.again = seconds(f"with one more line in {self.check.edit}")
 
     def _target(self, target: str) -> BuildError | None:
         """Why a stage does not build; None where it does."""
@@ -280,27 +289,42 @@ class Trial:
 
 def _ask(container: Container, url: str, found: Started) -> tuple[int, str] | None:
     """Status and text of an answer; None, with what the trouble is, when none comes within ANSWER_S."""
-    begun, looked = time.monotonic(), 0.0
+    begun = looked = time.monotonic()
     last = "nothing listens there"
-    while time.monotonic() - begun < ANSWER_S:
-        try:
-            answer = httpx.get(url, timeout=REQUEST_S, trust_env=False)
-            return answer.status_code, answer.text[:100_000]
-        except httpx.TimeoutException:
-            last = "it takes the request and says nothing"
-        except httpx.TransportError:
-            if time.monotonic() - looked > 0.5:
+    # One client: to make one reads all certificates.
+    with httpx.Client(timeout=REQUEST_S, trust_env=False) as client:
+        while time.monotonic() - begun < ANSWER_S:
+            try:
+                answer = client.get(url)
+                return answer.status_code, answer.text[:100_000]
+            except httpx.TimeoutException:
+                last = "it takes the request and says nothing"
+            except httpx.TransportError:
+                pause(0.05)
+            if time.monotonic() - looked > LOOK_S:
                 looked = time.monotonic()
-                container.reload()
-                if not container.state.running:
-                    state = container.state
-                    ate = f"it took more than {BOUNDS['memory']} of memory, and was killed"
-                    found.trouble = ate if state.oom_killed else f"it ended with exit code {state.exit_code}"
-                    found.logs = last_lines(container)
+                if trouble := _trouble(container):
+                    found.trouble, found.logs = trouble, last_lines(container)
                     return None
-        pause(0.05)
     found.trouble, found.logs = f"no answer within {ANSWER_S:.0f} s: {last}", last_lines(container)
     return None
+
+
+def _trouble(container: Container) -> str:
+    """Why no answer of a container is worth waiting for; '' where one may come."""
+    container.reload()
+    state = container.state
+    if not state.running:
+        ate = f"it took more than {BOUNDS['memory']} of memory, and was killed"
+        return ate if state.oom_killed else f"it ended with exit code {state.exit_code}"
+    return f"it wrote more than {megabytes(DISK_BYTES)} to its disk" if _written(container) > DISK_BYTES else ""
+
+
+def _written(container: Container) -> int:
+    """Bytes that a container has in its own layer; what it deleted does not count. 0 when it has just gone."""
+    words = ["container", "inspect", "--size", "--format", "{{.SizeRw}}", container.id]
+    told = subprocess.run([*container.client_config.docker_cmd, *words], capture_output=True, text=True).stdout
+    return int(told) if told.strip().isdigit() else 0
 
 
 def _leaks(image: Opened, own: list[str]) -> list[str]:

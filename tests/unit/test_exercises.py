@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import threading
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -128,6 +129,17 @@ def verdict(goals, seen):
     return judge(Goals(**goals), seen)[-1]
 
 
+def test_seconds_after_an_edit_are_held_against_a_build_from_nothing_in_the_same_run(tmp_path):
+    """A busy machine makes both slower. The lines that were made again are named."""
+    for slower in (1, 10):
+        cold = {3: 0.1 * slower, 4: 6.0 * slower}
+        seen = tried(tmp_path / str(slower), {"a": b"1"}, cold=cold, again={5: 0.1 * slower})
+        assert verdict({"again_part": 0.3}, seen).holds
+        failing = verdict({"again_part": 0.3}, replace(seen, again={3: 0.1 * slower, 4: 5.9 * slower}))
+        assert not failing.holds
+        assert failing.because.splitlines()[-1] == f"Dockerfile:4 was made again: {5.9 * slower:.1f} s"
+
+
 NOISE = os.urandom(300_000)
 
 
@@ -224,6 +236,7 @@ def test_an_application_that_hangs_is_given_up_and_said(monkeypatch):
     monkeypatch.setattr(trying, "ANSWER_S", 0.5)
     monkeypatch.setattr(trying, "REQUEST_S", 0.3)
     monkeypatch.setattr(trying, "last_lines", lambda container: "Listening at …")
+    monkeypatch.setattr(trying, "_trouble", lambda container: "")
     found = Started()
     with silent_server() as url:
         assert trying._ask(SimpleNamespace(), url, found) is None
@@ -231,16 +244,29 @@ def test_an_application_that_hangs_is_given_up_and_said(monkeypatch):
     assert found.logs == "Listening at …"
 
 
-def test_a_container_that_ate_its_memory_is_said(monkeypatch):
-    state = SimpleNamespace(running=False, oom_killed=True, exit_code=137)
-    container = SimpleNamespace(reload=lambda: None, state=state)
+@pytest.mark.parametrize(
+    ("state", "written", "told"),
+    [
+        (
+            {"running": False, "oom_killed": True, "exit_code": 137},
+            0,
+            "it took more than 512m of memory, and was killed",
+        ),
+        ({"running": False, "oom_killed": False, "exit_code": 1}, 0, "it ended with exit code 1"),
+        ({"running": True}, trying.DISK_BYTES + 1, "it wrote more than 500.0 MB to its disk"),
+    ],
+)
+def test_a_container_that_takes_too_much_or_has_ended_is_not_waited_for(monkeypatch, state, written, told):
+    container = SimpleNamespace(reload=lambda: None, state=SimpleNamespace(**state))
+    monkeypatch.setattr(trying, "LOOK_S", 0.1)
+    monkeypatch.setattr(trying, "_written", lambda container: written)
     monkeypatch.setattr(trying, "last_lines", lambda container: "")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{free.getsockname()[1]}/"
     found = Started()
     assert trying._ask(container, url, found) is None
-    assert "512m of memory" in found.trouble
+    assert found.trouble == told
 
 
 def test_a_build_without_an_end_is_stopped_and_said(monkeypatch):

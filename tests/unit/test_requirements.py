@@ -50,6 +50,8 @@ WITH_POETRY = {
 }
 #: The modules of measure/ that only the making of the site imports.
 SITE = {"measure.pages", "measure.tell.site"}
+#: And those that import a package where there is something to draw or to show.
+DRAWN = {"measure.exercises.slides", "measure.tell.charts", "measure.tell.expressions", "measure.tell.instructions"}
 
 
 @functools.cache
@@ -154,12 +156,7 @@ def imported(path: Path) -> set[str]:
 
 def test_each_set_names_what_its_modules_import_and_no_more():
     """So a run imports nothing of the site's packages, and the site nothing of the tests'."""
-    # A chart is drawn by packages that are imported when there is one to draw.
-    site = {
-        name: path
-        for name, path in modules()
-        if name in SITE | {"measure.tell.charts", "measure.tell.expressions", "measure.tell.instructions"}
-    }
+    site = {name: path for name, path in modules() if name in SITE | DRAWN}
     run_alone = set().union(*(imported(path) for name, path in modules() if name not in site))
     named = map(Requirement, PROJECT["project"]["dependencies"])
     assert run_alone == {one.name for one in named if not one.marker or one.marker.evaluate()}
