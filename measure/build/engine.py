@@ -53,8 +53,8 @@ class Engine:
     #: Another engine that has nothing yet, and a registry for builders' caches; None where there is none.
     fresh: Callable[[], AbstractContextManager[Engine]] | None = None
     cache_registry: str | None = None
-    #: Digests of the layers of base images seen so far, by name and platform.
-    base_layers: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    #: Digests of the layers of base images seen so far, by name, platform, and how they are written.
+    base_layers: dict[tuple[str, str, str], list[str]] = field(default_factory=dict)
     #: The platform of the machine that builds for a platform, where the user chose the builder; as far as it was asked.
     nodes: dict[str, str] = field(default_factory=dict)
 

@@ -144,14 +144,20 @@ _bake = AGAIN.wraps(_bake_once)
 
 
 def _export(
-    engine: Engine, file: Path, target: str, platform: str, progress: Callable[[str], None], **settings: Any
+    engine: Engine,
+    file: Path,
+    target: str,
+    platform: str,
+    progress: Callable[[str], None],
+    exported: str = "",
+    **settings: Any,
 ) -> str:
-    """Build a target into the layout; returns the image's digest. The layout must be in use."""
+    """Build a target into the layout; returns the image's digest. `exported`: see `Variant`. The layout must be in use."""
     (layout() / "blobs").mkdir(exist_ok=True)
     # Each export has an index of its own, because it is read and written again, and all share the blobs.
     with tempfile.TemporaryDirectory(dir=layout(), prefix="export-", ignore_cleanup_errors=True) as folder:
         (Path(folder) / "blobs").symlink_to(layout() / "blobs")
-        output = f"type=oci,tar=false,dest={folder}"
+        output = f"type=oci,tar=false,dest={folder}{exported}"
         built, _ = _bake(engine, file, target, platform, progress, output=output, **settings)
         return built["containerimage.digest"]
 
@@ -160,6 +166,25 @@ def _in_copy(step: Step, variant: Variant, copy: Path) -> tuple[Path, str, dict[
     """Compose file, target and context of a variant in a copy of its step's folder."""
     context = copy / variant.context.relative_to(step.folder)
     return copy / step.compose_file.name, variant.service, {"context": str(context)}
+
+
+def push(engine: Engine, step: Step, variant: Variant, name: str, **settings: Any) -> str:
+    """Build a variant for the engine's own platform and push it under this name. Returns its digest. Raises BuildError.
+
+    `settings` are those of a bake target, like `no-cache`.
+    """
+    with clean_copy(step.folder) as copy:
+        file, target, where = _in_copy(step, variant, copy)
+        # Into the engine's own store it would be unpacked, which it refuses for files whose times it sets.
+        output = f"type=image,push=true,unpack=false,name={name}{variant.exported}"
+        built, _ = _bake(
+            engine, file, target, engine.platform, lambda _: None, output=output, **where, **_attests(variant), **settings
+        )
+        return built["containerimage.digest"]
+
+
+def _attests(variant: Variant) -> dict[str, str]:
+    return {"attest": variant.teaching.attest} if variant.teaching.attest else {}
 
 
 def build(
@@ -181,24 +206,26 @@ def build(
     with layout_in_use():
         with clean_copy(step.folder) as copy:
             file, target, where = _in_copy(step, variant, copy)
-            digest = _export(engine, file, target, platform, progress, **where, **settings)
+            options = where | _attests(variant) | settings
+            digest = _export(engine, file, target, platform, progress, variant.exported, **options)
         if remember:
             keep(step, variant, platform, digest)
         progress("weighing")
-        layers = base_layers(engine, variant.base_image, platform) if variant.base_image else []
+        base = variant.base_image
+        layers = base_layers(engine, base, platform, variant.exported) if base else []
         return read_image(layout(), digest, platform).on(layers)
 
 
 _one_at_a_time = threading.Lock()
 
 
-def base_layers(engine: Engine, name: str, platform: str) -> list[str]:
-    """Digests of a base image's layers for a platform, as the builder exports them. The layout must be in use."""
-    key = (name, platform)
+def base_layers(engine: Engine, name: str, platform: str, exported: str = "") -> list[str]:
+    """Digests of a base image's layers for a platform, as the builder exports them so. The layout must be in use."""
+    key = (name, platform, exported)
     with _one_at_a_time:
         if key not in engine.base_layers:
             with _small_build({"Dockerfile": f"FROM {name}\n"}) as file:
-                digest = _export(engine, file, "small", platform, lambda _: None)
+                digest = _export(engine, file, "small", platform, lambda _: None, exported)
             engine.base_layers[key] = [layer["digest"] for layer in manifest_of(layout(), digest)["layers"]]
     return engine.base_layers[key]
 

@@ -1,6 +1,6 @@
 """One layer of an image, read as a stream: how large it is, and what is in it. Nothing is unpacked.
 
-Formats: OCI image spec v1.1, layer.md (tar, gzip, whiteouts); POSIX.1-2001 pax.
+Formats: OCI image spec v1.1, layer.md (tar, gzip, zstd, whiteouts); POSIX.1-2001 pax.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Literal
 
-from isal import igzip, isal_zlib
-
 from measure.base.errors import Problem
 from measure.base.files import cache_folder, write_whole
+from measure.weigh.unpacking import MOST, Damaged, Unpacked
 
 #: What an entry is: a regular file, a directory, a symbolic link, a hard link, or anything else (a device, a pipe).
 Kind = Literal["file", "directory", "symlink", "link", "other"]
@@ -69,7 +68,7 @@ class LayerFacts:
 class _Counter:
     """A stream that counts and hashes the bytes read through it."""
 
-    def __init__(self, stream: IO[bytes]) -> None:
+    def __init__(self, stream: Stream) -> None:
         self.stream, self.count, self.hash = stream, 0, hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
@@ -100,25 +99,27 @@ def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
 
 
 def read_layer(path: Path) -> LayerFacts:
-    """Read a layer, gzipped or plain, from a file. Raises Problem when it is damaged or compressed otherwise."""
+    """Read a layer, in gzip, zstd or plain, from a file. Raises Problem when it is damaged or compressed otherwise."""
     with path.open("rb") as raw:
-        magic = raw.read(4)
-        raw.seek(0)
-        if magic == b"\x28\xb5\x2f\xfd":
-            raise Problem(
-                f"The layer {path.name[:12]} is compressed with zstd.",
-                why="Only gzip, which all official images use, can be read.",
-                next="docker buildx build --output type=oci,dest=image.tar,compression=gzip,force-compression=true .",
-            )
-        stream = igzip.IGzipFile(fileobj=raw) if magic[:2] == b"\x1f\x8b" else raw
         try:
-            return _read(stream)
-        except (tarfile.TarError, EOFError, gzip.BadGzipFile, isal_zlib.error) as error:
+            return _read(Stream(raw))
+        except (tarfile.TarError, EOFError, Damaged) as error:
             what = f"The layer {path.name[:12]} is damaged."
             raise Problem(what, why=str(error), next="make clean, then the same command again") from None
 
 
-def _read(stream: IO[bytes]) -> LayerFacts:
+class Stream:
+    """The tar stream of a layer, as `tarfile.open(mode="r|")` reads it. Raises Damaged where it is cut short."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._unpacked = Unpacked(raw)
+
+    def read(self, size: int = MOST) -> bytes:
+        """The next bytes; fewer only where the stream ends."""
+        return self._unpacked.take(size)
+
+
+def _read(stream: Stream) -> LayerFacts:
     counter = _Counter(stream)
     entries: list[Entry] = []
     documents: dict[str, str] = {}
@@ -149,7 +150,7 @@ def _read(stream: IO[bytes]) -> LayerFacts:
 def reader_version() -> str:
     """Changes whenever the code that reads images does, so that facts read by older code are read again."""
     here = Path(__file__).parent
-    sources = b"".join((here / name).read_bytes() for name in ("layers.py", "filesystem.py", "contents.py", "oci.py"))
+    sources = b"".join((here / name).read_bytes() for name in ("unpacking.py", "layers.py", "filesystem.py", "contents.py", "oci.py"))
     return hashlib.sha256(sources).hexdigest()[:12]
 
 
