@@ -82,6 +82,30 @@ def sameness() -> None:
 
 @app.command()
 @friendly
+def shipping() -> None:
+    """Push each way to ship an image from fresh machines to fresh registries, pull and start it, and record it."""
+    from measure.base import progress
+    from measure.build.choosing import choose
+    from measure.studies.shipping.pushing import measure_shipping
+
+    with progress.task("make shipping", told=False):
+        measure_shipping(choose())
+
+
+@app.command()
+@friendly
+def fleet(name: Annotated[str, typer.Argument(help="A variant of step 4; else those that changed")] = "") -> None:
+    """Build, push and pull fleets of services on each base, and record what they weigh together."""
+    from measure.base import progress
+    from measure.build.choosing import choose
+    from measure.studies.shipping.fleet import measure_fleets
+
+    with progress.task("make fleet", told=False):
+        measure_fleets(choose(), name)
+
+
+@app.command()
+@friendly
 def floor(name: StepName) -> None:
     """Find out which files an image looks at while it runs, prove that it needs no more, and record how large they are.
 

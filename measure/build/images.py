@@ -28,6 +28,8 @@ from measure.steps.copying import clean_copy
 from measure.weigh.layers import read_layer
 from measure.weigh.oci import Image, manifest_of, read_image
 
+#: The builder's own choice of compression, asked for by name.
+GZIP = ",compression=gzip,force-compression=true"
 #: One progress line of the builder in plain form: `#7 [2/5] RUN …`, `#9 exporting to oci image format`.
 _STEP_LINE = re.compile(r"^#\d+ (?P<step>(\[|exporting to ).*)$")
 _NOISE = re.compile(r"^(#\d+ )?(\d+\.\d+ )?")
@@ -152,7 +154,7 @@ def _export(
     exported: str = "",
     **settings: Any,
 ) -> str:
-    """Build a target into the layout; returns the image's digest. `exported`: see `Variant`. The layout must be in use."""
+    """Build a target into the layout, which must be in use; returns the image's digest. `exported`: see `Variant`."""
     (layout() / "blobs").mkdir(exist_ok=True)
     # Each export has an index of its own, because it is read and written again, and all share the blobs.
     with tempfile.TemporaryDirectory(dir=layout(), prefix="export-", ignore_cleanup_errors=True) as folder:
@@ -177,9 +179,8 @@ def push(engine: Engine, step: Step, variant: Variant, name: str, **settings: An
         file, target, where = _in_copy(step, variant, copy)
         # Into the engine's own store it would be unpacked, which it refuses for files whose times it sets.
         output = f"type=image,push=true,unpack=false,name={name}{variant.exported}"
-        built, _ = _bake(
-            engine, file, target, engine.platform, lambda _: None, output=output, **where, **_attests(variant), **settings
-        )
+        settings = where | _attests(variant) | settings
+        built, _ = _bake(engine, file, target, engine.platform, lambda _: None, output=output, **settings)
         return built["containerimage.digest"]
 
 
@@ -207,6 +208,11 @@ def build(
         with clean_copy(step.folder) as copy:
             file, target, where = _in_copy(step, variant, copy)
             options = where | _attests(variant) | settings
+            if "compression=" in variant.exported:
+                # A builder that has layers in zstd alone gives them to whoever asks for no compression, in a form that
+                # the engine does not run (BuildKit 0.13). So that it has them in gzip too:
+                _export(engine, file, target, platform, progress, GZIP, **options)
+                options.pop("no-cache", None)
             digest = _export(engine, file, target, platform, progress, variant.exported, **options)
         if remember:
             keep(step, variant, platform, digest)
@@ -368,24 +374,3 @@ def changed_base(engine: Engine, name: str) -> Iterator[str]:
         yield changed
     finally:
         engine.docker.image.remove(changed, force=True)
-
-
-#: What the builder prints in plain form when a step begins, when it ends, and when it comes from the cache.
-_BEGUN = re.compile(r"^#(\d+) (?!\d|DONE|CACHED|ERROR|CANCELED)(.+)$")
-_DONE = re.compile(r"^#(\d+) DONE (\d+\.\d+)s$")
-
-
-def step_seconds(log: list[str]) -> dict[str, float]:
-    """The steps of a build that took a tenth of a second or more, in seconds, in the order in which they ended.
-
-    `log` is in the builder's plain form, which gives tenths. Steps of different stages run at the same time, so the
-    sum may be more than the build took.
-    """
-    names: dict[str, str] = {}
-    found: dict[str, float] = {}
-    for line in log:
-        if match := _BEGUN.match(line):
-            names.setdefault(match[1], match[2])
-        elif (match := _DONE.match(line)) and float(match[2]) and match[1] in names:
-            found[names[match[1]]] = float(match[2])
-    return found

@@ -195,6 +195,8 @@ class Record(Strict):
     #: SHA-256 of all that the build depends on; `inputs` has its parts.
     inputs_sha256: str
     inputs: Inputs
+    #: Of the image's manifest, where the compose file sets the time of every file, so that it is the same twice.
+    digest: str | None = None
     outcome: Literal["built", "failed"]
     size: Size | None = None
     contents: Contents | None = None

@@ -88,6 +88,11 @@ class Variant:
         options = (one.strip() for output in outputs for one in output.split(","))
         return "".join(f",{one}" for one in options if one.partition("=")[0] in OF_LAYERS)
 
+    @property
+    def reproducible(self) -> bool:
+        """Does the builder set the time of every file, so that two builds can give the same image?"""
+        return "rewrite-timestamp=true" in self.exported
+
     @cached_property
     def parsed(self) -> Dockerfile:
         """Its Dockerfile, with the service's build arguments. One without a value has that of the environment."""

@@ -150,7 +150,9 @@ def _read(stream: Stream) -> LayerFacts:
 def reader_version() -> str:
     """Changes whenever the code that reads images does, so that facts read by older code are read again."""
     here = Path(__file__).parent
-    sources = b"".join((here / name).read_bytes() for name in ("unpacking.py", "layers.py", "filesystem.py", "contents.py", "oci.py"))
+    sources = b"".join(
+        (here / name).read_bytes() for name in ("unpacking.py", "layers.py", "filesystem.py", "contents.py", "oci.py")
+    )
     return hashlib.sha256(sources).hexdigest()[:12]
 
 

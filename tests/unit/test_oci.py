@@ -1,6 +1,7 @@
 import gzip
 import json
 import re
+import sys
 
 import pytest
 
@@ -114,7 +115,9 @@ def test_a_damaged_layout_is_told_and_can_be_written_anew(layout, part, harm):
     assert oci.read_image(layout.root, layout.image([content])).unpacked_file_bytes == 4000
 
 
-def test_a_layer_that_is_no_tar_or_in_zstd_is_told_with_what_can_be_typed(tmp_path):
+def test_a_layer_that_is_no_tar_or_in_zstd_with_nothing_for_it_is_told_with_what_can_be_typed(tmp_path, monkeypatch):
+    for name in ("compression", "backports"):
+        monkeypatch.setitem(sys.modules, name, None)
     path = tmp_path / "blob"
     for content, what, next in (
         (gzip.compress(b"no tar at all" * 100), "damaged", "make clean"),

@@ -1,0 +1,166 @@
+"""What pages say of pushes and pulls, and of fleets."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+
+from measure.base.errors import Problem
+from measure.base.units import change, duration, megabytes
+from measure.record.records import Samples
+from measure.steps.compose import find_step
+from measure.studies.shipping import fleets, model
+from measure.studies.shipping.fleets import SIZES, Differ, Together
+from measure.studies.shipping.model import Pushed
+from measure.tell.page import Page, code, emphasised, markdown_table, page_function, short
+
+#: What is pushed, as a table's head has it.
+PUSHED: dict[Pushed, str] = {
+    "first": "first push",
+    "again": "the same, built elsewhere",
+    "edit": "one line of code",
+    "lock": "one package",
+    "base": "a patched base",
+}
+#: What is timed of a variant, as a table's head has it, and whether in processor time.
+TIMED = {
+    "build": "build and first push",
+    "pull": "pull, nothing there",
+    "pull-edit": "after one line of code",
+    "pull-lock": "after one package",
+    "start": "start",
+    "import": "import, processor time",
+}
+
+
+def _samples(page: Page, variant: str, what: str) -> Samples:
+    one = page.records.once(model.complete).of(variant)
+    found = {
+        "build": one.build_and_push_s,
+        "start": one.start_s,
+        "import": one.import_cpu_s,
+        "pull": one.pull_s["first"],
+    }
+    return found.get(what) or one.pull_s[what.removeprefix("pull-")]
+
+
+def _sent(page: Page, variant: str, kind: Pushed) -> str:
+    sent = page.records.once(model.complete).of(variant).sent[kind]
+    exact = f"{sent.sent_bytes:,} bytes sent, {sent.stored_bytes:,} more stored"
+    return page.figure(model.record_path(page.records.environment), megabytes(sent.sent_bytes), exact)
+
+
+@page_function
+def sent(page: Page, variant: str, kind: Pushed = "first") -> str:
+    """What a push of a variant of extra-shipping sent: see `Pushed` for the kinds."""
+    return _sent(page, variant, kind)
+
+
+@page_function
+def sent_change(page: Page, before: str, after: str, kind: Pushed = "first") -> str:
+    """The change of what a push sent from one variant to another, in percent."""
+    record = page.records.once(model.complete)
+    old, new = (record.of(name).sent[kind].sent_bytes for name in (before, after))
+    path = model.record_path(page.records.environment)
+    return page.figure(path, change(new, old), f"{old:,} bytes, then {new:,} bytes")
+
+
+@page_function
+def shipped(page: Page, variant: str, what: str) -> str:
+    """The median of what was timed of a variant of extra-shipping: see `TIMED`."""
+    found = _samples(page, variant, what)
+    exact = f"{duration(min(found.samples))} to {duration(max(found.samples))} in {len(found.samples)} samples"
+    return page.figure(model.record_path(page.records.environment), duration(found.median), exact)
+
+
+@page_function
+def stale(page: Page, variant: str) -> str:
+    """How many files of bytecode of a variant Python does not take, of how many."""
+    one = page.records.once(model.complete).of(variant)
+    path = model.record_path(page.records.environment)
+    return page.figure(
+        path, f"{one.bytecode_stale} of {one.bytecode}", "files of bytecode whose source has another time"
+    )
+
+
+@page_function
+def exported(page: Page, step: str) -> str:
+    """The part of a step's compose file that says how its recommended variant is built, without comments."""
+    found = find_step(step)
+    text = re.sub(r"\n *#.*", "", found.compose_file.read_text())
+    build = re.search(rf"^  {found.recommended.service}:\n(    build:\n(?: {{6,}}.*\n)+)", text, re.MULTILINE)
+    return f'``` yaml title="{found.name}/{found.compose_file.name}"\n{textwrap.dedent(build[1])}```'
+
+
+@page_function
+def pushes(page: Page) -> str:
+    """Each variant of extra-shipping, and what each push of it sent."""
+    names = [one.variant for one in page.records.once(model.complete).shipped]
+    rows = [[emphasised(name), *(_sent(page, name, kind) for kind in PUSHED)] for name in names]
+    return markdown_table(["variant", *PUSHED.values()], rows, "l" + "r" * len(PUSHED))
+
+
+@page_function
+def pulls(page: Page) -> str:
+    """Each variant of extra-shipping, and what pulling, starting and importing took."""
+    names = [one.variant for one in page.records.once(model.complete).shipped]
+    rows = [[emphasised(name), *(shipped(page, name, what) for what in TIMED), stale(page, name)] for name in names]
+    return markdown_table(["variant", *TIMED.values(), "stale bytecode"], rows, "l" + "r" * (len(TIMED) + 1))
+
+
+@page_function
+def levels(page: Page) -> str:
+    """What one builder gave that was asked for several compressions, one after the other."""
+    path = model.record_path(page.records.environment)
+    found = page.records.once(model.complete).levels
+    rows = [
+        [code(one.options), page.figure(path, megabytes(one.transfer_bytes), f"{one.transfer_bytes:,} bytes")]
+        for one in found
+    ]
+    return markdown_table(["asked for, one after the other", "the builder gave"], rows, "lr")
+
+
+#: What is counted of a fleet, by the word that pages have for it: the field, and where that is.
+COUNTED = {
+    "transfer": ("stored_bytes", "on the registry's disk"),
+    "unpacked": ("disk_bytes", "on the disk of one host that pulled all of them, layers as they came and unpacked"),
+    "sent": ("sent_bytes", "uploaded to the registry"),
+}
+
+
+def _fleet(page: Page, name: str, differ: Differ, services: int) -> Together:
+    variant = page.built(name).variant
+    found = page.records.once(fleets.complete).of(variant, differ)
+    if found is None:
+        raise Problem(f"There is no fleet of {name}.", next=f"{fleets.COMMAND} NAME={variant}")
+    return found.at(services)
+
+
+def _weight(page: Page, name: str, differ: Differ, services: int, kind: str) -> str:
+    size = getattr(_fleet(page, name, differ, services), COUNTED[kind][0])
+    path = fleets.record_path(page.records.environment)
+    return page.figure(path, megabytes(size), f"{size:,} bytes for {services} services, measured")
+
+
+@page_function
+def forty(page: Page, name: str) -> str:
+    """What 40 services take in one registry that have two packages of their own each, measured."""
+    return _weight(page, name, "packages", SIZES[-1], "transfer")
+
+
+@page_function
+def fleet(page: Page, kind: str = "transfer") -> str:
+    """What 1, 10 and 40 services take together on each base, `transfer`, `unpacked` or `sent`: a table."""
+    columns: dict[str, tuple[Differ, int]] = {
+        "1 service": ("code", 1),
+        "10, other code": ("code", 10),
+        "40, other code": ("code", 40),
+        "10, two packages each": ("packages", 10),
+        "40, two packages each": ("packages", 40),
+    }
+    rows = []
+    for variant in fleets.FLEETS:
+        name = f"{short(fleets.STEP)}/{variant}"
+        rows.append([emphasised(variant), *(_weight(page, name, *column, kind) for column in columns.values())])
+    table = markdown_table(["image", *columns], rows, "l" + "r" * len(columns))
+    return f"{table}\n\nMeasured: {COUNTED[kind][1]}. One machine built all services.\n{{ .takes }}"
