@@ -208,14 +208,11 @@ def _times(
     try:
         for image in images.values():
             engine.docker.image.pull(image, quiet=True)
-        bytecode = {
-            name: [int(n) for n in in_python(engine, image, BYTECODE).split()] for name, image in images.items()
-        }
+        told = {name: in_python(engine, image, BYTECODE) for name, image in images.items()}
         for turn in range(turns[1]):
             for name, image in images.items():
                 take(name, starts(engine, step.variant(name), image), turn)
     finally:
-        engine.docker.image.remove(
-            [image for image in images.values() if engine.docker.image.exists(image)], force=True
-        )
+        there = [image for image in images.values() if engine.docker.image.exists(image)]
+        engine.docker.image.remove(there, force=True)
     return times, {name: [int(word) for word in text.split()] for name, text in told.items()}
