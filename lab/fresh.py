@@ -66,8 +66,11 @@ def registry(lab: Lab, seconds: float = 30) -> Iterator[tuple[str, Path, Path]]:
     with sockets.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
-    home = lab.work / f"registry-{address.rpartition(':')[2]}"
-    home.mkdir(parents=True)
+    for left in lab.home.glob("fresh-registry-*"):  # by a run that was killed
+        if not _answers(f"127.0.0.1:{left.name.rpartition('-')[2]}"):
+            remove(left)
+    home = lab.home / f"fresh-registry-{address.rpartition(':')[2]}"
+    home.mkdir()
     log = home / "log"
     config = registry_config(home / "registry", address, logged=True)
     (home / "registry.yml").write_text(json.dumps(config))  # JSON is YAML
