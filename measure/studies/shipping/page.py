@@ -12,6 +12,7 @@ from measure.steps.compose import find_step
 from measure.studies.shipping import fleets, model
 from measure.studies.shipping.fleets import SIZES, Differ, Together
 from measure.studies.shipping.model import Pushed
+from measure.tell.folklore import Facts
 from measure.tell.page import Page, code, emphasised, markdown_table, page_function, short
 
 #: What is pushed, as a table's head has it.
@@ -164,3 +165,51 @@ def fleet(page: Page, kind: str = "transfer") -> str:
         rows.append([emphasised(variant), *(_weight(page, name, *column, kind) for column in columns.values())])
     table = markdown_table(["image", *columns], rows, "l" + "r" * len(columns))
     return f"{table}\n\nMeasured: {COUNTED[kind][1]}. One machine built all services.\n{{ .takes }}"
+
+
+# What claims ask.
+
+
+def _rests(facts: Facts) -> model.Shipping:
+    environment = facts.records.environment
+    facts.rests_on(model.record_path(environment), model.COMMAND)
+    return facts.records.once(model.complete)
+
+
+def same_twice(facts: Facts, variant: str) -> bool:
+    """Gave two machines the same image, that had nothing cached?"""
+    one = _rests(facts).of(variant)
+    return one.digest == one.digest_again
+
+
+def shipping_ratio(facts: Facts, slow: str, fast: str, what: str) -> float:
+    """How many times as long one variant takes as another: see `TIMED`."""
+    _rests(facts)
+    return _samples(facts.page, slow, what).median / _samples(facts.page, fast, what).median
+
+
+def level_bytes(facts: Facts, options: str) -> int:
+    """Bytes of the layers that a builder gave which was asked for these options, after those before them."""
+    return next(one.transfer_bytes for one in _rests(facts).levels if one.options == options)
+
+
+def fleet_bytes(facts: Facts, variant: str, differ: Differ) -> int:
+    """Bytes of the largest fleet of a variant, in the registry."""
+    environment = facts.records.environment
+    facts.rests_on(fleets.record_path(environment), f"{fleets.COMMAND} NAME={variant}")
+    return _fleet(facts.page, f"{short(fleets.STEP)}/{variant}", differ, SIZES[-1]).stored_bytes
+
+
+@page_function
+def of_fleet(page: Page, variant: str, differ: Differ) -> str:
+    """What the largest fleet of a variant weighs in the registry, whose services differ so."""
+    return _weight(page, f"{short(fleets.STEP)}/{variant}", differ, SIZES[-1], "transfer")
+
+
+@page_function
+def level(page: Page, options: str) -> str:
+    """What a builder gave that was asked for these options, after those before them."""
+    one = next(one for one in page.records.once(model.complete).levels if one.options == options)
+    return page.figure(
+        model.record_path(page.records.environment), megabytes(one.transfer_bytes), f"{one.transfer_bytes:,} bytes"
+    )
