@@ -31,6 +31,7 @@ from measure.steps.compose import all_steps
 from measure.tell import (  # noqa: F401 - what pages call
     advice,
     environments,
+    fleet,
     folklore,
     glossary,
     instructions,
