@@ -210,7 +210,7 @@ def build(
             options = where | _attests(variant) | settings
             if "compression=" in variant.exported:
                 # A builder that has layers in zstd alone gives them to whoever asks for no compression, in a form that
-                # the engine does not run (BuildKit 0.13). So that it has them in gzip too:
+                # the engine cannot unpack (findings/docker-save-after-zstd.sh). So that it has them in gzip too:
                 _export(engine, file, target, platform, progress, GZIP, **options)
                 options.pop("no-cache", None)
             digest = _export(engine, file, target, platform, progress, variant.exported, **options)
