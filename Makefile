@@ -86,8 +86,27 @@ schema: .venv/.run ## after a change in the records' models: write their JSON Sc
 	@$(RUN) measure schema
 
 .PHONY: mine
-mine: .venv/.run ## what each line of your own Dockerfile costs: make mine DIR=path, an archive or a folder (ARGS="--build", "--json" …)
+mine: .venv/.run ## what each line of your own Dockerfile costs: make mine DIR=path, an archive or a folder (ARGS="--build", "--start", "--time", "--try 1" …)
 	@$(RUN) measure mine "$(or $(DIR),.)" $(ARGS)
+
+.PHONY: exercise hint solution
+exercise hint solution: .venv/.run ## the workshop: check what you have (WATCH=1: on each save), a hint, a solution; exercise-3 for that one
+	@$(RUN) measure $@ || [ $$? -eq 3 ]  # 3: not all goals hold, which make need not complain of
+
+exercise-% hint-% solution-%: .venv/.run FORCE
+	@$(RUN) measure $(subst -, ,$@) || [ $$? -eq 3 ]
+
+.PHONY: exercises
+exercises: .venv/.run ## the workshop's exercises: done, now, to come
+	@$(RUN) measure exercises
+
+.PHONY: golf
+golf: .venv/.run ## the smallest image that behaves: your Dockerfile, as a multiple of the floor
+	@$(RUN) measure golf || [ $$? -eq 3 ]
+
+.PHONY: workshop-check
+workshop-check: .venv/.run ## is this machine ready for the workshop?
+	@$(RUN) measure workshop-check
 
 .PHONY: docs
 docs: .venv/.docs ## build the site into site/, strictly; needs neither an engine nor a network
@@ -124,6 +143,10 @@ bench: .venv/.run ## time the lab and make step-1, and record it; deletes the la
 .PHONY: bench-first
 bench-first: .venv/.run ## time what a new user waits for, make step-1 from nothing, at an older commit and here: AGAINST=983039b
 	@$(RUN) measure bench --against "$(or $(AGAINST),983039b)"
+
+.PHONY: bench-mine
+bench-mine: .venv/.run ## time a report on an image in a file, beside gzip -dc of its layers, and record it; some minutes
+	@$(RUN) measure bench --mine
 
 .PHONY: bench-ladder
 bench-ladder: .venv/.run ## time make all, from an empty builder's cache and unchanged, and record it; an hour or two

@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import httpx
@@ -16,13 +16,27 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_chai
 
 from lab import extras, lifecycle, services, sources
 from lab.config import Lab
-from lab.recipe import APK_PACKAGES, BUILD_PLATFORM, FOLDER, INTERNAL, KEPT, ZIG, available, known, order, recipe_sha256
+from lab.recipe import (
+    APK_PACKAGES,
+    BUILD_PLATFORM,
+    FOLDER,
+    GO,
+    INTERNAL,
+    KEPT,
+    NGINX,
+    NODE,
+    ZIG,
+    available,
+    known,
+    order,
+    recipe_sha256,
+)
 from lab.tree import remove, run_logged
 from measure.base import progress
 from measure.base.errors import Problem, say
 from measure.base.files import check_disk, write_whole
 from measure.base.names import MANIFEST_TYPES, ORIGIN_LABEL, RECIPE_LABEL
-from measure.base.platforms import PLATFORMS, short
+from measure.base.platforms import MACHINES, PLATFORMS, short
 
 
 def check(names: Iterable[str]) -> None:
@@ -85,10 +99,32 @@ def _python_arguments(lab: Lab, _context: Path, _platforms: list[str]) -> dict[s
     return {"PYTHON_VERSION": version, "PYTHON_SHA256": sha256}
 
 
+def _wheels(lab: Lab, requirements: Path, context: Path, platforms: list[str]) -> None:
+    """The wheel that a file of one requirement names, for each platform: ziglang-arm64.whl."""
+    name = requirements.read_text().splitlines()[-1].partition("==")[0].replace("-", "_")
+    for platform in platforms:
+        os.link(extras.wheel(lab, requirements, MACHINES[platform]), context / f"{name}-{short(platform)}.whl")
+
+
 def _zig(lab: Lab, context: Path, platforms: list[str]) -> None:
-    for architecture in map(short, platforms):
-        machine = {"amd64": "x86_64", "arm64": "aarch64"}[architecture]
-        os.link(extras.wheel(lab, ZIG, machine), context / f"ziglang-{architecture}.whl")
+    _wheels(lab, ZIG, context, platforms)
+
+
+def _brought(requirements: Path, variable: str) -> Callable[[Lab, Path, list[str]], dict[str, str]]:
+    """What makes the inputs of a base that one wheel brings, whose version is a build argument."""
+
+    def make(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
+        _wheels(lab, requirements, context, platforms)
+        return {variable: re.search(r"==(\S+)", requirements.read_text())[1]}
+
+    return make
+
+
+def _node(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
+    npmrc = context / "extras/node/usr/local/etc/npmrc"
+    npmrc.parent.mkdir(parents=True)
+    npmrc.write_text("cafile=/etc/ssl/certs/ca-certificates.crt\n")
+    return _brought(NODE, "NODE_VERSION")(lab, context, platforms)
 
 
 def _alpine(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
@@ -105,6 +141,9 @@ INPUTS = {
     "cpython:3.14": _cpython_inputs,
     "musl:3.14": _cpython_inputs,
     APK_PACKAGES: _zig,
+    "golang:1.27-trixie": _brought(GO, "GOLANG_VERSION"),
+    "nginx:1.31-alpine-slim": _brought(NGINX, "NGINX_VERSION"),
+    "node:24-trixie": _node,
     "python:3.14": _python_arguments,
     "python:3.14-slim": _python_arguments,
     "python:3.14-alpine": _alpine,

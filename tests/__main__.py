@@ -58,7 +58,9 @@ def actionlint(*workflows: str) -> list[str]:
 def lint() -> list[list[str]]:
     """The commands that look at files and run none of them."""
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    dockerfiles = [f for f in tracked if f.endswith("Dockerfile")]
+    # Those below manners/ are as people write them; what an exercise gives to mend is not mended yet.
+    left_out = re.compile(r"^tests/manners/|/start/")
+    dockerfiles = [f for f in tracked if f.endswith("Dockerfile") and not left_out.search(f)]
     scripts = (".ci/run", "lab/bases/alpine/sbin/apk", "lab/bases/debian/usr/sbin/policy-rc.d")
     shell = [f for f in tracked if f.endswith(".sh") or f in scripts]
     naive = [f for f in dockerfiles if f.endswith("naive.Dockerfile")]

@@ -76,8 +76,10 @@ def client_of(source: Source) -> Client:
     return client(dockerfiles.read(source.dockerfile, dict(source.args)).external_images, source.on)
 
 
-def build(docker: Client, source: Source, *options: str, log: list[str] | None = None) -> None:
+def build(docker: Client, source: Source, *options: str, log: list[str] | None = None, told: bool = True) -> None:
     """Build a folder's image. With a `log` the builder's plain lines go there, else they are shown as they come.
+
+    `told`: the user is told of each line that begins.
 
     Raises Problem when it fails.
     """
@@ -94,7 +96,7 @@ def build(docker: Client, source: Source, *options: str, log: list[str] | None =
         with subprocess.Popen(command, **quiet, stderr=subprocess.PIPE, text=True, errors="replace") as child:
             for line in child.stderr:
                 log.append(line.rstrip("\n"))
-                if match := re.match(r"#\d+ (\[.*\d+/\d+\] .*)", line):
+                if told and (match := re.match(r"#\d+ (\[.*\d+/\d+\] .*)", line)):
                     say(match[1][:100])
         code = child.returncode
     if code:
@@ -142,7 +144,7 @@ def loaded(docker: Client, source: Source) -> Iterator[str]:
     """A folder's image in the engine under a name of its own, for as long as it is needed."""
     name = f"measure-mine-{os.getpid()}:{os.urandom(4).hex()}"
     try:
-        build(docker, source, "--load", "--tag", name, log=[])
+        build(docker, source, "--load", "--tag", name, log=[], told=False)
         yield name
     finally:
         docker.ask("image", "rm", "--force", name)

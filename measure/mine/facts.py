@@ -8,9 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from measure.mine.model import Bytecode, Facts, Sizes
+from measure.mine.model import Bytecode, Facts, Sizes, plain
 from measure.mine.seen import Seen
-from measure.mine.text import plain
 from measure.weigh.contents import COMPILER, SHELL, has_program
 from measure.weigh.filesystem import Inode, Node
 

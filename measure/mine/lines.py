@@ -13,8 +13,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from measure.base.dockerfiles import WORDS, Dockerfile, Instruction
-from measure.mine.model import Line
-from measure.mine.text import plain
+from measure.mine.model import Line, plain
 from measure.weigh.oci import Opened
 
 _NOP = re.compile(r"^/bin/sh -c #\(nop\)\s+", re.DOTALL)

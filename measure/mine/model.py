@@ -1,12 +1,24 @@
-"""What is reported of a reader's image. Sizes in bytes; published as results/mine.schema.json."""
+"""What is reported of a reader's image, sizes in bytes; published as results/mine.schema.json.
+
+An image is not trusted with the reader's terminal: names and texts out of it are made fit to be shown.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field
 
 from measure.base.model import Strict
+
+#: What a terminal takes for a command, what turns the direction of writing, and halves of characters.
+_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def plain(text: str, most: int = 2000) -> str:
+    """A text on one line, single spaces, what no terminal should get as `?`; what is longer is cut."""
+    return _UNFIT.sub("?", re.sub(r"\s+", " ", text[: 4 * most]).strip())[:most]
 
 
 class Sizes(Strict):

@@ -23,8 +23,7 @@ from measure.base.files import cache_folder
 from measure.mine import building
 from measure.mine.building import Client, Source
 from measure.mine.context import ignore_file_of, sent_files
-from measure.mine.model import LineTime, Started, Timed
-from measure.mine.text import plain
+from measure.mine.model import LineTime, Started, Timed, plain
 
 #: Seconds that a container has to be healthy or to answer, and that it has to end after SIGTERM.
 PATIENCE, GRACE = 30.0, 10

@@ -144,6 +144,7 @@ def told(report: Report) -> list[str]:
     """What is told in words, of the image and of the build context."""
     return [
         *(fact_lines(report.facts) if report.facts else []),
+        *([f"started: {_began(report.started)}"] if report.started else []),
         *(context_lines(report.context) if report.context else []),
     ]
 

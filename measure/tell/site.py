@@ -36,6 +36,7 @@ from measure.tell import (  # noqa: F401 - what pages call
     glossary,
     instructions,
     ladder,
+    languages,
     messages,
     sizes,
     stages,

@@ -13,6 +13,8 @@ from tests.conftest import NATIVE
 
 #: A variant, the one that does what is advised, and the steps that it does.
 PAIRS = [
+    ("step-1", "naive", "recommended", {"slim base", "caches"}),
+    ("step-1", "full", "recommended", {"slim base"}),
     ("step-3", "chown", "recommended", {"written twice"}),
     ("step-3", "with-pip", "recommended", {"a second pip"}),
     ("step-3", "wheels-copied", "wheels", {"hidden files"}),

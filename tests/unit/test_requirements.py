@@ -36,6 +36,7 @@ LISTS = {
     "extra-compiling-deps/requirements-binary.txt": {"main", "binary"},
     "extra-need-for-speed/requirements.txt": {"main", "production"},
     "extra-moving-complexity/requirements.txt": {"main"},
+    "extra-other-languages/python/requirements.txt": {"main"},
     "extra-second-platform/requirements.txt": {"main", "wheel"},
     "extra-second-platform/requirements-source.txt": {"main", "source"},
     "extra-shipping/requirements.txt": {"main"},
@@ -81,7 +82,10 @@ def test_each_is_an_export_of_its_poetry_lock(name, groups):
 
 
 def test_every_list_beside_a_lock_is_compared():
-    found = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("*/requirements*.txt")}
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in (*ROOT.glob("*/requirements*.txt"), *ROOT.glob("extra-*/*/requirements*.txt"))
+    }
     assert {name for name in found if (ROOT / name).with_name("poetry.lock").exists()} == {*LISTS, TRAP}
 
 
