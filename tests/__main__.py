@@ -64,11 +64,14 @@ def lint() -> list[list[str]]:
     scripts = (".ci/run", "lab/bases/alpine/sbin/apk", "lab/bases/debian/usr/sbin/policy-rc.d")
     shell = [f for f in tracked if f.endswith(".sh") or f in scripts]
     naive = [f for f in dockerfiles if f.endswith("naive.Dockerfile")]
+    split = ["lab/bases/golang-1.27-trixie.Dockerfile"]
     return [
         [str(BIN / "ruff"), "check"],
         [str(BIN / "ruff"), "format", "--check"],
         [str(BIN / "lint-imports"), "--no-cache"],
-        [str(BIN / "hadolint"), *(f for f in dockerfiles if f not in naive)],
+        [str(BIN / "hadolint"), *(f for f in dockerfiles if f not in naive and f not in split)],
+        # A command says which package a platform needs: none, on one.
+        [str(BIN / "hadolint"), "--ignore=SC2046", *split],
         # A naive Dockerfile leaves pip's cache in the image, and pins nothing: that is what it teaches.
         [str(BIN / "hadolint"), "--ignore=DL3042", "--ignore=DL3013", *naive],
         [shellcheck(), *shell],

@@ -1,26 +1,15 @@
-FROM python:3.14-slim AS builder
+# Alpine has fewer files than slim, and a smaller C library: step 4 weighs both.
+FROM python:3.14-alpine AS builder
 RUN python -m venv --without-pip /opt/venv
 COPY requirements.txt /requirements.txt
 ARG SOURCE_DATE_EPOCH
 RUN pip --python /opt/venv install --no-cache-dir --require-hashes --no-deps \
     -r /requirements.txt
 
-# Python, and the libraries of Debian that it is linked to; collect.sh says what else.
-FROM python:3.14-slim AS runtime
-RUN useradd --no-create-home --shell /usr/sbin/nologin --uid 10001 app
-RUN --mount=type=bind,source=collect.sh,target=/collect.sh \
-    sh /collect.sh python /runtime
-
-FROM runtime AS packages
+FROM python:3.14-alpine
+RUN adduser -S -D -H -s /sbin/nologin -u 10001 app
 COPY --from=builder /opt/venv /opt/venv
-RUN --mount=type=bind,source=collect.sh,target=/collect.sh \
-    sh /collect.sh packages /packages
-
-FROM scratch
-COPY --from=runtime /runtime /
-COPY --from=packages /packages /
-ENV PATH=/opt/venv/bin SSL_CERT_FILE=/etc/ssl/certs/ca-certificates.crt \
-    PYTHONUNBUFFERED=1
+ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1
 
 WORKDIR /app
 COPY --chmod=644 gunicorn.conf.py ./

@@ -32,6 +32,14 @@ def _chosen(number: int) -> Exercise | None:
     return model.find(number) if number else progress.current(progress.load())
 
 
+def _needed(number: int, command: str) -> Exercise:
+    """The exercise that is asked for, or the first one that is not done. Raises Problem when all are done."""
+    found = _chosen(number)
+    if found is None:
+        raise Problem("All exercises are done.", next=f"make {command}-3  # of that one")
+    return found
+
+
 def _print(text: str, style: str = "") -> None:
     from measure.base.screen import out
 
@@ -161,9 +169,7 @@ def hint(number: Number = 0) -> None:
     from measure.base import progress as told
     from measure.exercises import hinting, progress
 
-    found = _chosen(number)
-    if found is None:
-        raise Problem("All exercises are done.", next="make hint-3  # a hint for that one")
+    found = _needed(number, "hint")
     folder, engine = _introduce(found), _engine(found)
     tried, verdicts = _try(engine, found, folder)
     failing = next((one for one in verdicts if not one.holds), None)
@@ -188,9 +194,7 @@ def solution(number: Number = 0) -> None:
     """A solution, and how your files differ from it. It is in the exercise's folder, too."""
     from measure.exercises import hinting
 
-    found = _chosen(number)
-    if found is None:
-        raise Problem("All exercises are done.", next="make solution-3  # that one's")
+    found = _needed(number, "solution")
     _introduce(found)
     for path, content in found.files("solution").items():
         _print(shown(found.folder / "solution" / path), "bold")

@@ -17,9 +17,6 @@ from measure.base.errors import Problem, say
 from measure.base.files import cache_folder
 from measure.base.platforms import native_platform, normal
 
-#: What this tool starts carries this label with its process ID, as all runs of the repository do.
-LABEL = "org.python-images-measured.run"
-
 
 @dataclass(frozen=True)
 class Client:

@@ -59,7 +59,9 @@ def mine(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every line and every package")] = False,
 ) -> None:
-    """What each line of a Dockerfile and each package costs, and the next step with what it saves. Runs no image.
+    """What each line of a Dockerfile and each package costs, and the next step with what it saves.
+
+    No image runs, but for --start and --try.
 
     An image is in a file after `docker save IMAGE --output image.tar`.
     """

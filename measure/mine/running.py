@@ -20,6 +20,7 @@ from measure.base import dockerfiles
 from measure.base.dockerfiles import Dockerfile
 from measure.base.errors import Problem, say
 from measure.base.files import cache_folder
+from measure.base.names import RUN_LABEL
 from measure.mine import building
 from measure.mine.building import Client, Source
 from measure.mine.context import ignore_file_of, sent_files
@@ -84,7 +85,7 @@ def start(docker: Client, image: str) -> Started:
     command = [*docker.command, "run", "--detach", "--pull", "never", "--name", name]
     begun = time.monotonic()
     try:
-        label = ["--label", f"{building.LABEL}={os.getpid()}"]
+        label = ["--label", f"{RUN_LABEL}={os.getpid()}"]
         done = subprocess.run(
             [*command, *label, *ports, image], stdin=subprocess.DEVNULL, capture_output=True, text=True
         )
@@ -96,7 +97,7 @@ def start(docker: Client, image: str) -> Started:
         if told.startswith("ends"):
             return Started(told=told, works=works, seconds=seconds, stop_seconds=None)
         begun = time.monotonic()
-        docker.ask("stop", "--time", str(GRACE), name)
+        docker.ask("stop", "-t", str(GRACE), name)  # newer clients call --time otherwise
         stopped = time.monotonic() - begun
         killed = (_look(docker, name).get("State") or {}).get("ExitCode") == 137
         return Started(told=told, works=works, seconds=seconds, stop_seconds=stopped, killed=killed)

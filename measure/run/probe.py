@@ -35,13 +35,10 @@ from tenacity import (
 )
 
 from measure.base.errors import Problem, say
+from measure.base.names import RUN_LABEL as LABEL
 from measure.base.progress import ending
 from measure.build.engine import STILLBORN, Engine
 from measure.steps.compose import Variant
-
-#: What this tool starts carries this label with its process ID, so that what a killed run left is found: containers,
-#: and the networks and volumes of its Compose projects. Nothing without it is ever removed, whatever it is called.
-LABEL = "org.python-images-measured.run"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """What the lab's benches record."""
 
-import resource
-
 import pytest
 
 from measure.base.errors import Problem
@@ -26,15 +24,14 @@ def test_a_reason_is_given_where_a_goal_was_missed_and_nowhere_else():
 
 def test_reports_are_timed_beside_gzip_with_an_empty_cache_and_again(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    large = bytearray(b"1") * 200_000_000  # what is measured is not the memory of whoever measures
     archive = as_archive(layout(tmp_path / "layout", [tar({"a": bytes(5_000_000)})]).root, tmp_path / "image.tar")
     gzip, first, again, memory = timings_of(archive, "an image", samples=2)
     assert [len(one.samples) for one in (gzip, first, again, memory)] == [2] * 4
     assert gzip.goal is None and first.goal == pytest.approx(gzip.median / 2, abs=0.001)
     assert first.reason, "nothing starts Python in half the time that gzip takes for five megabytes"
-    # Linux counts what a process had before its exec, too: the memory of the one that started it.
-    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    assert 20e6 < memory.median < max(150e6, 1.1 * ours)
-    assert (memory.reason is None) == (memory.median <= 150e6)
+    del large
+    assert 20e6 < memory.median < 150e6 and memory.reason is None
     assert not list((tmp_path / "cache").rglob("cache-*")), "nothing is left"
     machine = {
         "cpu": "x",

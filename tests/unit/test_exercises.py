@@ -21,6 +21,7 @@ from measure.mine.model import Context
 from measure.mine.reporting import report_of
 from tests.handmade import tar
 from tests.images_by_hand import layout, package
+from tests.unit.test_lines import from_context
 
 EACH = [pytest.param(one, id=one.name) for one in [*exercises(), Exercise(model.WORKSHOP / "golf")]]
 NUMBERED = [pytest.param(one, id=one.name) for one in exercises()]
@@ -60,6 +61,22 @@ def test_its_dockerfiles_fit_on_a_screen_and_its_solution_changes_something(exer
     for path, content in [*start.items(), *solution.items()]:
         if path.endswith("Dockerfile"):
             assert max(map(len, content.decode().splitlines())) <= 88
+
+
+@pytest.mark.parametrize("part", ["start", "solution"])
+def test_a_user_can_read_what_is_copied_whatever_the_umask(part):
+    """As in the steps, octal; or the files belong to the user. What root installs from, root can read."""
+    found = 0
+    for exercise in exercises():
+        text = (exercise.files("start") | exercise.files(part))["Dockerfile"].decode()
+        dockerfile = Dockerfile("Dockerfile", text)
+        if "USER " not in text:
+            continue
+        for line in from_context(dockerfile, None):
+            if "requirements" not in line and "chown -R" not in text:
+                found += 1
+                assert "--chmod=644 " in line or "--chown=10001 " in line, (exercise.name, line)
+    assert found
 
 
 def test_a_goal_that_is_misspelt_is_refused(tmp_path):

@@ -1,5 +1,6 @@
 """extra-other-languages as it is written: each language has the same variants, and Python's are those of the ladder."""
 
+import re
 from pathlib import PurePosixPath
 
 import pytest
@@ -39,20 +40,26 @@ def test_what_is_to_be_copied_runs_as_a_number_and_asks_itself(language):
 def test_pythons_dockerfiles_and_application_are_those_of_the_ladder():
     step_3, step_4 = (find_step(name).folder for name in ("step-3", "step-4"))
     assert instructions(PYTHON / "Dockerfile") == instructions(step_3 / "Dockerfile")
-    ours, theirs = (
-        [
-            line.replace("smallest.Dockerfile", "distroless.Dockerfile")
-            for line in (one / "collect.sh").read_text().splitlines()
-        ]
-        for one in (PYTHON, step_4)
-    )
-    assert ours == theirs
-    numpys = [line for line in instructions(step_4 / "distroless.Dockerfile") if "f2py" in line]
-    assert len(numpys) == 1
-    wanted = [line.replace(" OPENBLAS_NUM_THREADS=1", "") for line in instructions(step_4 / "distroless.Dockerfile")]
-    assert instructions(PYTHON / "smallest.Dockerfile") == [line for line in wanted if line not in numpys]
+    wanted = [
+        line.replace(" OPENBLAS_NUM_THREADS=1", "") for line in instructions(step_4 / "alpine-multistage.Dockerfile")
+    ]
+    assert instructions(PYTHON / "smallest.Dockerfile") == wanted
     for name in ("src/whichimage/__init__.py", "gunicorn.conf.py", "poetry.lock", "pyproject.toml", "requirements.txt"):
         assert (PYTHON / name).read_text().replace(STEP.name, "step-3-multistage") == (step_3 / name).read_text()
+
+
+def functions(path) -> dict[str, str]:
+    """The functions of a program of Go, by name."""
+    return dict(re.findall(r"^func (\w+)\((.*?)^}", path.read_text(), re.DOTALL | re.MULTILINE))
+
+
+def test_both_programs_of_go_stop_and_ask_themselves_alike():
+    """Each is in a folder that can be copied, so what they share is written twice."""
+    ours, theirs = functions(GO / "main.go"), functions(STEP.folder / "react/server/main.go")
+    for name in ("main", "probe"):
+        assert ours[name] == theirs[name]
+    ends = [one["serve"][one["serve"].index("failed := ") :] for one in (ours, theirs)]
+    assert ends[0] == ends[1]
 
 
 def test_gos_broken_build_differs_in_its_tests_alone_and_the_solution_adds_a_stage():

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 from pathlib import Path
 
 from measure.base.errors import Problem, say
@@ -24,20 +23,25 @@ SAMPLES = 5
 PART, AGAIN, PEAK = 0.5, 0.5, 150e6
 
 
-def _spent(command: list[str], **environment: str) -> tuple[float, int]:
-    """Seconds that a command takes, and the most memory that it had, in bytes. Raises Problem when it fails.
+#: Starts a command, and prints its exit code, its seconds and the most memory that it had. It is a process of its own:
+#: Linux counts a child's memory from before its exec, which is that of whoever started it, and here it is little.
+_WATCH = """
+import os, subprocess, sys, time
+begun = time.monotonic()
+child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+_, status, usage = os.wait4(child.pid, 0)
+print(os.waitstatus_to_exitcode(status), time.monotonic() - begun, usage.ru_maxrss * 1024)
+"""
 
-    The memory is at least this process's own: Linux counts what there was before the exec, too.
-    """
-    begun = time.monotonic()
-    child = subprocess.Popen(
-        command, cwd=ROOT, env={**os.environ, **environment}, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise Problem(f"{command[0]} ended with exit code {child.returncode}.", next=" ".join(command))
-    return time.monotonic() - begun, usage.ru_maxrss * 1024
+
+def _spent(command: list[str], **environment: str) -> tuple[float, int]:
+    """Seconds that a command takes, and the most memory that it had, in bytes. Raises Problem when it fails."""
+    watch = [sys.executable, "-ISc", _WATCH, *command]
+    done = subprocess.run(watch, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True)
+    code, seconds, most = done.stdout.split() or (done.returncode, 0, 0)
+    if int(code):
+        raise Problem(f"{command[0]} ended with exit code {code}.", next=" ".join(command))
+    return float(seconds), int(most)
 
 
 def _layers(archive: Path, folder: Path) -> list[Path]:
