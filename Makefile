@@ -54,6 +54,10 @@ recipes: .venv/.run ## prove which apt packages building from source takes: make
 sameness: .venv/.run ## compare images built without emulation with emulated ones, file by file, and record it
 	@$(RUN) measure sameness
 
+.PHONY: shipping
+shipping: .venv/.run ## push each way to ship an image, count what is sent, pull and start it, and record it; the lab alone can
+	@$(RUN) measure shipping
+
 .PHONY: builders
 builders: .venv/.run ## try Dockerfiles with podman, and with Docker without buildx: make builders, or STEP=step-3 for that one
 	@$(RUN) measure builders $(STEP)

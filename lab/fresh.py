@@ -1,16 +1,20 @@
-"""A second engine, beside the lab's, that has nothing yet: what a build meets on a machine that was just made."""
+"""An engine and a registry, beside the lab's, that have nothing yet: what a build meets that nobody ran before."""
 
 from __future__ import annotations
 
 import json
+import socket as sockets
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
 
 from lab.config import BRIDGE_ADDRESS, Lab
 from lab.processes import end, inside
-from lab.services import answers_ping, daemon_config
+from lab.services import answers_ping, daemon_config, registry_config
 from lab.tree import remove
 from measure.base.errors import Problem
 
@@ -51,3 +55,49 @@ def machine(lab: Lab, seconds: float = 30) -> Iterator[str]:
     finally:
         end(engine, 40)
         remove(home)
+
+
+@contextmanager
+def registry(lab: Lab, seconds: float = 30) -> Iterator[tuple[str, Path, Path]]:
+    """Start such a registry; yields its address, the folder of its blobs, and its access log.
+
+    In the end nothing of it is left. Raises Problem, with its last lines, when it does not answer within `seconds`.
+    """
+    with sockets.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{free.getsockname()[1]}"
+    for left in lab.home.glob("fresh-registry-*"):  # by a run that was killed
+        if not _answers(f"127.0.0.1:{left.name.rpartition('-')[2]}"):
+            remove(left)
+    home = lab.home / f"fresh-registry-{address.rpartition(':')[2]}"
+    home.mkdir()
+    log = home / "log"
+    config = registry_config(home / "registry", address, logged=True)
+    (home / "registry.yml").write_text(json.dumps(config))  # JSON is YAML
+    command = inside(lab, "docker-registry", "serve", str(home / "registry.yml"))
+    with log.open("wb") as output:
+        service = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "TERM", *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+        )
+    try:
+        until = time.monotonic() + seconds
+        while not _answers(address):
+            if service.poll() is not None or time.monotonic() > until:
+                tail = "\n".join(log.read_text().splitlines()[-8:])
+                raise Problem("A second registry did not start.", why=tail, next="make lab-status")
+            time.sleep(0.05)
+        yield address, home / "registry/docker/registry/v2/blobs", log
+    finally:
+        end(service, 10)
+        remove(home)
+
+
+def _answers(address: str) -> bool:
+    try:
+        return httpx.get(f"http://{address}/v2/", timeout=3, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False

@@ -101,12 +101,13 @@ def daemon_config(lab: Lab) -> dict:
     }
 
 
-def _registry_config(lab: Lab) -> dict:
+def registry_config(folder: Path, address: str, *, logged: bool = False) -> dict:
+    """A registry's configuration, that keeps everything in a folder; `logged`: with a line for each request."""
     return {
         "version": 0.1,
-        "log": {"level": "error", "accesslog": {"disabled": True}},
-        "storage": {"filesystem": {"rootdirectory": str(lab.home / "registry")}, "delete": {"enabled": True}},
-        "http": {"addr": lab.registry},
+        "log": {"level": "error", "accesslog": {"disabled": not logged}},
+        "storage": {"filesystem": {"rootdirectory": str(folder)}, "delete": {"enabled": True}},
+        "http": {"addr": address},
     }
 
 
@@ -170,7 +171,9 @@ def start(lab: Lab) -> None:
     configs = lab.home / "config"
     configs.mkdir(exist_ok=True)
     (configs / "engine.json").write_text(json.dumps(daemon_config(lab), indent=1))
-    (configs / "registry.yml").write_text(json.dumps(_registry_config(lab), indent=1))  # JSON is YAML
+    (configs / "registry.yml").write_text(
+        json.dumps(registry_config(lab.home / "registry", lab.registry), indent=1)
+    )  # JSON is YAML
     _index_file(lab).touch(0o600)  # it may have a password in it
     _index_file(lab).write_text(index_config(lab, host_index_url()))
     commands = {

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 #: What has records of its own, beside those of the steps: each says what is wrong with them, and how many there are.
 STUDIES = [
-    f"measure.studies.{name}.model" for name in ("recipes", "floor", "wheels", "fidelity", "sameness", "builders")
+    *(f"measure.studies.{name}.model" for name in ("recipes", "floor", "wheels", "fidelity", "sameness", "builders")),
+    "measure.studies.shipping.model",
 ]
 app.add_typer(cli_studies.app)
 app.add_typer(cli_mine.app)

@@ -82,6 +82,18 @@ def sameness() -> None:
 
 @app.command()
 @friendly
+def shipping() -> None:
+    """Push each way to ship an image from fresh machines to fresh registries, pull and start it, and record it."""
+    from measure.base import progress
+    from measure.build.choosing import choose
+    from measure.studies.shipping.pushing import measure_shipping
+
+    with progress.task("make shipping", told=False):
+        measure_shipping(choose())
+
+
+@app.command()
+@friendly
 def floor(name: StepName) -> None:
     """Find out which files an image looks at while it runs, prove that it needs no more, and record how large they are.
 

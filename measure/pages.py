@@ -14,5 +14,6 @@ import measure.studies.fidelity.page
 import measure.studies.floor.page
 import measure.studies.recipes.page
 import measure.studies.sameness.page
+import measure.studies.shipping.page
 import measure.studies.wheels.page
 from measure.tell import site

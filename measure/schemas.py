@@ -11,6 +11,7 @@ from measure.studies.builders.model import Builders
 from measure.studies.floor.model import FloorTable
 from measure.studies.recipes.model import RecipeTable
 from measure.studies.sameness.model import Sameness
+from measure.studies.shipping.model import Shipping
 from measure.studies.wheels.model import WheelTable
 
 
@@ -24,6 +25,7 @@ def schemas() -> dict[str, str]:
         "builders.schema.json": Builders,
         "floor.schema.json": FloorTable,
         "sameness.schema.json": Sameness,
+        "shipping.schema.json": Shipping,
         "tests.schema.json": TestRun,
         "mine.schema.json": Report,
     }

@@ -77,3 +77,24 @@ class Follower:
         for task in self._tasks.values():
             progress.board.end(task, whole=False)
         self._tasks.clear()
+
+
+#: What the builder prints in plain form when a step begins, when it ends, and when it comes from the cache.
+_BEGUN = re.compile(r"^#(\d+) (?!\d|DONE|CACHED|ERROR|CANCELED)(.+)$")
+_TOOK = re.compile(r"^#(\d+) DONE (\d+\.\d+)s$")
+
+
+def step_seconds(log: list[str]) -> dict[str, float]:
+    """The steps of a build that took a tenth of a second or more, in seconds, in the order in which they ended.
+
+    `log` is in the builder's plain form, which gives tenths. Steps of different stages run at the same time, so the
+    sum may be more than the build took.
+    """
+    names: dict[str, str] = {}
+    found: dict[str, float] = {}
+    for line in log:
+        if match := _BEGUN.match(line):
+            names.setdefault(match[1], match[2])
+        elif (match := _TOOK.match(line)) and float(match[2]) and match[1] in names:
+            found[names[match[1]]] = float(match[2])
+    return found

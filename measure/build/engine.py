@@ -29,6 +29,17 @@ BUILDER_NAME = "python-images-measured"
 STILLBORN = "waiting for init preliminary setup: read init-p: connection reset by peer"
 
 
+@dataclass(frozen=True)
+class Registry:
+    """A registry on loopback that was empty when it began."""
+
+    address: str
+    #: Where it keeps its blobs: sha256/DIGEST's first two digits/DIGEST/data.
+    blobs: Path
+    #: A line for each request, in the combined form of web servers.
+    log: Path
+
+
 @dataclass
 class Engine:
     """A Docker engine ready to build with, and what is to be known about it."""
@@ -52,9 +63,11 @@ class Engine:
     diagnose: Callable[[], str] = field(default=lambda: "")
     #: Another engine that has nothing yet, and a registry for builders' caches; None where there is none.
     fresh: Callable[[], AbstractContextManager[Engine]] | None = None
+    #: Another registry, that has nothing yet; None where there is none.
+    registry: Callable[[], AbstractContextManager[Registry]] | None = None
     cache_registry: str | None = None
-    #: Digests of the layers of base images seen so far, by name and platform.
-    base_layers: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    #: Digests of the layers of base images seen so far, by name, platform, and how they are written.
+    base_layers: dict[tuple[str, str, str], list[str]] = field(default_factory=dict)
     #: The platform of the machine that builds for a platform, where the user chose the builder; as far as it was asked.
     nodes: dict[str, str] = field(default_factory=dict)
 

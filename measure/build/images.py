@@ -28,6 +28,8 @@ from measure.steps.copying import clean_copy
 from measure.weigh.layers import read_layer
 from measure.weigh.oci import Image, manifest_of, read_image
 
+#: The builder's own choice of compression, asked for by name.
+GZIP = ",compression=gzip,force-compression=true"
 #: One progress line of the builder in plain form: `#7 [2/5] RUN …`, `#9 exporting to oci image format`.
 _STEP_LINE = re.compile(r"^#\d+ (?P<step>(\[|exporting to ).*)$")
 _NOISE = re.compile(r"^(#\d+ )?(\d+\.\d+ )?")
@@ -144,15 +146,15 @@ _bake = AGAIN.wraps(_bake_once)
 
 
 def _export(
-    engine: Engine, file: Path, target: str, platform: str, progress: Callable[[str], None], **settings: Any
+    engine: Engine, file: Path, target: str, platform: str, progress: Callable[[str], None], how: str = "", **more: Any
 ) -> str:
-    """Build a target into the layout; returns the image's digest. The layout must be in use."""
+    """Build a target into the layout, which must be in use; returns the image's digest. `how`: `Variant.exported`."""
     (layout() / "blobs").mkdir(exist_ok=True)
     # Each export has an index of its own, because it is read and written again, and all share the blobs.
     with tempfile.TemporaryDirectory(dir=layout(), prefix="export-", ignore_cleanup_errors=True) as folder:
         (Path(folder) / "blobs").symlink_to(layout() / "blobs")
-        output = f"type=oci,tar=false,dest={folder}"
-        built, _ = _bake(engine, file, target, platform, progress, output=output, **settings)
+        output = f"type=oci,tar=false,dest={folder}{how}"
+        built, _ = _bake(engine, file, target, platform, progress, output=output, **more)
         return built["containerimage.digest"]
 
 
@@ -160,6 +162,30 @@ def _in_copy(step: Step, variant: Variant, copy: Path) -> tuple[Path, str, dict[
     """Compose file, target and context of a variant in a copy of its step's folder."""
     context = copy / variant.context.relative_to(step.folder)
     return copy / step.compose_file.name, variant.service, {"context": str(context)}
+
+
+def push(engine: Engine, step: Step, variant: Variant, name: str, **settings: Any) -> str:
+    """Build a variant for the engine's own platform and push it under this name. Returns its digest. Raises BuildError.
+
+    `settings` are those of a bake target, like `no-cache`. The image is not kept in the engine's store. By way of a
+    file: this builder would push what the engine stores, which has neither another compression nor another time.
+    """
+    with clean_copy(step.folder) as copy, tempfile.TemporaryDirectory() as folder:
+        file, target, where = _in_copy(step, variant, copy)
+        archive = Path(folder) / "image.tar"
+        output = f"type=oci,dest={archive},name={name}{variant.exported or GZIP}"
+        settings = where | _attests(variant) | settings
+        built, _ = _bake(engine, file, target, engine.platform, lambda _: None, output=output, **settings)
+        engine.docker.image.load(archive, quiet=True)
+    try:
+        engine.docker.image.push(name, quiet=True)
+    finally:
+        engine.docker.image.remove(name, force=True)
+    return built["containerimage.digest"]
+
+
+def _attests(variant: Variant) -> dict[str, str]:
+    return {"attest": variant.teaching.attest} if variant.teaching.attest else {}
 
 
 def build(
@@ -181,24 +207,30 @@ def build(
     with layout_in_use():
         with clean_copy(step.folder) as copy:
             file, target, where = _in_copy(step, variant, copy)
-            digest = _export(engine, file, target, platform, progress, **where, **settings)
+            options = where | _attests(variant) | settings
+            if "compression=" in variant.exported:
+                # A builder that has layers in zstd alone gives them to whoever asks for no compression, in a form that
+                # the engine cannot unpack (findings/docker-save-after-zstd.sh). So that it has them in gzip too:
+                _export(engine, file, target, platform, progress, GZIP, **options)
+                options.pop("no-cache", None)
+            digest = _export(engine, file, target, platform, progress, variant.exported, **options)
         if remember:
             keep(step, variant, platform, digest)
         progress("weighing")
-        layers = base_layers(engine, variant.base_image, platform) if variant.base_image else []
+        layers = base_layers(engine, variant.base_image, platform, variant.exported) if variant.base_image else []
         return read_image(layout(), digest, platform).on(layers)
 
 
 _one_at_a_time = threading.Lock()
 
 
-def base_layers(engine: Engine, name: str, platform: str) -> list[str]:
-    """Digests of a base image's layers for a platform, as the builder exports them. The layout must be in use."""
-    key = (name, platform)
+def base_layers(engine: Engine, name: str, platform: str, exported: str = "") -> list[str]:
+    """Digests of a base image's layers for a platform, as the builder exports them so. The layout must be in use."""
+    key = (name, platform, exported)
     with _one_at_a_time:
         if key not in engine.base_layers:
             with _small_build({"Dockerfile": f"FROM {name}\n"}) as file:
-                digest = _export(engine, file, "small", platform, lambda _: None)
+                digest = _export(engine, file, "small", platform, lambda _: None, exported)
             engine.base_layers[key] = [layer["digest"] for layer in manifest_of(layout(), digest)["layers"]]
     return engine.base_layers[key]
 
@@ -338,10 +370,15 @@ def load_into_engine(
     """
     name = tag(step, variant, platform)
     bake = _bake_once if once else _bake
-    with clean_copy(step.folder) as copy:
+    with clean_copy(step.folder) as copy, tempfile.TemporaryDirectory() as folder:
         file, target, where = _in_copy(step, variant, copy)
-        output = {"output": "type=docker", "tags": name}
-        _, lines = bake(engine, file, target, platform, lambda _: None, **output, **where, **settings)
+        # As it is shipped, where the compose file says how: the builder cannot set times in the engine's own store.
+        archive = Path(folder) / "image.tar"
+        output = f"type=oci,dest={archive}{variant.exported}" if variant.exported else "type=docker"
+        settings = {"output": output, "tags": name} | where | settings
+        _, lines = bake(engine, file, target, platform, lambda _: None, **settings)
+        if variant.exported:
+            engine.docker.image.load(archive, quiet=True)
     if log is not None:
         log += lines
     return name
@@ -357,24 +394,3 @@ def changed_base(engine: Engine, name: str) -> Iterator[str]:
         yield changed
     finally:
         engine.docker.image.remove(changed, force=True)
-
-
-#: What the builder prints in plain form when a step begins, when it ends, and when it comes from the cache.
-_BEGUN = re.compile(r"^#(\d+) (?!\d|DONE|CACHED|ERROR|CANCELED)(.+)$")
-_DONE = re.compile(r"^#(\d+) DONE (\d+\.\d+)s$")
-
-
-def step_seconds(log: list[str]) -> dict[str, float]:
-    """The steps of a build that took a tenth of a second or more, in seconds, in the order in which they ended.
-
-    `log` is in the builder's plain form, which gives tenths. Steps of different stages run at the same time, so the
-    sum may be more than the build took.
-    """
-    names: dict[str, str] = {}
-    found: dict[str, float] = {}
-    for line in log:
-        if match := _BEGUN.match(line):
-            names.setdefault(match[1], match[2])
-        elif (match := _DONE.match(line)) and float(match[2]) and match[1] in names:
-            found[names[match[1]]] = float(match[2])
-    return found

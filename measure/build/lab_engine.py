@@ -16,7 +16,7 @@ from lab import bases, fresh, lifecycle, processes, recipe, services, sources
 from lab.config import Lab
 from measure.base.errors import Problem
 from measure.base.platforms import PLATFORMS, narrow
-from measure.build.engine import Engine, builders_platforms, buildx_version, driver, server_version
+from measure.build.engine import Engine, Registry, builders_platforms, buildx_version, driver, server_version
 
 
 def lab_engine(platforms: Collection[str]) -> Engine:
@@ -37,6 +37,11 @@ def lab_engine(platforms: Collection[str]) -> Engine:
         with fresh.machine(lab) as address:
             yield replace(engine, docker=DockerClient(client_call=[str(lab.docker), "--host", address]), base_layers={})
 
+    @contextmanager
+    def empty_registry() -> Iterator[Registry]:
+        with fresh.registry(lab) as found:
+            yield Registry(*found)
+
     digest = functools.cache(lambda name, platform: bases.digest(lab, name, platform))
 
     def provide(names: Iterable[str], platforms: Iterable[str] = PLATFORMS) -> None:
@@ -56,6 +61,7 @@ def lab_engine(platforms: Collection[str]) -> Engine:
         digest=digest,
         diagnose=diagnose,
         fresh=another,
+        registry=empty_registry,
         cache_registry=f"{lab.registry}/cache",
     )
     return engine

@@ -195,6 +195,8 @@ class Record(Strict):
     #: SHA-256 of all that the build depends on; `inputs` has its parts.
     inputs_sha256: str
     inputs: Inputs
+    #: Of the image's manifest, where the compose file sets the time of every file, so that it is the same twice.
+    digest: str | None = None
     outcome: Literal["built", "failed"]
     size: Size | None = None
     contents: Contents | None = None
@@ -377,10 +379,7 @@ def save_times(taken: dict[Path, tuple[str, Times]]) -> None:
 
 
 def save_environment(environment: Environment) -> None:
-    """Write the description of an environment where it differs from the one that is there.
-
-    Raises Problem when that one has base images from elsewhere: the records of an environment are of one kind.
-    """
+    """Write an environment's description where it changed. Raises Problem when the one there has other base images."""
     try:
         old = load_environment(environment.name)
     except Problem:

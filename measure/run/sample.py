@@ -21,6 +21,7 @@ from pathlib import Path
 
 import httpx
 
+from measure.base.buildlog import step_seconds
 from measure.base.errors import Problem, say
 from measure.base.files import shown
 from measure.base.platforms import short
@@ -58,7 +59,7 @@ def build(engine: Engine, step: Step, variant: Variant, platform: str | None = N
             why="\n".join(error.tail),
             next=f"{step.command}, then {step.timing_command}",
         ) from None
-    return time.monotonic() - begun, builder.step_seconds(log)
+    return time.monotonic() - begun, step_seconds(log)
 
 
 def build_after(engine: Engine, step: Step, variant: Variant, kind: str, platform: str | None = None) -> Timed:

@@ -127,6 +127,7 @@ def weighed(
         return Record(outcome="failed", failure=failure, provenance=origin({}), **common)
     return Record(
         outcome="built",
+        digest=image.digest if variant.reproducible else None,
         size=_size(image, builder.context_bytes(engine, step, variant)),
         contents=image.contents,
         provenance=origin(image.labels),

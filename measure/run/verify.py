@@ -7,6 +7,7 @@ within `SAME`, the same user, tools and packages, and a failure that is meant in
 from __future__ import annotations
 
 import subprocess
+from collections import defaultdict
 
 from rich.markup import escape
 
@@ -23,6 +24,7 @@ from measure.run.step import provide_bases, weighed
 from measure.steps.compose import Step, Variant, find_step
 from measure.steps.inputs import inputs_of
 from measure.tell.table import changes_table, difference_table, layer_changes_table, out
+from measure.weigh.differing import differences
 from measure.weigh.layers import layer_facts
 from measure.weigh.oci import Layer
 
@@ -130,9 +132,17 @@ def tell(record: Record, now: Record, step: Step, name: str) -> None:
             why="\n".join(found),
             next=f"{step.command}  # records what is measured here, in results/{now.environment}/",
         )
-    exactly = (record.size, record.contents) == (now.size, now.contents)  # the layers' digests too
-    words = "the same to the byte" if exactly else f"the same within {SAME:.1%}"
-    out.print(f"[bold green]It holds:[/] {'it fails in the same way' if record.failure else words}.")
+    out.print(f"[bold green]It holds:[/] {_how_same(record, now)}.")
+
+
+def _how_same(record: Record, now: Record) -> str:
+    if record.failure:
+        return "it fails in the same way"
+    if record.digest and record.digest == now.digest:
+        return f"same digest, {record.digest}"
+    if (record.size, record.contents) == (now.size, now.contents):  # the layers' digests too
+        return "the same to the byte"
+    return f"the same within {SAME:.1%}"
 
 
 def _bases(record: Record, now: Record) -> list[str]:
@@ -161,6 +171,22 @@ def _tables(record: Record, now: Record) -> None:
     for one in layers:
         if abs(one.growth("unpacked_tar_bytes")) > bound:
             _print_files(one)
+        if one.before and one.after and one.before.digest != one.after.digest:
+            out.print(escape(f"The layer {one.name} is another one: {_kinds(one)}."), soft_wrap=True)
+
+
+def _kinds(one: LayerChange) -> str:
+    """How many files of a layer that is not the same differ, by the kind of difference, each with the first of them."""
+    before, after = blob(one.before.digest), blob(one.after.digest)
+    if not before.exists() or not after.exists():
+        return "the recorded one is not on this machine any more, so its files cannot be compared"
+    kinds: defaultdict[str, list[str]] = defaultdict(list)
+    for found in differences(before, after):
+        kinds[found.kind].append(found.path)
+    return "; ".join(
+        f"{len(paths)} in {kind} ({paths[0]})" if paths[0] else f"the same files in another {kind}"
+        for kind, paths in kinds.items()
+    )
 
 
 def _print_files(one: LayerChange) -> None:

@@ -23,6 +23,8 @@ from measure.base.platforms import PLATFORMS, normal
 from measure.steps.inputs import File, Inputs, described, git_files, hash_of, ignore_rules
 
 RECOMMENDED = "recommended"
+#: Options of an exporter that say how layers are written, wherever they go.
+OF_LAYERS = ("compression", "compression-level", "force-compression", "rewrite-timestamp")
 #: The one in C, where PyYAML has it: pages read compose files many times.
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -44,6 +46,8 @@ class Teaching(Strict):
     quick: bool = True
     #: False for a build that takes minutes under emulation, where it teaches nothing that another one does not.
     emulate: bool = True
+    #: What the builder attests of the image, as `docker buildx build --attest` takes it; None: nothing.
+    attest: str | None = None
 
     @field_validator("platforms")
     @classmethod
@@ -76,6 +80,18 @@ class Variant:
     def target(self) -> str | None:
         """The stage that is built; None for the last one."""
         return self.build.get("target")
+
+    @property
+    def exported(self) -> str:
+        """How its layers are written, of the exporter's options in `x-bake`, as `,NAME=VALUE`s; '' by default."""
+        outputs = (self.build.get("x-bake") or {}).get("output") or []
+        options = (one.strip() for output in outputs for one in output.split(","))
+        return "".join(f",{one}" for one in options if one.partition("=")[0] in OF_LAYERS)
+
+    @property
+    def reproducible(self) -> bool:
+        """Does the builder set the time of every file, so that two builds can give the same image?"""
+        return "rewrite-timestamp=true" in self.exported
 
     @cached_property
     def parsed(self) -> Dockerfile:

@@ -23,6 +23,7 @@ TESTS = [
         "images/test_messages.py",
         "images/test_extra_second_platform.py",
         "images/test_extra_other_languages.py",
+        "images/test_extra_shipping.py",
     )
 ]
 

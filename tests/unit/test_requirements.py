@@ -39,6 +39,7 @@ LISTS = {
     "extra-other-languages/python/requirements.txt": {"main"},
     "extra-second-platform/requirements.txt": {"main", "wheel"},
     "extra-second-platform/requirements-source.txt": {"main", "source"},
+    "extra-shipping/requirements.txt": {"main"},
 }
 #: One that is no export: tests/unit/test_second_platform.py says what it is.
 TRAP = "extra-second-platform/requirements-markers.txt"

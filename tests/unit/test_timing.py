@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import pytest
 
 from lab.recipe import recipe_of
+from measure.base.buildlog import step_seconds
 from measure.base.errors import Problem
 from measure.base.names import LAB_ENVIRONMENT
-from measure.build.images import step_seconds
 from measure.record import enough, plan
 from measure.record.records import load, record_path
 from measure.run import sample, timing

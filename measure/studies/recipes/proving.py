@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 
 from measure.base import progress
+from measure.base.buildlog import step_seconds
 from measure.base.errors import Problem, say
 from measure.base.files import cache_folder, check_disk, shown
 from measure.base.packages import normal
@@ -75,7 +76,7 @@ class EngineBuilder:
         built = builder.weigh_text(self.engine, recipe.dockerfile, IMAGE, self.progress, target="build")
         final = builder.weigh_text(self.engine, recipe.dockerfile, IMAGE, self.progress)
         file, size = _wheel(built)
-        (seconds,) = [took for name, took in builder.step_seconds(log).items() if "RUN pip wheel" in name]
+        (seconds,) = [took for name, took in step_seconds(log).items() if "RUN pip wheel" in name]
         return Built(
             file=file,
             bytes=size,

@@ -1,0 +1,1 @@
+"""What a push of an image sends, the next one sends again, and a pull takes."""

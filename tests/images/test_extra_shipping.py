@@ -1,0 +1,156 @@
+"""extra-shipping: one digest from two clones, what a push sends by three counts, and each trap with its message."""
+
+import json
+import os
+import shutil
+
+import pytest
+
+from measure.build import images as builder
+from measure.build.images import BuildError
+from measure.record.records import as_json
+from measure.run.step import provide_bases, weighed
+from measure.steps.compose import Step, find_step
+from measure.studies.shipping import pushing
+from measure.studies.shipping.counting import Count
+from measure.weigh.oci import Image
+from tests.conftest import NATIVE, python_m, run
+from tests.unit.test_messages import seen
+
+pytestmark = pytest.mark.study
+STEP = find_step("extra-shipping")
+
+
+@pytest.fixture
+def fresh_registry(engine):
+    """A registry that has nothing."""
+    if engine.registry is None:
+        pytest.skip("only the lab makes registries")
+    with engine.registry() as registry:
+        yield registry
+
+
+def digest(engine, folder, umask: int, zone: str) -> str:
+    """Build the recommended variant from a clone with nothing cached, as a reader does; returns the image's digest."""
+    told, client = folder / "told.json", engine.docker.client_config.client_call
+    output = f"type=oci,dest={folder / 'image.tar'}{STEP.recommended.exported}"
+    words = ["buildx", "bake", "--file", "compose.yaml", "--metadata-file", str(told), "--set", "*.no-cache=true"]
+    words += ["--set", f"*.platform={NATIVE}", "--set", f"*.output={output}", STEP.recommended.service]
+    environment = {**os.environ, "TZ": zone, "BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
+    result = run(*client, *words, cwd=folder, env=environment, umask=umask)
+    assert result.returncode == 0, result.stderr
+    return json.loads(told.read_text())[STEP.recommended.service]["containerimage.digest"]
+
+
+@pytest.mark.timeout(900)
+def test_two_clones_with_two_umasks_in_two_time_zones_give_one_digest(engine, tmp_path):
+    provide_bases(engine, [(STEP.recommended, NATIVE)])
+    found = []
+    for umask, zone, name in ((0o022, "UTC", "one"), (0o077, "Pacific/Auckland", "another")):
+        folder = tmp_path / name / STEP.name
+        before = os.umask(umask)
+        try:
+            shutil.copytree(STEP.folder, folder, copy_function=shutil.copyfile)
+        finally:
+            os.umask(before)
+        found.append(digest(engine, folder, umask, zone))
+    modes = {(tmp_path / name / STEP.name / "gunicorn.conf.py").stat().st_mode & 0o777 for name in ("one", "another")}
+    assert modes == {0o644, 0o600}
+    assert found[0] == found[1]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("recommended", "It holds: same digest, sha256:"),
+        ("reproducible", "in bytecode (opt/venv/"),
+        ("plain", "in time ("),
+    ],
+)
+def test_verify_tells_the_same_digest_or_what_kind_of_difference_it_is(engine, tmp_path, name, words):
+    variant = STEP.variant(name)
+    provide_bases(engine, [(variant, NATIVE)])
+    path = tmp_path / "record.json"
+    path.write_text(as_json(weighed(engine, STEP, variant, NATIVE, lambda line: None)))
+    result = python_m("measure", "verify", str(path), seconds=600)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert words in result.stdout
+
+
+@pytest.mark.timeout(600)
+def test_the_disk_the_log_and_the_manifests_of_a_registry_agree_about_what_a_push_sent(engine, fresh_registry):
+    variant, count = STEP.variant("plain"), Count(fresh_registry)
+    provide_bases(engine, [(variant, NATIVE)])
+    sent = {}
+    for kind in ("first", "edit"):
+        with pushing.changed(STEP, kind) as copy:
+            builder.push(engine, copy, copy.variant("plain"), f"{fresh_registry.address}/counted:{kind}")
+        sent[kind] = count.sent("counted", kind)
+        assert sent[kind].sent_bytes == sent[kind].named_bytes
+        assert 0 < sent[kind].stored_bytes - sent[kind].sent_bytes < 10_000, "the manifest"
+    weighed_bytes = _weighed(engine, variant).transfer_bytes
+    assert 0 < sent["first"].sent_bytes - weighed_bytes < 20_000, "the layers, and the configuration"
+    assert sent["edit"].sent_bytes < 20_000, "one layer of code, and the configuration"
+
+
+def _weighed(engine, variant) -> Image:
+    return builder.build(engine, STEP, variant, NATIVE, lambda line: None, remember=False)
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("name", "is_stale"), [("reproducible", True), ("recommended", False)])
+def test_setting_times_makes_bytecode_stale_unless_pip_knew_of_it(engine, fresh_registry, name, is_stale):
+    image = f"{fresh_registry.address}/pulled:{name}"
+    builder.push(engine, STEP, STEP.variant(name), image)
+    engine.docker.image.pull(image, quiet=True)
+    try:
+        files, stale = map(int, pushing.in_python(engine, image, pushing.BYTECODE).split())
+    finally:
+        engine.docker.image.remove(image, force=True)
+    assert files > 100
+    assert stale == (files if is_stale else 0)
+
+
+def test_into_the_engine_times_cannot_be_set_and_an_epoch_is_a_number(engine, docker, folder):
+    bake = ("buildx", "bake", "--file", "compose.yaml")
+    output = "*.output=type=docker,rewrite-timestamp=true"
+    refused = docker(*bake, "--set", output, "--set", "*.tags=extra-shipping:refused", "extra-shipping", cwd=folder)
+    docker("image", "rm", "--force", "extra-shipping:refused")
+    assert refused.returncode != 0
+    seen("rewrite-conflicts-with-unpack", refused.stderr)
+    output = f"*.output=type=oci,dest={folder / 'image.tar'},rewrite-timestamp=true"
+    words = ("--set", "*.args.SOURCE_DATE_EPOCH=yesterday", "--set", output, "extra-shipping")
+    wrong = docker(*bake, *words, cwd=folder)
+    assert wrong.returncode != 0
+    assert (folder / "image.tar").stat().st_size == 0
+    seen("epoch-is-no-number", wrong.stderr)
+
+
+@pytest.mark.parametrize(("options", "is_refused"), [("", True), (builder.GZIP, False)])
+def test_what_is_saved_after_a_push_in_zstd_is_not_loaded_unless_it_is_in_gzip(docker, tmp_path, options, is_refused):
+    """Of a builder that has the layer in zstd alone: so the tool has it make gzip first of what it weighs in zstd."""
+    (tmp_path / "content").write_text(os.urandom(16).hex())
+    (tmp_path / "Dockerfile").write_text('FROM scratch\nCOPY content /content\nCMD ["/content"]\n')
+    name, saved = "extra-shipping:saved", tmp_path / "saved.tar"
+    try:
+        for output in (f"type=oci,compression=zstd,dest={saved}", f"type=docker,name={name}{options}"):
+            docker("buildx", "build", "--output", output, tmp_path).check_returncode()
+        docker("save", "--output", saved, name).check_returncode()
+        docker("image", "rm", "--force", name).check_returncode()
+        docker("load", "--input", saved).check_returncode()
+        created = docker("create", name)
+        docker("rm", created.stdout.strip() or "none")
+    finally:
+        docker("image", "rm", "--force", name)
+    assert (created.returncode != 0) == is_refused
+    if is_refused:
+        seen("mismatched-rootfs", created.stderr)
+
+
+def test_a_build_that_fails_pushes_nothing(engine, fresh_registry, folder):
+    (folder / "requirements.txt").write_text("no-such-package==1.0 --hash=sha256:" + "0" * 64 + "\n")
+    copy = Step(STEP.name, folder)
+    with pytest.raises(BuildError):
+        builder.push(engine, copy, copy.variant("plain"), f"{fresh_registry.address}/nothing:at-all")
+    assert "PUT" not in fresh_registry.log.read_text()
