@@ -27,7 +27,8 @@ def hint(engine: Engine, exercise: Exercise, task: Task, tried: Tried, verdict: 
     if level == 1:
         return list(_blame(tried, verdict))
     if level == 2:
-        return list(_against(tried, _solution(engine, exercise, task)))
+        found = list(_against(tried, _solution(engine, exercise, task)))
+        return found if found[1:] else [f"The images have the same parts. Look at {', '.join(_changed(exercise))}."]
     if level == 3:
         told = exercise.check.hints
         return [told.get(verdict.goal) or next(iter(told.values()))]
@@ -39,6 +40,8 @@ def _blame(tried: Tried, verdict: Verdict) -> Iterator[str]:
         yield f"{verdict.what}: you have {verdict.you}; it should be {verdict.should}."
     yield from verdict.because.splitlines()
     if tried.failure:
+        return
+    if not verdict.goal.endswith("_mb"):  # what an image weighs is not why it does not answer
         return
     for step in tried.report.next_steps[:1]:
         saved = megabytes(step.transfer_bytes or step.unpacked_tar_bytes or step.other_bytes)
@@ -80,14 +83,26 @@ def _against(tried: Tried, solution: Report) -> Iterator[str]:
         ("user", mine.facts.user, solution.facts.user),
         ("runs", mine.facts.command, solution.facts.command),
         ("a compiler", mine.facts.has_compiler, solution.facts.has_compiler),
-        ("build context", megabytes(mine.context.bytes), megabytes(solution.context.bytes)),
     ):
         if yours != theirs:
             yield f"{what}: you {_word(yours)}, it {_word(theirs)}"
+    yours, theirs = mine.context.bytes, solution.context.bytes
+    if abs(yours - theirs) > NOISE_BYTES:
+        yield f"build context: you {megabytes(yours)}, it {megabytes(theirs)}"
 
 
 def _word(value: str | bool) -> str:
     return {True: "yes", False: "no"}.get(value, value)
+
+
+def _changed(exercise: Exercise) -> list[str]:
+    """The reader's files that the solution has otherwise."""
+    folder, solution = progress.yours(exercise), exercise.files("solution")
+    return [
+        path
+        for path, content in solution.items()
+        if not (folder / path).is_file() or (folder / path).read_bytes() != content
+    ]
 
 
 def difference(exercise: Exercise) -> list[str]:

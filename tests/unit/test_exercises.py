@@ -356,6 +356,19 @@ def test_hints_go_from_what_is_seen_to_the_whole_difference(tmp_path, monkeypatc
     assert any(line.startswith("+RUN --mount=type=bind") for line in told[3])
 
 
+def test_a_hint_on_what_an_image_does_says_nothing_of_what_it_weighs(tmp_path, monkeypatch):
+    """A container that does not stop is not slimmed; where the images have the same parts, the file is named."""
+    exercise = next(one for one in exercises() if one.name.endswith("-stop"))
+    seen = tried(tmp_path / "mine", {"tmp/data.bin": NOISE}, {"tmp/.wh.data.bin": b""})
+    assert seen.report.next_steps
+    monkeypatch.setattr(hinting, "_solution", lambda *_: seen.report)
+    progress.yours(exercise)
+    failing = Verdict("stops_s", "it ends after SIGTERM", False, "not", "within 5 s", "")
+    first, second = (hinting.hint(None, exercise, None, seen, failing, level) for level in (1, 2))
+    assert first == ["it ends after SIGTERM: you have not; it should be within 5 s."]
+    assert second == ["The images have the same parts. Look at start.sh."]
+
+
 def test_watching_goes_on_after_what_cannot_be_built_and_ends_when_all_holds(monkeypatch, capsys):
     """A Dockerfile that is saved half-way is no reason to type the command again."""
     tries = iter([Problem("Dockerfile:3: CMDD is no instruction."), [Verdict("builds", "", False, "", "")],
