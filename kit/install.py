@@ -196,7 +196,10 @@ def config_file() -> Path:
 
 def docker_config() -> dict:
     """What it says now."""
-    return json.loads(config_file().read_text()) if config_file().exists() else {}
+    try:
+        return json.loads(config_file().read_text()) if config_file().exists() else {}
+    except ValueError as error:
+        raise Problem(f"{config_file()} is not JSON.", str(error), f"python3 -m json.tool {config_file()}") from None
 
 
 def write_config(config: dict) -> None:

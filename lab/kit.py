@@ -33,7 +33,7 @@ def take(lab: Lab, kit: Path) -> None:
     with lifecycle.locked(lab):
         try:
             _tree(lab, kit)
-            _folder(lab, kit / "web", lab.kit)
+            _web(lab, kit)
             tree.client(lab)
             if APK_PACKAGES in held:
                 _folder(lab, kit / "apk", bases.apk_folder(lab))
@@ -74,6 +74,15 @@ def _tree(lab: Lab, kit: Path) -> None:
             end(child, 5)
             raise
     partial.rename(lab.tree)
+
+
+def _web(lab: Lab, kit: Path) -> None:
+    """What package managers get: of the kit that was taken last, and whole."""
+    sums = lab.kit / "SHA256SUMS"
+    if not sums.exists() or sums.read_text() != (kit / sums.name).read_text():
+        tree.remove(lab.kit)
+        _folder(lab, kit / "web", lab.kit)
+        shutil.copy(kit / sums.name, sums)
 
 
 def _folder(lab: Lab, source: Path, target: Path) -> None:

@@ -20,6 +20,8 @@ from measure.mine.budgets import NOISE_BYTES, grown
 from measure.mine.model import Report, plain
 
 LEVELS = 4
+#: Goals on what is in an image; those on sizes end with `_mb`.
+CONTENTS = ("without", "without_packages", "absent")
 
 
 def hint(engine: Engine, exercise: Exercise, task: Task, tried: Tried, verdict: Verdict, level: int) -> list[str]:
@@ -41,7 +43,7 @@ def _blame(tried: Tried, verdict: Verdict) -> Iterator[str]:
     yield from verdict.because.splitlines()
     if tried.failure:
         return
-    if not verdict.goal.endswith("_mb"):  # what an image weighs is not why it does not answer
+    if not (verdict.goal.endswith("_mb") or verdict.goal in CONTENTS):  # what it weighs is not why it does not answer
         return
     for step in tried.report.next_steps[:1]:
         saved = megabytes(step.transfer_bytes or step.unpacked_tar_bytes or step.other_bytes)

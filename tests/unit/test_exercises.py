@@ -366,6 +366,8 @@ def test_a_hint_on_what_an_image_does_says_nothing_of_what_it_weighs(tmp_path, m
     failing = Verdict("stops_s", "it ends after SIGTERM", False, "not", "within 5 s", "")
     first, second = (hinting.hint(None, exercise, None, seen, failing, level) for level in (1, 2))
     assert first == ["it ends after SIGTERM: you have not; it should be within 5 s."]
+    inside = Verdict("without", "no compiler", False, "there", "none", "")
+    assert any(line.startswith("Seen in your image") for line in hinting.hint(None, exercise, None, seen, inside, 1))
     assert second == ["The images have the same parts. Look at start.sh."]
 
 

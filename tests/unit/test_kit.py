@@ -251,6 +251,19 @@ def test_a_kit_of_another_version_is_told_before_the_lab_is_touched(tmp_path, mo
     assert not (tmp_path / "lab").exists()
 
 
+def test_the_lab_has_the_packages_of_the_kit_that_it_took_last(tmp_path):
+    """One for three chapters first, and then one for all: what the first lacks would be asked for at no network."""
+    lab = config.Lab(tmp_path / "lab", 5031)
+    lab.work.mkdir(parents=True)
+    for number, file in enumerate(("one.whl", "two.whl", "two.whl")):
+        kit = tmp_path / f"kit-{number}"
+        (kit / "web").mkdir(parents=True)
+        (kit / "web" / file).write_text(file)
+        (kit / "SHA256SUMS").write_text(file)
+        lab_kit._web(lab, kit)
+        assert {path.name for path in lab.kit.iterdir()} == {file, "SHA256SUMS"}
+
+
 def test_an_archive_is_whole_or_not_there(kit, tmp_path, monkeypatch):
     before = (tmp_path / "kit.tar").read_bytes()
     monkeypatch.setattr(making, "_sha256", lambda path: 1 / 0)
@@ -277,6 +290,14 @@ def test_removing_leaves_dockers_configuration_as_it_was(kit, tmp_path):
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "config.json").read_text()) == own
     assert (tmp_path / "config.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_configuration_of_docker_that_is_not_json_is_told_and_left(kit, tmp_path):
+    (tmp_path / "config.json").write_text("{")
+    done = install(kit, "--remove", env={"PATH": "/usr/bin:/bin", "DOCKER_CONFIG": str(tmp_path)})
+    assert done.returncode == 1
+    assert "is not JSON" in done.stderr
+    assert (tmp_path / "config.json").read_text() == "{"
 
 
 def test_the_lab_asks_the_kit_first_only_where_there_is_one(tmp_path):
