@@ -32,6 +32,14 @@ def _chosen(number: int) -> Exercise | None:
     return model.find(number) if number else progress.current(progress.load())
 
 
+def _typed(command: str, exercise: Exercise) -> str:
+    """What to type for an exercise: with its number, where it is not the one that comes without."""
+    from measure.exercises import progress
+
+    number = "" if exercise == progress.current(progress.load()) else f"-{exercise.number}"
+    return f"`make {command}{number}`"
+
+
 def _needed(number: int, command: str) -> Exercise:
     """The exercise that is asked for, or the first one that is not done. Raises Problem when all are done."""
     found = _chosen(number)
@@ -58,6 +66,8 @@ def _introduce(exercise: Exercise) -> Path:
     _print(f"{number}{check.title} ({CHAPTERS[check.chapter]}, {check.minutes} minutes)", "bold")
     if fresh:
         _print(f"{exercise.story}\n\nGoal: {exercise.section('Goal')}")
+    title, where = exercise.page
+    _print(f"Taught in: {title}, docs/{where}")
     _print(f"Yours: {shown(folder)}/")
     if exercise.edited:
         say(f"{shown(exercise.folder)}/check.toml was changed since the last commit: these are your goals, not ours")
@@ -103,10 +113,10 @@ def _done(exercise: Exercise) -> None:
     progress.save(kept)
     _print("All goals hold.", "bold green")
     _print(exercise.section("Afterwards"))
-    if following := progress.current(kept):
+    if following := progress.current(kept, exercise.number):
         _print("")
         _introduce(following)
-        _print("Next: edit it, then `make exercise`", "bold")
+        _print(f"Next: edit it, then {_typed('exercise', following)}", "bold")
     else:
         _print("That was the last one. `make golf` has no end.", "bold")
 
@@ -138,7 +148,7 @@ def exercise(
                 raise
             problem.show()
         if not watch:
-            _print("Next: edit it, then `make exercise` again; or `make hint`", "bold")
+            _print(f"Next: edit it, then {_typed('exercise', found)} again; or {_typed('hint', found)}", "bold")
             raise typer.Exit(NOT_YET)
         say(f"watching {shown(folder)}: save a file, or Ctrl-C")
         _wait_for_change(lambda before=seen: _stamp(folder) != before)
@@ -174,7 +184,7 @@ def hint(number: Number = 0) -> None:
     tried, verdicts = _try(engine, found, folder)
     failing = next((one for one in verdicts if not one.holds), None)
     if failing is None:
-        _print("All goals hold: `make exercise` goes on.")
+        _print(f"All goals hold: {_typed('exercise', found)} goes on.")
         return
     kept = progress.load()
     last = kept.hinted.get(found.name)
@@ -184,6 +194,8 @@ def hint(number: Number = 0) -> None:
     _print(f"Hint {level} of {hinting.LEVELS}, on “{failing.what}”", "bold")
     for line in lines:
         _print(f"  {line}")
+    more = f"; or {_typed('hint', found)} again, for hint {level + 1}" if level < hinting.LEVELS else ""
+    _print(f"Next: edit it, then {_typed('exercise', found)}{more}", "bold")
     kept.hinted[found.name] = progress.Hinted(goal=failing.goal, level=level)
     progress.save(kept)
 

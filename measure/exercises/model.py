@@ -131,8 +131,14 @@ class Exercise:
         return self.readme.split("\n\n", 2)[2].partition("\n## ")[0].strip()
 
     def section(self, title: str) -> str:
-        """The text of a section of its README, without the headline."""
-        return self.readme.partition(f"\n## {title}\n")[2].partition("\n## ")[0].strip()
+        """The text of a section of its README, without the headline and without what folds it."""
+        text = self.readme.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+        return re.sub(r"</?details>|<summary>.*</summary>", "", text).strip()
+
+    @property
+    def page(self) -> tuple[str, str]:
+        """The page that teaches it, as its README links to it: the title, and the path below docs/ with its section."""
+        return re.search(r"\[(.+?)\]\(\.\./\.\./docs/(\S+)\)", self.readme).groups()
 
     def files(self, name: str) -> dict[str, bytes]:
         """The files below `start` or `solution`, by their path there."""

@@ -60,14 +60,15 @@ def route(page: Page, minutes: int, *numbers: int) -> str:
 @page_function
 def exercise_notes(page: Page) -> str:
     """Each exercise for whoever teaches it: what goes wrong, what to ask; hints and solution folded."""
-    return "\n\n".join("\n".join(_notes(one)) for one in exercises())
+    return "\n\n".join("\n".join(_notes(one, page)) for one in exercises())
 
 
-def _notes(one: Exercise) -> Iterator[str]:
-    room = one.check.room
+def _notes(one: Exercise, page: Page) -> Iterator[str]:
+    room, (title, where) = one.check.room, one.page
     yield f"## {one.number}. {one.check.title} {{ #{one.name} }}"
     yield ""
-    yield f"{_oneline(one.section('Goal'))} It takes {one.check.minutes} minutes."
+    goal, taught = _oneline(one.section("Goal")), f"[{title}]({page.link(where)})"
+    yield f"{goal} It takes {one.check.minutes} minutes, and is taught in {taught}."
     yield ""
     yield f"- **Goes wrong:** {room.goes_wrong}"
     yield f"- **Ask:** {room.ask}"

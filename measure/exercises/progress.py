@@ -66,9 +66,10 @@ def is_done(exercise: Exercise, progress: Progress) -> bool:
     return progress.done.get(exercise.name) == exercise.version
 
 
-def current(progress: Progress) -> Exercise | None:
-    """The first exercise that is not done; None when all are."""
-    return next((one for one in exercises() if not is_done(one, progress)), None)
+def current(progress: Progress, after: int = 0) -> Exercise | None:
+    """The first exercise that is not done, of those after a number where one is; None when all are done."""
+    left = [one for one in exercises() if not is_done(one, progress)]
+    return next((one for one in left if one.number > after), left[0] if left else None)
 
 
 def fill(exercise: Exercise, folder: Path, *, solved: bool = False) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
@@ -242,8 +242,8 @@ def _layer_words(before: Record, now: Record, bound: float) -> list[str]:
     return words
 
 
-def since_recorded(pairs: Iterable[tuple[Record | None, Record]]) -> list[str]:
-    """What changed against the records that were there before, in lines for people."""
+def since_recorded(pairs: Iterable[tuple[Record | None, Record]], kept: Sequence[str] = ()) -> list[str]:
+    """What changed against the records that were there before, in lines for people. `kept`: what was not built anew."""
     pairs = list(pairs)
     new = [now for before, now in pairs if before is None]
     same = [now for before, now in pairs if before and before.same_facts(now)]
@@ -259,6 +259,6 @@ def since_recorded(pairs: Iterable[tuple[Record | None, Record]]) -> list[str]:
         else:
             close += 1
     parts = [(len(same), "the same to the byte"), (close, f"the same within {SAME:.1%}"), (len(changed), "changed")]
-    parts.append((len(new), "new"))
+    parts += [(len(new), "new"), (len(kept), f"not built, because that takes minutes ({', '.join(kept)})")]
     summary = ", ".join(f"{count} {words}" for count, words in parts if count)
     return [f"Against the recorded numbers: {summary or 'nothing to compare'}{':' if changed else '.'}", *changed]

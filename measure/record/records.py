@@ -390,10 +390,11 @@ def save_environment(environment: Environment) -> None:
             why=f"Their base images come from {named(old.bases)}, and here they come from {named(environment.bases)}.",
             next="ENVIRONMENT=another-name make …",
         )
-    if old and (old.cpu, old.cores) != (environment.cpu, environment.cores):
-        machines = f"{old.cores} cores ({old.cpu}) before, {environment.cores} cores ({environment.cpu}) now"
-        say(f"{environment.name} is on another machine: {machines}. Times of the two do not compare")
-    text = as_json(environment)
+    if old == environment:
+        return
+    if old:
+        other = [f"{name} was {was}" for name, was in old if was != getattr(environment, name)]
+        told = f"{shown(environment.path)} is written anew: {', '.join(other)}"
+        say(f"{told}. Times of two machines do not compare")
     with writing(environment.path.parent):
-        if not environment.path.exists() or environment.path.read_text() != text:
-            write_whole(environment.path, text)
+        write_whole(environment.path, as_json(environment))

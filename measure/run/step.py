@@ -53,11 +53,18 @@ class Outcome:
     kept: bool = False
     #: What was recorded before; None where nothing was.
     before: Record | None = None
+    #: Is this recorded now? Not what was interrupted, nor a mishap, nor what is of files that changed meanwhile.
+    saved: bool = False
 
     @property
     def expected(self) -> bool:
         """Did it go as its compose file says it should?"""
         return as_intended(self.record, self.variant)
+
+    @property
+    def written(self) -> bool:
+        """Has its file another text now? A record that says the same as before is left as it is, with its date."""
+        return self.saved and not (self.before and self.before.same_facts(self.record))
 
 
 def provenance(
@@ -230,9 +237,9 @@ class Run:
             begun = time.monotonic()
             outcome = measure(self.memory, variant, platform, task.at)
         if not probe.ending.is_set():
-            since = f"since {outcome.record.provenance.measured_at:%Y-%m-%d %H:%M} UTC, and not built again"
-            took = since if outcome.entry or outcome.kept else f"in {time.monotonic() - begun:.1f} s"
-            say(f"{variant.name} · {platform}: {outcome.record.outcome}, {took}")
+            on = f"on {outcome.record.provenance.measured_at:%Y-%m-%d %H:%M} UTC, and not built again"
+            when = on if outcome.entry or outcome.kept else f"in {time.monotonic() - begun:.1f} s"
+            say(f"{variant.name} · {platform}: {outcome.record.outcome} {when}")
         return outcome
 
     def start(self, outcome: Outcome) -> probe.Answer:
@@ -288,7 +295,7 @@ def measure(memory: Memory, variant: Variant, platform: str, told: Callable[[str
         return outcome
     # A failure that is the lesson is a result. Any other is a mishap, and does not replace a result.
     if outcome.expected or not record.path.exists():
-        outcome.before = save(record)
+        outcome.before, outcome.saved = save(record), True
         if outcome.expected and not entry:
             memory.remember(variant, platform, record)
     return outcome
@@ -301,11 +308,13 @@ def _print(engine: Engine, step: Step, sitting: Sitting) -> None:
     for platform in engine.platforms:
         if platform in sitting.answers:
             out.print(f"{platform} {escape(str(sitting.answers[platform].result()))}", soft_wrap=True)
-    if kept := [f"{outcome.variant.name} on {outcome.platform}" for outcome in outcomes if outcome.kept]:
-        out.print(escape(f"As recorded, because building takes minutes: {', '.join(kept)}."), soft_wrap=True)
-    measured = [outcome for outcome in outcomes if outcome.expected and not outcome.kept]
-    for line in since_recorded([(outcome.before, outcome.record) for outcome in measured]):
+    measured = [(outcome.before, outcome.record) for outcome in outcomes if outcome.expected and outcome.saved]
+    kept = [f"{outcome.variant.name} on {outcome.platform}" for outcome in outcomes if outcome.kept]
+    for line in since_recorded(measured, kept):
         out.print(escape(line), soft_wrap=True)
+    if written := [outcome.record.path.name for outcome in outcomes if outcome.written]:
+        git = "`git status results` lists them, `git diff results` shows what changed"
+        out.print(escape(f"Files written: {', '.join(written)}; {git}."), soft_wrap=True)
     out.print(f"Records: {shown(RESULTS / engine.environment / step.name)}/")
     if wrong := [o for o in outcomes if not o.expected]:
         names = ", ".join(f"{o.variant.name} on {o.platform}" for o in wrong)

@@ -64,7 +64,7 @@ def terms() -> list[Term]:
 def glossary(page: Page) -> str:
     """Every term in a table, with what it means and the names that are not used for it."""
     rows = []
-    for one in sorted(terms(), key=lambda term: term.name):
+    for one in sorted(terms(), key=lambda term: term.name.lower()):
         avoided = ", ".join(f"“{name}”" for name in one.avoid)
         rows.append([f'<span id="{one.anchor}"></span>**{one.name}**', in_cell(linked(page, one.means)), avoided])
     return markdown_table(["term", "what it means", "not"], rows)

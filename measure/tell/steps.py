@@ -132,7 +132,5 @@ def terminal(page: Page, step: str, *, quick: bool = False, rows: bool = True) -
     for platform in () if found.experiment else PLATFORMS:
         answer = f"{{'libc': 'glibc …', 'machine': '{MACHINES[platform]}', 'python': '3.14.…', 'step': '{found.name}', "
         lines.append(f"{platform} answers: {answer}'variant': 'recommended'}}")
-    # Where a variant takes minutes, or is not to be emulated, its record may stand for it: a line says so.
-    kept = any(not (one.teaching.quick and one.teaching.emulate) for one in found.variants)
-    lines += [*["…"] * kept, "Against the recorded numbers: …", "…", f"Records: results/…/{found.name}/"]
+    lines += ["Against the recorded numbers: …", "…", f"Records: results/…/{found.name}/"]
     return "\n".join(lines)

@@ -66,6 +66,13 @@ def test_it_says_what_it_does_and_prints_the_table_and_both_platforms_answers(fi
         assert "'step': 'step-1-kiss'" in answer
 
 
+def test_it_names_the_files_that_git_sees_written(clone, first_run, engine):
+    folder = f"results/{engine.environment}/step-1-kiss"
+    seen = run("git", "status", "--porcelain", "--untracked-files=all", folder, cwd=clone).stdout.split()[1::2]
+    (written,) = re.findall("^Files written: (.+); `git status", first_run.stdout, re.MULTILINE) or [""]
+    assert {f"{folder}/{name}" for name in written.split(", ") if name} == {*seen}
+
+
 def test_it_writes_a_record_for_each_variant_and_platform(clone, first_run, engine):
     found = records(clone, engine)
     assert set(found) >= {(v, p) for v in VARIANTS for p in engine.platforms}
@@ -115,7 +122,8 @@ def test_again_with_nothing_changed_it_finds_the_same(clone, first_run, engine):
     # One that is not to be emulated keeps its record, from where it was built.
     step = find_step("step-1")
     count = sum(one.teaching.emulate or platform == NATIVE for one in step.variants for platform in engine.platforms)
-    assert f"Against the recorded numbers: {count} the same to the byte." in result.stdout
+    assert f"Against the recorded numbers: {count} the same to the byte" in result.stdout
+    assert "Files written" not in result.stdout
     assert "Records: results/" in result.stdout
 
 

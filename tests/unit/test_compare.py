@@ -94,6 +94,10 @@ def test_since_recorded_tells_what_is_the_same_and_what_changed():
         "  full · linux/arm64: transfer +4.0 MB (+10.0 %); Flask 3.1 → 3.0; gcc - → 14; numpy 2.3 → -",
     ]
     assert since_recorded([(FULL, again(FULL))]) == ["Against the recorded numbers: 1 the same to the byte."]
+    kept = "1 not built, because that takes minutes (slim on linux/arm64)"
+    same = "Against the recorded numbers: 1 the same to the byte"
+    assert since_recorded([(FULL, again(FULL))], ["slim on linux/arm64"]) == [f"{same}, {kept}."]
+    assert since_recorded([], ["slim on linux/arm64"]) == [f"Against the recorded numbers: {kept}."]
     failed = record(outcome="failed", size=None, contents=None, failure=Failure(exit_code=1, line="no"))
     assert since_recorded([(FULL, failed)])[1] == "  full · linux/arm64: built before, failed now"
 

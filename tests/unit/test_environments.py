@@ -12,7 +12,15 @@ from measure.base.platforms import PLATFORMS, native_platform
 from measure.build.engine import Engine
 from measure.record import records
 from measure.record.check import check, recipes
-from measure.record.records import Environment, Record, as_json, environments, load_environment, save_environment
+from measure.record.records import (
+    Environment,
+    Record,
+    as_json,
+    environment_path,
+    environments,
+    load_environment,
+    save_environment,
+)
 from measure.steps.compose import find_step
 from measure.steps.inputs import inputs_of
 from measure.tell import reading
@@ -129,7 +137,11 @@ def test_records_of_two_kinds_do_not_mix(results, capsys):
     assert "come from Docker Hub, and here they come from the lab" in problem.value.why
     assert load_environment("mine").bases == "docker.io"
     save_environment(described("mine", cpu="another"))
-    assert "mine is on another machine: 2 cores (one) before, 2 cores (another) now" in capsys.readouterr().err
+    assert "mine/environment.json is written anew: cpu was one. Times" in capsys.readouterr().err
+    before = environment_path("mine").stat().st_mtime_ns
+    save_environment(described("mine", cpu="another"))
+    assert environment_path("mine").stat().st_mtime_ns == before
+    assert capsys.readouterr().err == ""
 
 
 def test_a_description_that_is_none_is_told(results):

@@ -12,6 +12,7 @@ import pytest
 
 from measure.base.dockerfiles import Dockerfile
 from measure.base.errors import Problem
+from measure.base.files import ROOT
 from measure.build.images import BuildError
 from measure.exercises import cli, hinting, model, progress, ready, trying
 from measure.exercises.judging import Verdict, judge
@@ -20,6 +21,7 @@ from measure.exercises.trying import Started, Tried
 from measure.mine.archives import read_archive
 from measure.mine.model import Context
 from measure.mine.reporting import report_of
+from measure.tell.page import front_matter
 from tests.handmade import tar
 from tests.images_by_hand import layout, package
 from tests.unit.test_lines import from_context
@@ -48,7 +50,10 @@ def test_each_has_what_a_reader_and_a_teacher_need(exercise):
     assert check.title in exercise.readme.splitlines()[0]
     assert f"{check.minutes} minutes" in exercise.readme
     assert exercise.section("Goal")
-    assert exercise.section("Afterwards")
+    # Whoever reads it from the top is not told the answer: what to notice is folded, and printed without its marks.
+    assert f"</summary>\n\n{exercise.section('Afterwards')}\n\n</details>\n" in exercise.readme
+    title, where = exercise.page
+    assert front_matter((ROOT / "docs" / where.partition("#")[0]).read_text())["title"] == title
     assert set(check.hints) <= {*Goals.model_fields, "builds"}
     asked = {name for name, value in check.goals if value not in (None, False, [], {})}
     assert asked <= {*check.hints, "answers"}, "a goal without a hint"
@@ -320,6 +325,35 @@ def test_what_is_done_is_done_for_one_version_of_the_exercise():
     kept.done[first.name] = "an older one"
     progress.save(kept)
     assert progress.current(progress.load()) == first
+
+
+def test_whoever_takes_one_by_its_number_goes_on_behind_it(monkeypatch, capsys):
+    """Before it, exercises may be left; what is typed names the number, as long as another one comes without."""
+    last = exercises()[-1]
+    monkeypatch.setattr(cli, "_engine", lambda exercise: None)
+    monkeypatch.setattr(cli, "_try", lambda *_: (None, [Verdict("builds", "", True, "", "")]))
+    cli.exercise(9)
+    assert "Next: edit it, then `make exercise-10`\n" in capsys.readouterr().out
+    assert [path.name for path in sorted(progress.YOURS.glob("1*"))] == [model.find(10).name]
+    cli.exercise(8)
+    assert "Next: edit it, then `make exercise-10`\n" in capsys.readouterr().out
+    cli.exercise(last.number)
+    assert "Next: edit it, then `make exercise`\n" in capsys.readouterr().out
+
+
+def test_a_hint_says_what_to_type_for_the_next_one(monkeypatch, capsys):
+    monkeypatch.setattr(cli, "_engine", lambda exercise: None)
+    monkeypatch.setattr(cli, "_try", lambda *_: (None, [Verdict("builds", "it builds", False, "no", "yes")]))
+    monkeypatch.setattr(hinting, "hint", lambda *_: ["that one"])
+    told = []
+    for number in (1, 2, 2, 2, 2):
+        cli.hint(number)
+        told.append(capsys.readouterr().out.splitlines()[-1])
+    assert told[0] == "Next: edit it, then `make exercise`; or `make hint` again, for hint 2"
+    assert told[1:] == [
+        *(f"Next: edit it, then `make exercise-2`; or `make hint-2` again, for hint {level}" for level in (2, 3, 4)),
+        "Next: edit it, then `make exercise-2`",
+    ]
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"done": 3}', '{"what": {}}'])

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -127,13 +128,16 @@ def test_what_did_not_change_is_not_built_loaded_or_started_again(engine, step, 
     assert (first.built, first.loaded, first.started) == (ALL, {*PLATFORMS}, {*PLATFORMS})
     before = {path: path.read_bytes() for path in (tmp_path / "results").rglob("*.json")}
     assert len(before) == len(ALL)
-    capsys.readouterr()
+    (written,) = re.findall("^Files written: (.+); `git status", capsys.readouterr().out, re.MULTILINE)
+    assert {*written.split(", ")} == {path.name for path in before}
     second = again(engine, step)
     assert (second.built, second.loaded, second.started) == (set(), set(), set())
     assert engine.asked == 1  # for all images at once
     shown = capsys.readouterr()
-    assert shown.err.count("built, since ") == 4 and shown.err.count("failed, since ") == 2
+    assert shown.err.count("built on 20") == 4 and shown.err.count("failed on 20") == 2
     assert shown.err.count("and not built again") == len(ALL)
+    assert "Against the recorded numbers: 6 the same to the byte." in shown.out
+    assert "written" not in shown.out
     assert shown.out.count("and is not started again: {'on': ") == len(PLATFORMS)
     assert {path: path.read_bytes() for path in (tmp_path / "results").rglob("*.json")} == before
     third = again(engine, step, start_again=True)
@@ -278,7 +282,9 @@ def test_what_is_edited_while_it_is_built_is_neither_recorded_nor_remembered(eng
     engine.during = lambda variant: (step.folder / "more.py").write_text("print()\n")
     again(engine, step)
     assert [*(tmp_path / "results").rglob("*.linux-*.json"), *entries()] == []
-    assert f"other · {NATIVE} is not recorded: a file that it is built from changed" in capsys.readouterr().err
+    shown = capsys.readouterr()
+    assert f"other · {NATIVE} is not recorded: a file that it is built from changed" in shown.err
+    assert "Against the recorded numbers: nothing to compare." in shown.out
     engine.during = lambda variant: None
     (step.folder / "more.py").unlink()
     assert again(engine, step).built == ALL
