@@ -67,7 +67,7 @@ def _introduce(exercise: Exercise) -> Path:
     if fresh:
         _print(f"{exercise.story}\n\nGoal: {exercise.section('Goal')}")
     title, where = exercise.page
-    _print(f"Taught in: {title}, docs/{where}")
+    _print(f"Taught in: {title}, docs/{where} (`make serve` shows it)")
     _print(f"Yours: {shown(folder)}/")
     if exercise.edited:
         say(f"{shown(exercise.folder)}/check.toml was changed since the last commit: these are your goals, not ours")

@@ -126,7 +126,7 @@ def _contents(goals: Goals, tried: Tried) -> Iterator[Verdict]:
     for goal, patterns in (("absent", goals.absent), ("present", goals.present)):
         for pattern in (one.format(**processors()) for one in patterns):
             found = [path for path in tried.paths if fnmatchcase(path, pattern)]
-            you = f"{plain(found[0], 80)}{f' and {len(found) - 1} more' if found[1:] else ''}" if found else "none"
+            you = f"{plain(found[0], 200)}{f' and {len(found) - 1} more' if found[1:] else ''}" if found else "none"
             holds, should = bool(found) == (goal == "present"), "none" if goal == "absent" else "there"
             yield Verdict(goal, f"files {pattern}", holds, you, should)
     yield from _rest(goals, tried)

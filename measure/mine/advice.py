@@ -259,7 +259,7 @@ def _tests(work: Work) -> Iterator[NextStep]:
         if node.inode and work.seen.is_own(node.inode) and (facts.TESTS.search(path) or facts.STUBS.search(path))
     }
     if found:
-        what = "delete packages' tests and .pyi files in the line that installs them"
+        what = "delete packages' tests and .pyi files in the line or the stage that installs them"
         of = dict.fromkeys(one.installed.location for one in work.python if not one.of_base)
         yield _step("tests", what, work.take(found.values()), work.where(found.values()), "guide/floor.md", of)
 
