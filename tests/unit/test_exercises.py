@@ -134,6 +134,11 @@ def verdict(goals, seen):
     return judge(Goals(**goals), seen)[-1]
 
 
+def test_a_path_is_told_whole(tmp_path):
+    path = "opt/venv/lib/python3.14/site-packages/numpy/_core/tests/__pycache__/_locales.cpython-314.pyc"
+    assert verdict({"absent": ["*/tests/*"]}, tried(tmp_path, {path: b""})).you.endswith(path)
+
+
 def test_seconds_after_an_edit_are_held_against_a_build_from_nothing_in_the_same_run(tmp_path):
     """A busy machine makes both slower. The lines that were made again are named."""
     for slower in (1, 10):
