@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+#: Two builds of the same thing differ by some bytes, because files carry the time of the build. Less than this part
+#: of the size counts as the same.
+SAME = 0.001
+
 
 def megabytes(size: float) -> str:
     """A size for people: B, kB from 1,000 of them on, MB from 1,000 kB on (decimal), with one decimal."""

@@ -9,14 +9,11 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from measure.base.errors import Problem
-from measure.base.units import change, megabytes, signed
+from measure.base.units import SAME, change, megabytes, signed
 from measure.record.records import Record
 from measure.weigh.contents import Contents
 from measure.weigh.oci import Layer
 
-#: Two builds of the same thing differ by some bytes, because files carry the time of the build. Less than this part
-#: of the size counts as the same.
-SAME = 0.001
 #: How many changes of a record are told one by one.
 MOST = 6
 #: How much of an instruction is told.
@@ -246,19 +243,20 @@ def since_recorded(pairs: Iterable[tuple[Record | None, Record]], kept: Sequence
     """What changed against the records that were there before, in lines for people. `kept`: what was not built anew."""
     pairs = list(pairs)
     new = [now for before, now in pairs if before is None]
-    same = [now for before, now in pairs if before and before.same_facts(now)]
-    changed, close = [], 0
+    changed, close, same = [], 0, 0
     for before, now in pairs:
-        if before is None or before.same_facts(now):
+        if before is None:
             continue
         words = changes(before, now)
         if len(words) > MOST:
             words = [*words[:MOST], f"and {len(words) - MOST} more (`git diff results`)"]
         if words:
             changed.append(f"  {now.variant} · {now.platform}: {'; '.join(words)}")
+        elif before.size == now.size:
+            same += 1
         else:
             close += 1
-    parts = [(len(same), "the same to the byte"), (close, f"the same within {SAME:.1%}"), (len(changed), "changed")]
+    parts = [(same, "the same to the byte"), (close, f"the same within {SAME:.1%}"), (len(changed), "changed")]
     parts += [(len(new), "new"), (len(kept), f"not built, because that takes minutes ({', '.join(kept)})")]
     summary = ", ".join(f"{count} {words}" for count, words in parts if count)
     return [f"Against the recorded numbers: {summary or 'nothing to compare'}{':' if changed else '.'}", *changed]

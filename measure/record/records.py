@@ -21,6 +21,7 @@ from measure.base.files import RESULTS, ROOT, cache_folder, shown, write_whole
 from measure.base.model import Strict, read, reasons
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS, in_file
+from measure.base.units import SAME
 from measure.record.enough import Compared, Rule
 from measure.steps.compose import RECOMMENDED, find_step
 from measure.steps.inputs import Inputs
@@ -111,8 +112,6 @@ class Times(Strict):
 
     #: With no layer of its own in the builder's cache, and cache mounts empty; base images and package index are there.
     cold_build_s: Samples | None = None
-    #: With nothing changed; not taken any more.
-    rebuild_unchanged_s: Samples | None = None
     #: After one line of the application's code changed, with everything else in the builder's cache.
     rebuild_after_edit_s: Samples | None = None
     #: After one dependency, of Python alone, changed its version.
@@ -167,7 +166,6 @@ QUIET = 0.6
 #: The fields of Times by the kind of time, as plans and pages call it.
 TIMES = {
     "cold": "cold_build_s",
-    "unchanged": "rebuild_unchanged_s",
     "edit": "rebuild_after_edit_s",
     "lock": "rebuild_after_lock_s",
     "compiled": "rebuild_after_compiled_s",
@@ -211,9 +209,14 @@ class Record(Strict):
         return record_path(self.environment, self.step, self.variant, self.platform)
 
     def same_facts(self, other: Record) -> bool:
-        """Do two records say the same of an image, but for when it was measured and how long builds took?"""
-        apart = {"provenance": {"measured_at"}, "time": True}
-        return self.model_dump(exclude=apart) == other.model_dump(exclude=apart)
+        """Do two records say the same, but for when it was measured, how long builds took, and compressed bytes?
+
+        Files carry the time of the build, so two builds differ in hashes of layers, and in transfer by up to `SAME`.
+        """
+        size = {"transfer_bytes": True, "layers": {"__all__": {"digest", "transfer_bytes"}}}
+        apart = {"provenance": {"measured_at"}, "time": True, "size": size}
+        mine, theirs = (one.size.transfer_bytes if one.size else 0 for one in (self, other))
+        return abs(mine - theirs) <= SAME * mine and self.model_dump(exclude=apart) == other.model_dump(exclude=apart)
 
 
 class Environment(Strict):
@@ -390,11 +393,8 @@ def save_environment(environment: Environment) -> None:
             why=f"Their base images come from {named(old.bases)}, and here they come from {named(environment.bases)}.",
             next="ENVIRONMENT=another-name make …",
         )
-    if old == environment:
-        return
-    if old:
-        other = [f"{name} was {was}" for name, was in old if was != getattr(environment, name)]
-        told = f"{shown(environment.path)} is written anew: {', '.join(other)}"
-        say(f"{told}. Times of two machines do not compare")
-    with writing(environment.path.parent):
-        write_whole(environment.path, as_json(environment))
+    if old and (other := [f"{name} was {was}" for name, was in old if was != getattr(environment, name)]):
+        say(f"{shown(environment.path)} is written anew: {', '.join(other)}. Times of two machines do not compare")
+    if old != environment:
+        with writing(environment.path.parent):
+            write_whole(environment.path, as_json(environment))

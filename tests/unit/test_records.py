@@ -12,6 +12,7 @@ from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.record import records
 from measure.record.records import Record, load, save
+from measure.weigh.oci import Layer
 from tests import handmade
 
 
@@ -55,6 +56,23 @@ def test_the_same_facts_leave_the_file_alone_and_others_replace_it(record, tmp_p
     grown = later(record, size=record.size.model_copy(update={"transfer_bytes": 2}))
     assert save(grown) == record
     assert load(record.path) == grown
+
+
+def test_times_of_files_in_compressed_layers_write_no_record_anew(record):
+    """Whoever builds what is recorded finds a clean `git status`; any other byte, or more of those, is written."""
+    layer = Layer(digest="sha256:1", created_by="RUN", transfer_bytes=90_000, unpacked_tar_bytes=3,
+                  unpacked_file_bytes=2, wasted_bytes=0, files=1)  # fmt: skip
+    first = record.model_copy(update={"size": handmade.size(100_000, layers=[layer])})
+    save(first)
+    other = layer.model_copy(update={"digest": "sha256:2", "transfer_bytes": 90_090})
+    near = first.size.model_copy(update={"transfer_bytes": 100_090, "layers": [other]})
+    save(later(first, size=near))
+    assert load(record.path) == first
+    for change in ({"transfer_bytes": 100_110}, {"unpacked_tar_bytes": 300_001}, {"layers": [other, other]}):
+        found = later(first, size=near.model_copy(update=change))
+        save(found)
+        assert load(record.path) == found
+        save(first)
 
 
 def test_times_stay_with_a_record_of_the_same_inputs_and_go_with_other_ones(record):
