@@ -170,10 +170,8 @@ class Trial:
         try:
             self.parsed.check()
             self.engine.provide(self.parsed.external_images, [self.engine.platform, self.platform])
-            with layout_in_use(), _bounded("The build"):
-                self._build(found, load=start and not self.check.platform)
-            if start and not self.check.platform:
-                found.started = self._start()
+            with layout_in_use():
+                self._build(found, start=start and not self.check.platform)
             for target in self.goals.targets:
                 found.targets[target] = self._target(target)
         except BuildError as error:
@@ -181,20 +179,23 @@ class Trial:
         found.seconds = time.monotonic() - begun
         return found
 
-    def _build(self, found: Tried, *, load: bool) -> None:
-        """Into the layout, and at the side into the engine's store."""
+    def _build(self, found: Tried, *, start: bool) -> None:
+        """Into the layout, to weigh it; at the side into the engine's store, to start it."""
         settings, at = self._settings(self.folder), self.task.at
 
-        def loaded() -> None:
-            if load:
+        def started() -> None:
+            if start:
                 with contextlib.suppress(BuildError):  # it is told once
                     load_text(self.engine, self.text, self.name, **settings)
+                    found.started = self._start()
 
-        with aside(loaded):
-            digest = export_text(self.engine, self.text, self.platform, at, **settings)
+        with aside(started) as side:
+            with _bounded("The build"):
+                digest = export_text(self.engine, self.text, self.platform, at, **settings)
             image, platform, _ = read_archive(layout(), digest.removeprefix("sha256:"), self.platform)
             found.report = report_of(image, platform, self.parsed, None, found.context)
             found.paths = [path for path, node in image.files.walk() if node.kind != "directory"]
+        side.result()
         keep(Step(self.exercise.name, self.folder), self._variant(), self.platform, digest)
         if self.goals.secret:
             own = image.described[origin_of(image, self.parsed, None).base_layers :]
