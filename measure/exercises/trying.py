@@ -180,15 +180,16 @@ class Trial:
         return found
 
     def _build(self, found: Tried, *, start: bool) -> None:
-        """Into the layout, to weigh it; at the side into the engine's store, to start it."""
+        """Into the engine's store; from there it is started, while the layout gets it, too, and it is weighed."""
         settings, at = self._settings(self.folder), self.task.at
 
         def started() -> None:
             if start:
-                with contextlib.suppress(BuildError):  # it is told once
-                    load_text(self.engine, self.text, self.name, **settings)
-                    found.started = self._start()
+                found.started = self._start()
 
+        if start:
+            with _bounded("The build"):
+                load_text(self.engine, self.text, self.name, at, **settings)
         with aside(started) as side:
             with _bounded("The build"):
                 digest = export_text(self.engine, self.text, self.platform, at, **settings)
