@@ -28,6 +28,16 @@ def test_pip_refuses_a_package_that_is_not_the_one_that_was_listed(engine, folde
     assert failure.value.line_with("THESE PACKAGES DO NOT MATCH THE HASHES")
 
 
+def test_a_file_that_is_not_what_pylock_toml_says_is_refused_and_gives_no_image(engine, docker, folder):
+    copy, copied = Step(STEP.name, folder), "COPY --from=lock /app/pylock.toml /pylock.toml\n"
+    wheel = other_hash(folder / "poetry.lock", "flask").removeprefix("sha256:")
+    tampered = f"{copied}RUN sed --in-place s/{wheel}/{0:064}/ /pylock.toml\n"
+    with changed(folder / "pylock.Dockerfile", copied, tampered), pytest.raises(BuildError) as failure:
+        builder.load_into_engine(engine, copy, copy.variant("pylock"), NATIVE, tags="pylock:tampered")
+    assert failure.value.line_with("THESE PACKAGES DO NOT MATCH THE HASHES")
+    assert docker("image", "inspect", "pylock:tampered").returncode != 0
+
+
 def test_the_solution_refuses_a_list_that_is_not_the_locks_and_the_recommended_one_does_not_see_it(engine, folder):
     lock, copy = folder / "poetry.lock", Step(STEP.name, folder)
     with changed(lock, other_hash(lock, "flask"), f"sha256:{0:064}"):
