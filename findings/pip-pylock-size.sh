@@ -15,7 +15,7 @@ python3 -m venv "$folder/venv"
 wheel=six-1.17.0-py2.py3-none-any.whl
 declare -A right=(
     [version]='"1.0"' [python]='">=3.11"' [environments]='["os_name == '"'posix'"'"]' [marker]="\"os_name == 'posix'\""
-    [size]=$(stat --format %s "$folder/$wheel") [hash]=\"$(sha256sum "$folder/$wheel" | cut -d ' ' -f 1)\"
+    [size]=$(stat --format %s "$folder/$wheel") [hashes]="{sha256 = '$(sha256sum "$folder/$wheel" | cut -d ' ' -f 1)'}"
 )
 # A lock of that wheel, in which one thing is another: NAME VALUE.
 lock() {
@@ -32,7 +32,7 @@ created-by = "by hand"
 name = "six"
 version = "1.17.0"
 marker = ${say[marker]}
-wheels = [{name = "$wheel", path = "$wheel", size = ${say[size]}, hashes = {sha256 = ${say[hash]}}}]
+wheels = [{name = "$wheel", path = "$wheel", size = ${say[size]}, hashes = ${say[hashes]}}]
 LOCK
 }
 show() {
@@ -49,7 +49,7 @@ show() {
 {
     show right ''
     show size 1
-    show hash "\"$(printf '0%.0s' {1..64})\""
+    show hashes "{sha256 = '$(printf '0%.0s' {1..64})'}"
     show python '">=99"'
     show environments '["os_name == '"'nt'"'"]'
     show marker "\"os_name == 'nt'\""
@@ -60,8 +60,8 @@ right, pip: exit code 0, installed: yes
 right, uv: exit code 0, installed: yes
 size, pip: exit code 0, installed: yes
 size, uv: exit code 2, installed: no
-hash, pip: exit code 1, installed: no
-hash, uv: exit code 1, installed: no
+hashes, pip: exit code 1, installed: no
+hashes, uv: exit code 1, installed: no
 python, pip: exit code 1, installed: no
 python, uv: exit code 2, installed: no
 environments, pip: exit code 1, installed: no

@@ -28,14 +28,21 @@ def test_pip_refuses_a_package_that_is_not_the_one_that_was_listed(engine, folde
     assert failure.value.line_with("THESE PACKAGES DO NOT MATCH THE HASHES")
 
 
-def test_a_file_that_is_not_what_pylock_toml_says_is_refused_and_gives_no_image(engine, docker, folder):
+@pytest.mark.parametrize(
+    ("edited", "words"),
+    [
+        ("s/HASH/" + "0" * 64 + "/", "THESE PACKAGES DO NOT MATCH THE HASHES"),
+        ("s/, hashes = {[^}]*}//", "Missing required value in"),
+    ],
+)
+def test_pip_refuses_a_pylock_toml_with_a_wrong_hash_or_none(engine, docker, folder, edited, words):
     copy, copied = Step(STEP.name, folder), "COPY --from=lock /app/pylock.toml /pylock.toml\n"
-    wheel = other_hash(folder / "poetry.lock", "flask").removeprefix("sha256:")
-    tampered = f"{copied}RUN sed --in-place s/{wheel}/{0:064}/ /pylock.toml\n"
-    with changed(folder / "pylock.Dockerfile", copied, tampered), pytest.raises(BuildError) as failure:
-        builder.load_into_engine(engine, copy, copy.variant("pylock"), NATIVE, tags="pylock:tampered")
-    assert failure.value.line_with("THESE PACKAGES DO NOT MATCH THE HASHES")
-    assert docker("image", "inspect", "pylock:tampered").returncode != 0
+    edited = edited.replace("HASH", other_hash(folder / "poetry.lock", "flask").removeprefix("sha256:"))
+    edit = f"{copied}RUN sed --in-place '{edited}' /pylock.toml\n"
+    with changed(folder / "pylock.Dockerfile", copied, edit), pytest.raises(BuildError) as failure:
+        builder.load_into_engine(engine, copy, copy.variant("pylock"), NATIVE, tags="pylock:edited")
+    assert failure.value.line_with(words)
+    assert docker("image", "inspect", "pylock:edited").returncode != 0
 
 
 def test_the_solution_refuses_a_list_that_is_not_the_locks_and_the_recommended_one_does_not_see_it(engine, folder):
