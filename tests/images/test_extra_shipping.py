@@ -16,6 +16,7 @@ from measure.build.images import BuildError
 from measure.record.records import as_json
 from measure.run.step import provide_bases, weighed
 from measure.steps.compose import Step, find_step
+from measure.studies.builders.trying import other_builders
 from measure.studies.shipping import pushing
 from measure.studies.shipping.counting import Count
 from measure.weigh.oci import Image
@@ -213,22 +214,47 @@ def without(kind: bytes, registry: str) -> Iterator[str]:
             server.shutdown()
 
 
-@pytest.mark.parametrize(("kind", "taken"), [(b"zstd", ["gzip"]), (b"rootfs.diff.tar.zstd", ["gzip", "oci"])])
-def test_a_registry_that_does_not_take_zstd_says_so_and_has_no_tag(docker, fresh_registry, tmp_path, kind, taken):
+#: What a layer is called, by options of the exporter: in Docker's old form, which has no zstd, and in OCI's.
+FORMS = {"docker": "compression=zstd", "gzip": "compression=gzip", "oci": "compression=zstd,oci-mediatypes=true"}
+
+
+@pytest.fixture
+def push(docker, tmp_path):
+    """Pushes an image of one small layer in one of the forms."""
     (tmp_path / "content").write_text(os.urandom(16).hex())
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY content /content\n")
-    options = {"zstd": "zstd", "oci": "zstd,oci-mediatypes=true", "gzip": "gzip"}
+
+    def call(name: str, form: str):
+        output = f"type=image,name={name},push=true,force-compression=true,{FORMS[form]}"
+        done = docker("buildx", "build", "--output", output, tmp_path)
+        docker("image", "rm", "--force", name)
+        return done
+
+    return call
+
+
+@pytest.mark.parametrize(("kind", "taken"), [(b"zstd", ["gzip"]), (b"rootfs.diff.tar.zstd", ["gzip", "oci"])])
+def test_a_registry_that_does_not_take_zstd_says_so_and_has_no_tag(push, fresh_registry, kind, taken):
     with without(kind, fresh_registry.address) as address:
-        for tag, compression in options.items():
-            name = f"{address}/refused:{tag}"
-            output = f"type=image,name={name},push=true,force-compression=true,compression={compression}"
-            pushed = docker("buildx", "build", "--output", output, tmp_path)
-            docker("image", "rm", "--force", name)
-            assert (pushed.returncode == 0) == (tag in taken), pushed.stderr
+        for form in FORMS:
+            pushed = push(f"{address}/refused:{form}", form)
+            assert (pushed.returncode == 0) == (form in taken), pushed.stderr
             if pushed.returncode:
                 seen("registry-without-zstd", pushed.stderr)
     tags = httpx.get(f"http://{fresh_registry.address}/v2/refused/tags/list", trust_env=False).json()["tags"]
     assert sorted(tags) == taken
+
+
+@pytest.mark.timeout(600)
+def test_podman_pulls_zstd_in_ocis_form_and_not_in_dockers(engine, push, fresh_registry):
+    with other_builders(engine) as builders:
+        for form in FORMS:
+            name = f"{fresh_registry.address}/podman:{form}"
+            push(name, form).check_returncode()
+            code, said = builders.podman("pull", "--tls-verify=false", name)
+            assert (code == 0) == (form != "docker"), said
+            if code:
+                seen("zstd-in-dockers-form", "\n".join(said))
 
 
 def test_a_tag_that_moved_gives_another_image_and_a_digest_the_same_one_or_none(docker, fresh_registry, tmp_path):

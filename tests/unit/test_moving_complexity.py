@@ -180,10 +180,16 @@ def test_the_dockerfile_is_one_stage_and_what_it_is_compared_with_is_step_3s():
     assert len(STEP.recommended.parsed.stages) == 1
     for variant in STEP.variants:
         exports = "poetry==" in variant.dockerfile.read_text()
-        assert exports == (variant.name == "in-dockerfile")
+        assert exports == (variant.name in ("in-dockerfile", "pylock"))
     exported, listed = "COPY --from=lock /app/requirements.txt", "COPY requirements.txt"
     lines = STEP.variant("in-dockerfile").parsed.instructions
     begin = lines.index("FROM python:3.14-slim AS builder")
     step_3 = read(ROOT / "step-3-multistage/Dockerfile").instructions
     assert [line.replace(exported, listed) for line in lines[begin:]] == step_3
     assert all(any(tool in line for line in lines[:begin]) for tool in TOOLS[:2])
+    pylock = STEP.variant("pylock").parsed.instructions
+    assert [one[:19] for one, other in zip(pylock, lines, strict=True) if one != other] == [
+        "RUN poetry export -",
+        "COPY --from=lock /a",
+        "RUN pip --python /o",
+    ]
