@@ -10,6 +10,7 @@ from measure.studies.builders.model import Builders
 from measure.studies.floor.model import FloorTable
 from measure.studies.recipes.model import RecipeTable
 from measure.studies.sameness.model import Sameness
+from measure.studies.shipping.fleets import Fleets
 from measure.studies.shipping.model import Shipping
 from measure.studies.wheels.model import WheelTable
 
@@ -25,6 +26,7 @@ def schemas() -> dict[str, str]:
         "floor.schema.json": FloorTable,
         "sameness.schema.json": Sameness,
         "shipping.schema.json": Shipping,
+        "fleet.schema.json": Fleets,
         "tests.schema.json": TestRun,
     }
     return {name: json.dumps(model.model_json_schema(), indent=2) + "\n" for name, model in models.items()}
