@@ -210,7 +210,7 @@ def build(
             options = where | _attests(variant) | settings
             if "compression=" in variant.exported:
                 # A builder that has layers in zstd alone gives them to whoever asks for no compression, in a form that
-                # the engine does not run (BuildKit 0.13). So that it has them in gzip too:
+                # the engine cannot unpack (findings/docker-save-after-zstd.sh). So that it has them in gzip too:
                 _export(engine, file, target, platform, progress, GZIP, **options)
                 options.pop("no-cache", None)
             digest = _export(engine, file, target, platform, progress, variant.exported, **options)
@@ -355,10 +355,15 @@ def load_into_engine(
     """
     name = tag(step, variant, platform)
     bake = _bake_once if once else _bake
-    with clean_copy(step.folder) as copy:
+    with clean_copy(step.folder) as copy, tempfile.TemporaryDirectory() as folder:
         file, target, where = _in_copy(step, variant, copy)
-        output = {"output": "type=docker", "tags": name}
-        _, lines = bake(engine, file, target, platform, lambda _: None, **output, **where, **settings)
+        # As it is shipped, where the compose file says how: the builder cannot set times in the engine's own store.
+        archive = Path(folder) / "image.tar"
+        output = f"type=oci,dest={archive}{variant.exported}" if variant.exported else "type=docker"
+        settings = {"output": output, "tags": name} | where | settings
+        _, lines = bake(engine, file, target, platform, lambda _: None, **settings)
+        if variant.exported:
+            engine.docker.image.load(archive)
     if log is not None:
         log += lines
     return name

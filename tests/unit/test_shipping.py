@@ -88,6 +88,40 @@ def test_what_is_on_a_disk_is_what_its_blocks_hold(tmp_path):
     assert 100_000 <= fleet.on_disk(tmp_path) <= 120_000
 
 
+@pytest.fixture(scope="module")
+def measured():
+    """What the lab's record has of each variant."""
+    return {one.variant: one for one in model.complete(LAB_ENVIRONMENT).shipped}
+
+
+def test_the_same_image_is_built_twice_and_the_second_push_sends_next_to_nothing(measured):
+    """The goal: at most one percent of what `plain` sends again."""
+    best, plain = (measured[name] for name in ("recommended", "plain"))
+    assert best.digest == best.digest_again
+    assert plain.digest != plain.digest_again
+    assert best.sent["again"].sent_bytes <= 0.01 * plain.sent["again"].sent_bytes
+
+
+def test_the_first_push_is_fifteen_percent_below_gzip(measured):
+    best, plain = (measured[name].sent["first"].sent_bytes for name in ("recommended", "plain"))
+    assert best <= 0.85 * plain
+
+
+def test_start_and_import_take_no_longer_and_no_bytecode_is_stale(measured):
+    """Beyond noise: a tenth, or the half of what two samples of `plain` differ by."""
+    best, plain = (measured[name] for name in ("recommended", "plain"))
+    assert (best.bytecode, best.bytecode_stale) == (plain.bytecode, 0)
+    for ours, theirs in ((best.start_s, plain.start_s), (best.import_cpu_s, plain.import_cpu_s)):
+        noise = max(0.1 * theirs.median, (max(theirs.samples) - min(theirs.samples)) / 2)
+        assert ours.median <= theirs.median + noise
+
+
+def test_what_the_log_says_was_sent_is_what_the_manifests_name_and_the_disk_has(measured):
+    for one in measured.values():
+        for push in one.sent.values():
+            assert push.sent_bytes == push.named_bytes <= push.stored_bytes <= push.named_bytes + 20_000
+
+
 def sent(size: int) -> Sent:
     return Sent(sent_bytes=size, stored_bytes=size + 9, named_bytes=size)
 
