@@ -177,8 +177,8 @@ def push(engine: Engine, step: Step, variant: Variant, name: str, **settings: An
     """
     with clean_copy(step.folder) as copy:
         file, target, where = _in_copy(step, variant, copy)
-        # Into the engine's own store it would be unpacked, which it refuses for files whose times it sets.
-        output = f"type=image,push=true,unpack=false,name={name}{variant.exported}"
+        # Not into the engine's own store, which unpacks it, and refuses that for files whose times the builder sets.
+        output = f"type=image,push=true,store=false,unpack=false,name={name}{variant.exported}"
         settings = where | _attests(variant) | settings
         built, _ = _bake(engine, file, target, engine.platform, lambda _: None, output=output, **settings)
         return built["containerimage.digest"]
