@@ -89,6 +89,10 @@ diff: .venv/.run ## what grew between two records: make diff A=step-1/recommende
 schema: .venv/.run ## after a change in the records' models: write their JSON Schemas anew
 	@$(RUN) measure schema
 
+.PHONY: mine
+mine: .venv/.run ## what each line of your own Dockerfile costs: make mine DIR=path, an archive or a folder (ARGS="--build", "--json" …)
+	@$(RUN) measure mine "$(or $(DIR),.)" $(ARGS)
+
 .PHONY: docs
 docs: .venv/.docs ## build the site into site/, strictly; needs neither an engine nor a network
 	@$(RUN) measure docs

@@ -21,6 +21,7 @@ from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS, native_platform
 from measure.base.switches import is_on
 from measure.cli_studies import StepName, here
+from measure.mine import cli as cli_mine
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -34,6 +35,7 @@ STUDIES = [
     "measure.studies.shipping.fleets",
 ]
 app.add_typer(cli_studies.app)
+app.add_typer(cli_mine.app)
 
 
 @app.command()

@@ -1,9 +1,10 @@
-"""The JSON Schemas of all records, published beside them."""
+"""The JSON Schemas of all records, and of the report on a reader's image, published beside them."""
 
 from __future__ import annotations
 
 import json
 
+from measure.mine.model import Report
 from measure.record.records import Environment, Record
 from measure.record.tested import TestRun
 from measure.studies.builders.model import Builders
@@ -28,5 +29,6 @@ def schemas() -> dict[str, str]:
         "shipping.schema.json": Shipping,
         "fleet.schema.json": Fleets,
         "tests.schema.json": TestRun,
+        "mine.schema.json": Report,
     }
     return {name: json.dumps(model.model_json_schema(), indent=2) + "\n" for name, model in models.items()}

@@ -43,6 +43,11 @@ from measure.steps.compose import RECOMMENDED, Step, Variant, all_measured
 #: The platform that images are started on by tests that need one alone: this machine's own. And another one.
 NATIVE = native_platform()
 OTHER = next(platform for platform in PLATFORMS if platform != NATIVE)
+#: For what surrounds a container: natively for everybody, emulated in `make test-all`.
+ON_BOTH = {
+    "argvalues": [NATIVE, pytest.param(OTHER, marks=pytest.mark.arm64)],
+    "ids": ["native", "emulated"],
+}
 #: Options for `docker run`: nothing can be written but below /tmp, and there is no right that root has.
 HARDENED = {
     "read_only": True,

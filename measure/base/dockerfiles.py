@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import takewhile
 from pathlib import Path
+from typing import NamedTuple
 
 from measure.base.errors import Problem
 
@@ -20,6 +21,11 @@ from measure.base.errors import Problem
 _HEREDOC = re.compile(r"(?<!\S)\d*<<(-?)([\"']?)([^\s<\"']+)\2(?!\S)")
 _QUOTED = re.compile(r"(?<!<)(?<!<-)([\"']).*?\1")
 _TAKES_HEREDOCS = re.compile(r"\s*(ONBUILD\s+)?(RUN|COPY|ADD)\s", re.IGNORECASE)
+#: The instructions that there are.
+WORDS = frozenset(
+    ("FROM", "RUN", "CMD", "LABEL", "MAINTAINER", "EXPOSE", "ENV", "ADD", "COPY", "ENTRYPOINT", "VOLUME", "USER",
+     "WORKDIR", "ARG", "ONBUILD", "STOPSIGNAL", "HEALTHCHECK", "SHELL")
+)  # fmt: skip
 #: `$A`, `${A}`, and with what stands for it where it is unset (-), unset or empty (:-), or where it is set (+, :+).
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?[-+])([^}]*))?\})")
 
@@ -31,34 +37,64 @@ class Stage:
     image: str
     name: str | None
     sources: list[str] = field(default_factory=list)
+    instructions: list[Instruction] = field(default_factory=list)
 
 
-def _parsed(text: str) -> list[tuple[str, str]]:
-    """Each instruction, in capital letters, and what follows it on one line, without comments and here-documents."""
-    directive = re.match(r"(?:#\s*syntax\s*=.*\n)?#\s*escape\s*=\s*(\S)", text, re.IGNORECASE)
-    escape = directive[1] if directive else "\\"
-    found: list[tuple[str, str]] = []
+class Instruction(NamedTuple):
+    """One instruction of a Dockerfile, and where it stands."""
+
+    word: str  #: in capital letters
+    value: str  #: what follows it, on one line, without comments and here-documents
+    first: int  #: number of its first line
+    last: int  #: number of its last one, here-documents included
+    here: tuple[str, ...] = ()  #: text of its here-documents
+
+
+def _escape(text: str) -> str:
+    """The sign that continues a line: parser directives stand at the top, in any order, each alone in its line."""
+    for line in text.splitlines():
+        directive = re.match(r"#\s*(\w+)\s*=\s*(\S+)", line)
+        if not directive:
+            break
+        if directive[1].lower() == "escape":
+            return directive[2]
+    return "\\"
+
+
+def _parsed(text: str) -> tuple[list[Instruction], str]:
+    """The instructions, and the word that ends a here-document which does not end, or ''."""
+    text = text.removeprefix("\ufeff")
+    escape = _escape(text)
+    found: list[Instruction] = []
     #: Of the here-documents that began: a minus sign where tabs do not count, and the word that ends it.
     ends: list[tuple[str, str]] = []
-    instruction = ""
-    for line in text.splitlines():
+    here: list[str] = []
+    instruction, first = "", 0
+    for number, line in enumerate(text.split("\n"), 1):
+        line = line.removesuffix("\r")
         if ends:
             tabs, end = ends[0]
-            if (line.lstrip("\t") if tabs else line) == end:
+            line = line.lstrip("\t") if tabs else line
+            if line == end:
                 ends.pop(0)
+                here.append("")
+            else:
+                here[-1] += f"{line}\n"
+            found[-1] = found[-1]._replace(last=number, here=tuple(here[: -1 if line == end else None]))
             continue
         if not line.strip() or line.lstrip().startswith("#"):  # within an instruction, too
             continue
         line = line.rstrip()
+        first = first or number
         instruction += line.removesuffix(escape)
         if line.endswith(escape):
             continue
-        word, *value = instruction.split(maxsplit=1)
-        found.append((word.upper(), "".join(value)))
+        word, *value = instruction.split(maxsplit=1) or [""]
+        found.append(Instruction(word.upper(), "".join(value), first, number))
         if _TAKES_HEREDOCS.match(instruction):
             ends = [(match[1], match[3]) for match in _HEREDOC.finditer(_QUOTED.sub("", instruction))]
-        instruction = ""
-    return found
+        instruction, first, here = "", 0, [""]
+    return found, ends[0][1] if ends else ""
 
 
 def _expanded(word: str, values: Mapping[str, str]) -> str:
@@ -83,20 +119,38 @@ class Dockerfile:
     args: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
-    def _structure(self) -> list[tuple[str, str]]:
-        return _parsed(self.text)
+    def structure(self) -> list[Instruction]:
+        """The instructions in order, and where each stands."""
+        return _parsed(self.text)[0]
+
+    def check(self) -> None:
+        """Raises Problem for what no builder takes: a word that is no instruction, a here-document without an end."""
+        for one in self.structure:
+            if one.word not in WORDS:
+                raise Problem(
+                    f"{self.name}:{one.first}: {one.word} is no instruction.",
+                    why=f"{one.word} {one.value}"[:120],
+                    next=f"mend line {one.first} of {self.name}",
+                )
+        if end := _parsed(self.text)[1]:
+            raise Problem(
+                f"{self.name}:{self.structure[-1].first}: the here-document has no end.",
+                why=f"No line after it says {end}.",
+                next=f"mend line {self.structure[-1].first} of {self.name}",
+            )
 
     @property
     def instructions(self) -> list[str]:
         """The instructions in order, each on one line, without comments, indentation and here-documents."""
-        return [re.sub(r" {2,}", " ", f"{instruction} {value}") for instruction, value in self._structure]
+        return [re.sub(r" {2,}", " ", f"{instruction} {value}") for instruction, value, *_ in self.structure]
 
     @cached_property
     def stages(self) -> list[Stage]:
         """The stages in order, build arguments in FROM replaced. Raises Problem when there is no FROM."""
         found: list[Stage] = []
         values: dict[str, str] = {}
-        for instruction, value in self._structure:
+        for one in self.structure:
+            instruction, value = one.word, one.value
             words = value.split()
             flags = list(takewhile(lambda word: word.startswith("--"), words))
             match instruction:
@@ -106,13 +160,15 @@ class Dockerfile:
                             values[name] = self.args[name]
                         elif given:
                             values[name] = _expanded(default, values)
-                case "FROM":
+                case "FROM" if len(words) > len(flags):
                     image, *named = words[len(flags) :]
                     found.append(Stage(_expanded(image, values), named[1].lower() if len(named) == 2 else None))
                 case "COPY" | "ADD" | "RUN" if found:
                     option = r"--mount=(?:\S*,)?from=" if instruction == "RUN" else "--from="
                     matches = (re.match(option + r"([^\s,]+)", flag) for flag in flags)
                     found[-1].sources += [match[1] for match in matches if match]
+            if found and instruction != "FROM":
+                found[-1].instructions.append(one)
         if not found:
             raise Problem(f"{self.name} has no FROM line.", next=f"add one to {self.name}")
         return found
@@ -142,8 +198,8 @@ class Dockerfile:
             earlier.add(stage.name)
         return found
 
-    def base_image(self, target: str | None = None) -> str | None:
-        """The image from a registry that the built image stands on, through stages of the same file; None for scratch.
+    def chain(self, target: str | None = None) -> list[Stage]:
+        """The stages that the built image consists of, the first one first: each stands on the one before it.
 
         `target` names the stage that is built, the last one by default. Raises Problem when there is no such stage.
         """
@@ -152,19 +208,31 @@ class Dockerfile:
             raise Problem(
                 f"{self.name} has no stage called {target}.",
                 why=f"Its stages are called {', '.join(by_name) or 'nothing'}.",
-                next="mend `target` in compose.yaml",
+                next="mend the name of the target",
             )
         number = by_name[target.lower()] if target else len(self.stages) - 1
+        found = [self.stages[number]]
         # A stage may be called like the image that it begins with: only an earlier one is meant.
         while (earlier := by_name.get(self.stages[number].image.lower(), number)) < number:
             number = earlier
-        image = self.stages[number].image
+            found.insert(0, self.stages[number])
+        return found
+
+    def base_image(self, target: str | None = None) -> str | None:
+        """The image from a registry that the built image stands on, through stages of the same file; None for scratch.
+
+        See `chain`.
+        """
+        image = self.chain(target)[0].image
         return None if image == "scratch" else image
 
 
 def read(path: Path, args: Mapping[str, str] | None = None) -> Dockerfile:
     """The Dockerfile at a path, built with these arguments."""
-    return Dockerfile(str(path), path.read_bytes().decode(), args or {})
+    try:
+        return Dockerfile(str(path), path.read_bytes().decode("utf-8-sig"), args or {})
+    except UnicodeDecodeError as error:
+        raise Problem(f"{path} is no text in UTF-8.", why=str(error), next=f"file {path}") from None
 
 
 def external_images(dockerfile: Path) -> list[str]:

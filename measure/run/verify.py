@@ -179,7 +179,7 @@ def _kinds(one: LayerChange) -> str:
     """How many files of a layer that is not the same differ, by the kind of difference, each with the first of them."""
     before, after = blob(one.before.digest), blob(one.after.digest)
     if not before.exists() or not after.exists():
-        return "this machine no more has the one that was recorded, so its files cannot be compared"
+        return "the recorded one is not on this machine any more, so its files cannot be compared"
     kinds: defaultdict[str, list[str]] = defaultdict(list)
     for found in differences(before, after):
         kinds[found.kind].append(found.path)

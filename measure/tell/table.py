@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
+from measure.base.screen import out, plain_table
 from measure.base.units import change, megabytes, signed
 from measure.record.compare import SIZES, Change, LayerChange, Row, instruction
 from measure.record.records import Record, Size
 from measure.steps.compose import Step, Variant
 from measure.tell.reading import against
 
-#: Results go to standard output, at least wide enough for the tables.
-out = Console(highlight=False)
-if out.width < 100 and not out.is_terminal:
-    out = Console(highlight=False, width=100)
+__all__ = ["changes_table", "contents_table", "difference_table", "layer_changes_table", "layers_table", "out", "table"]
 
 
 def table(step: Step, records: list[Record], platforms: list[str]) -> Table:
@@ -67,25 +63,14 @@ def _by_platform(
     title: str, columns: list[str], step: Step, platforms: list[str], cells: Callable[[Variant, str], list[str]]
 ) -> Table:
     """A table with one row for each variant on each platform it makes sense on."""
-    shown = _table(title, ["platform", "variant", *columns], left=("platform", "variant", "build", "user", "tools"))
+    shown = plain_table(
+        title, ["platform", "variant", *columns], left=("platform", "variant", "build", "user", "tools")
+    )
     for platform in platforms:
         variants = [variant for variant in step.variants if variant.platforms([platform])]
         for variant in variants:
             short = platform.split("/")[1] if variant is variants[0] else ""
             shown.add_row(short, variant.name, *cells(variant, platform), end_section=variant is variants[-1])
-    return shown
-
-
-def _table(title: str, columns: list[str], rows: Iterable[list[str]] = (), left: tuple[str, ...] = ("",)) -> Table:
-    """A table of plain texts; columns are aligned to the right but for those named, and `made by` is cut."""
-    shown = Table(title=title, expand="made by" in columns)
-    for name in columns:
-        if name == "made by":
-            shown.add_column(name, no_wrap=True, overflow="ellipsis", ratio=1)
-        else:
-            shown.add_column(name, justify="left" if name in left else "right", overflow="fold")
-    for row in rows:
-        shown.add_row(*map(escape, row))
     return shown
 
 
@@ -95,7 +80,7 @@ def layers_table(size: Size) -> Table:
     for layer in size.layers:
         sizes = (layer.transfer_bytes, layer.unpacked_tar_bytes, layer.wasted_bytes)
         rows.append(["base" if layer.of_base else "own", *map(megabytes, sizes), instruction(layer.created_by)])
-    return _table("layers, lowest first", ["of", "transfer", "unpacked", "wasted", "made by"], rows, left=("of",))
+    return plain_table("layers, lowest first", ["of", "transfer", "unpacked", "wasted", "made by"], rows, left=("of",))
 
 
 def layer_changes_table(found: list[LayerChange]) -> Table:
@@ -105,7 +90,7 @@ def layer_changes_table(found: list[LayerChange]) -> Table:
         where = "" if one.before and one.after else "new: " if one.after else "gone: "
         rows.append([*(f"{one.growth(field):+,}" for field in SIZES), f"{where}{one.name}"])
     title = f"layers that are not the same to the byte: {len(rows)} of {len(found)}"
-    return _table(title, [*SIZES.values(), "made by"], rows)
+    return plain_table(title, [*SIZES.values(), "made by"], rows)
 
 
 def difference_table(title: str, rows: list[Row], most: int = 15, *, exact: bool = False) -> Table:
@@ -125,10 +110,10 @@ def difference_table(title: str, rows: list[Row], most: int = 15, *, exact: bool
     if left_out:
         cells.append([f"and {len(left_out)} more", "", "", grown(sum(row.growth for row in left_out))])
     columns = ["bytes", "recorded", "now", "change"] if exact else ["", "before", "after", "change"]
-    return _table(title, columns, cells, left=(columns[0],))
+    return plain_table(title, columns, cells, left=(columns[0],))
 
 
 def changes_table(title: str, found: list[Change]) -> Table:
     """What is another in a second image, packages and facts, by name."""
     columns = ["", "recorded", "now"]
-    return _table(title, columns, ([one.name, one.before, one.after] for one in found), left=tuple(columns))
+    return plain_table(title, columns, ([one.name, one.before, one.after] for one in found), left=tuple(columns))

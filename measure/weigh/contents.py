@@ -11,16 +11,18 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from email.parser import HeaderParser
 from pathlib import PurePosixPath
 
 from measure.base.model import Strict
 from measure.weigh.filesystem import FileSystem, Inode, Node
 
-_COMPILER = re.compile(r"^(.+-)?(gcc|g\+\+|cc|c\+\+|clang|clang\+\+|tcc)(-[\d.]+)?$")
-_SHELL = re.compile(r"^(sh|ash|bash|dash|ksh|zsh|busybox)$")
+COMPILER = re.compile(r"^(.+-)?(gcc|g\+\+|cc|c\+\+|clang|clang\+\+|tcc)(-[\d.]+)?$")
+SHELL = re.compile(r"^(sh|ash|bash|dash|ksh|zsh|busybox)$")
 _METADATA = re.compile(r"^(?P<location>.*)/[^/]+\.(dist-info/METADATA|egg-info/PKG-INFO|egg-info)$")
+_METADATA_ENDINGS = ("/METADATA", "/PKG-INFO", ".egg-info")
 _SITE = re.compile(r"/(site|dist)-packages(/|$)")
 _LOGS = "/var/log/"
 #: How deep the sums by directory go: /usr/local/lib is three deep.
@@ -89,6 +91,20 @@ def _size(files: FileSystem, paths: Iterable[str]) -> int:
     return sum(inode.size for inode in seen.values())
 
 
+@dataclass(frozen=True)
+class Installed:
+    """A package as its database tells of it, and the paths of its files where that lists them."""
+
+    name: str
+    version: str
+    paths: list[str] | None
+    #: All that the database says of it, by the names that it has there.
+    fields: Mapping[str, str] = field(default_factory=dict)
+    #: Where a Python package is installed, and the lines of its metadata that say what it requires.
+    location: str = ""
+    requires: tuple[str, ...] = ()
+
+
 def _fields(text: str) -> Iterator[dict[str, str]]:
     """Paragraphs of `Name: value` lines, continuation lines left out."""
     for paragraph in text.split("\n\n"):
@@ -97,14 +113,25 @@ def _fields(text: str) -> Iterator[dict[str, str]]:
             yield {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
-def _dpkg(files: FileSystem) -> Iterator[OsPackage]:
+def _is_named(entry: dict[str, str]) -> bool:
+    return bool(entry.get("Package") and entry.get("Version"))
+
+
+def os_packages(files: FileSystem) -> Iterator[Installed]:
+    """The packages of the distribution: dpkg's, those of images without a package manager, and Alpine's."""
+    yield from _dpkg(files)
+    yield from _apk(files)
+
+
+def _dpkg(files: FileSystem) -> Iterator[Installed]:
     status = files.find("var/lib/dpkg/status")
     found = list(_fields(status.document or "")) if status else []
-    entries = [(one, True) for one in found if one.get("Status", "").endswith(" installed")]
+    entries = [(one, True) for one in found if one.get("Status", "").endswith(" installed") and _is_named(one)]
     # Images without a package manager keep one file for each package.
     folder = files.find("var/lib/dpkg/status.d")
     for name, node in folder.children.items() if folder else ():
-        entries += [(one, False) for one in _fields(node.document or "") if not name.endswith(".md5sums")]
+        if not name.endswith(".md5sums"):
+            entries += [(one, False) for one in _fields(node.document or "") if _is_named(one)]
     architectures = Counter(one.get("Architecture", "all") for one, _ in entries)
     del architectures["all"]
     native = max(architectures, key=architectures.__getitem__, default="")
@@ -114,14 +141,15 @@ def _dpkg(files: FileSystem) -> Iterator[OsPackage]:
         # Where it is there for several architectures, each has a list of its own (dpkg's "Multi-Arch: same").
         lists = (files.find(f"var/lib/dpkg/info/{one}.list") for one in (full, name))
         listed = next((node.document for node in lists if node and node.document is not None), None)
-        yield OsPackage(
-            name=name if architecture in (native, "all") else full,
-            version=entry["Version"],
-            bytes=_size(files, listed.splitlines()) if has_list and listed is not None else None,
+        yield Installed(
+            name if architecture in (native, "all") else full,
+            entry["Version"],
+            listed.splitlines() if has_list and listed is not None else None,
+            entry,
         )
 
 
-def _apk(files: FileSystem) -> Iterator[OsPackage]:
+def _apk(files: FileSystem) -> Iterator[Installed]:
     database = files.find("lib/apk/db/installed") or files.find("usr/lib/apk/db/installed")
     for paragraph in (database.document or "").split("\n\n") if database else ():
         folder, paths = "", []
@@ -135,7 +163,7 @@ def _apk(files: FileSystem) -> Iterator[OsPackage]:
             else:
                 entry.setdefault(key, value)
         if "P" in entry:
-            yield OsPackage(name=entry["P"], version=entry["V"], bytes=_size(files, paths))
+            yield Installed(entry["P"], entry.get("V", ""), paths, entry)
 
 
 def _is_installed(location: str) -> bool:
@@ -144,30 +172,57 @@ def _is_installed(location: str) -> bool:
     return not match or match.end() == len(location)
 
 
-def _python(files: FileSystem, visible: list[tuple[str, Node]]) -> Iterator[PythonPackage]:
+def _recorded(files: FileSystem, folder: str) -> list[str] | None:
+    """The paths that the RECORD in a package's .dist-info folder lists; None where there is none, or a damaged one."""
+    record = files.find(f"{folder}/RECORD")
+    if record is None or record.document is None:
+        return None
+    location = folder.rpartition("/")[0]
+    try:
+        return [f"{location}/{row[0]}" for row in csv.reader(record.document.splitlines()) if row]
+    except csv.Error:
+        return None
+
+
+def python_packages(files: FileSystem, visible: Iterable[tuple[str, Node]]) -> Iterator[Installed]:
+    """The installed Python packages; not those that another package keeps its own of."""
     for path, node in visible:
-        match = _METADATA.match(path) if node.document is not None else None
+        told = node.document is not None and path.endswith(_METADATA_ENDINGS)
+        match = _METADATA.match(path) if told else None
         if not match or not _is_installed(match["location"]):
             continue
-        header = HeaderParser().parsestr(node.document)
-        record = files.find(f"{path.rpartition('/')[0]}/RECORD")
-        size = vendored = None
-        if record and record.document is not None:
-            paths = [f"{match['location']}/{row[0]}" for row in csv.reader(record.document.splitlines()) if row]
-            size = _size(files, paths)
-            libraries = [path for path in paths if PurePosixPath(path).parent.suffix == ".libs"]
-            vendored = {PurePosixPath(path).name: _size(files, [path]) for path in sorted(libraries)}
+        header = HeaderParser().parsestr(node.document.partition("\n\n")[0])
         if header["Name"]:
-            yield PythonPackage(
-                name=header["Name"],
-                version=header["Version"] or "",
+            yield Installed(
+                str(header["Name"]),
+                str(header["Version"] or ""),
+                _recorded(files, path.rpartition("/")[0]),
                 location=match["location"],
-                bytes=size,
-                vendored=vendored or None,
+                requires=tuple(map(str, header.get_all("Requires-Dist", []))),
             )
 
 
-def _programs(files: FileSystem, visible: list[tuple[str, Node]], names: re.Pattern[str]) -> bool:
+def is_vendored(path: str) -> bool:
+    """Is it a shared library that a wheel brings along, in NAME.libs, where auditwheel puts them?"""
+    folder = path.rpartition("/")[0].rpartition("/")[2]
+    return folder.endswith(".libs") and folder != ".libs"
+
+
+def _python(files: FileSystem, visible: list[tuple[str, Node]]) -> Iterator[PythonPackage]:
+    for one in python_packages(files, visible):
+        vendored = {
+            PurePosixPath(path).name: _size(files, [path]) for path in sorted(filter(is_vendored, one.paths or ()))
+        }
+        yield PythonPackage(
+            name=one.name,
+            version=one.version,
+            location=one.location,
+            bytes=None if one.paths is None else _size(files, one.paths),
+            vendored=vendored or None,
+        )
+
+
+def has_program(files: FileSystem, visible: Iterable[tuple[str, Node]], names: re.Pattern[str]) -> bool:
     """Is there a program of such a name in a bin directory, one that links lead to included?"""
     for path, node in visible:
         folder, _, name = path.rpartition("/")
@@ -198,18 +253,22 @@ def read_contents(files: FileSystem, user: str) -> Contents:
     visible = list(files.walk())
     inodes = {id(node.inode): node.inode for _, node in visible if node.inode}
     compiled = {id(node.inode): node.inode for path, node in visible if node.inode and path.endswith(".pyc")}
-    python_packages = sorted(_python(files, visible), key=lambda package: (package.location, package.name.lower()))
+    python = sorted(_python(files, visible), key=lambda package: (package.location, package.name.lower()))
+    distribution = [
+        OsPackage(name=one.name, version=one.version, bytes=None if one.paths is None else _size(files, one.paths))
+        for one in os_packages(files)
+    ]
     return Contents(
         user=user or "root",
-        has_compiler=_programs(files, visible, _COMPILER),
-        has_shell=_programs(files, visible, _SHELL),
-        has_pip=any(package.name == "pip" for package in python_packages),
+        has_compiler=has_program(files, visible, COMPILER),
+        has_shell=has_program(files, visible, SHELL),
+        has_pip=any(package.name == "pip" for package in python),
         files=len(inodes),
         file_bytes=sum(inode.size for inode in inodes.values()),
         pyc_files=len(compiled),
         pyc_bytes=sum(inode.size for inode in compiled.values()),
         setuid_files=sorted(path for path, node in visible if node.kind == "file" and node.mode & 0o4000),
-        os_packages=sorted([*_dpkg(files), *_apk(files)], key=lambda package: package.name),
-        python_packages=python_packages,
+        os_packages=sorted(distribution, key=lambda package: package.name),
+        python_packages=python,
         directories=_directories(visible),
     )

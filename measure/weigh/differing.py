@@ -10,11 +10,10 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import IO, Literal, NamedTuple
 
 from measure.base.errors import Problem
-from measure.weigh.layers import Stream
-from measure.weigh.unpacking import Damaged
+from measure.weigh.unpacking import MOST, Damaged, Unpacked
 
 #: How a path differs. Time: nothing but when it was changed last. Order: the same paths, one after another otherwise.
 #: Bytecode: compiled Python with other bytes. Content: other bytes, or another kind, mode, owner or link. Missing and
@@ -28,6 +27,17 @@ class Different:
 
     path: str
     kind: Kind
+
+
+class _Stream:
+    """The tar stream of a layer, as `tarfile.open(mode="r|")` reads it. Raises Damaged where it is cut short."""
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._unpacked = Unpacked(raw)
+
+    def read(self, size: int = MOST) -> bytes:
+        """The next bytes; fewer only where the stream ends."""
+        return self._unpacked.take(size)
 
 
 class _Seen(NamedTuple):
@@ -64,7 +74,7 @@ def _kind(path: str, old: _Seen, new: _Seen) -> Kind:
 
 def _seen(layer: Path) -> Iterator[tuple[str, _Seen]]:
     try:
-        with layer.open("rb") as raw, tarfile.open(fileobj=Stream(raw), mode="r|") as archive:
+        with layer.open("rb") as raw, tarfile.open(fileobj=_Stream(raw), mode="r|") as archive:
             for member in archive:
                 archive.members = []  # tarfile would keep them all
                 content = hashlib.sha256()

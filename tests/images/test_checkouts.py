@@ -13,7 +13,7 @@ from measure.run.probe import running, wait_for
 from measure.run.step import provide_bases
 from measure.steps.compose import Step, all_steps, find_step
 from measure.steps.inputs import git_files
-from tests.conftest import HARDENED, NATIVE
+from tests.conftest import HARDENED, NATIVE, ON_BOTH
 
 #: What most have, what keeps others out, and what keeps out everybody.
 UMASKS = ("022", "027", "077")
@@ -85,17 +85,18 @@ def test_what_is_copied_is_the_same_whatever_the_umask(engine, docker, tmp_path,
         assert found[umask] == found["022"], umask
 
 
+@pytest.mark.parametrize("platform", **ON_BOTH)
 @pytest.mark.parametrize("name", ["step-1", "step-3"])
-def test_an_image_from_a_checkout_that_only_its_owner_can_read_serves(engine, docker, tmp_path, name):
+def test_an_image_from_a_checkout_that_only_its_owner_can_read_serves(engine, docker, tmp_path, name, platform):
     """It built without a word before, and ended with PermissionError: /app/gunicorn.conf.py."""
     step = find_step(name)
-    provide_bases(engine, [(step.recommended, NATIVE)])
+    provide_bases(engine, [(step.recommended, platform)])
     strict = checkout(step, "077", tmp_path)
     tag = f"{step.name}:strict"
-    built = docker("build", "--quiet", "--tag", tag, str(strict.folder))
+    built = docker("build", "--quiet", "--platform", platform, "--tag", tag, str(strict.folder))
     assert built.returncode == 0, built.stderr
     try:
-        with running(engine, tag, step.recommended, NATIVE, **HARDENED) as (_, url):
+        with running(engine, tag, step.recommended, platform, **HARDENED) as (_, url):
             assert wait_for(url, 120).json()["step"] == step.name
             assert httpx.get(f"{url}/health", trust_env=False).status_code == 200
     finally:

@@ -14,7 +14,7 @@ from measure.run.probe import project, running, wait_for
 from measure.run.step import provide_bases
 from measure.steps.compose import Step, all_steps, find_step
 from measure.steps.copying import clean_copy
-from tests.conftest import HARDENED, NATIVE, eventually
+from tests.conftest import HARDENED, NATIVE, ON_BOTH, eventually
 
 STEPS = [find_step(name) for name in ("step-1", "step-2", "step-3")]
 BY_NAME = {"argvalues": STEPS, "ids": [step.name for step in STEPS]}
@@ -39,11 +39,11 @@ def say(word):
 @pytest.fixture(scope="module")
 def more(docker, image, tmp_path_factory):
     """The recommended image of a step with the pages above, served with the same words; removed in the end."""
-    made: dict[str, str] = {}
+    made: dict[tuple[str, str], str] = {}
 
-    def build(step: Step) -> str:
-        if step.name not in made:
-            base = image(step, step.recommended, NATIVE)
+    def build(step: Step, platform: str) -> str:
+        if (step.name, platform) not in made:
+            base = image(step, step.recommended, platform)
             folder = tmp_path_factory.mktemp("more")
             shown = docker("inspect", "--format", "{{json .Config.Cmd}}", base).stdout
             *words, served = json.loads(shown)
@@ -51,9 +51,10 @@ def more(docker, image, tmp_path_factory):
             command = json.dumps([*words, "more:app"])
             where = "src/" if "--pythonpath=src" in words else "./"
             (folder / "Dockerfile").write_text(f"FROM {base}\nCOPY --chmod=644 more.py {where}\nCMD {command}\n")
-            docker("build", "--tag", f"{step.name}:more", str(folder)).check_returncode()
-            made[step.name] = f"{step.name}:more"
-        return made[step.name]
+            name = f"{step.name}:more-{platform.partition('/')[2]}"
+            docker("build", "--platform", platform, "--tag", name, str(folder)).check_returncode()
+            made[step.name, platform] = name
+        return made[step.name, platform]
 
     yield build
     for name in made.values():
@@ -77,10 +78,12 @@ def seconds_to(url: str) -> float:
     return time.monotonic() - begun
 
 
+@pytest.mark.parametrize("platform", **ON_BOTH)
 @pytest.mark.parametrize("step", **BY_NAME)
-def test_connections_on_which_nothing_comes_keep_nobody_waiting(engine, image, step):
+def test_connections_on_which_nothing_comes_keep_nobody_waiting(engine, image, step, platform):
     """One of them stopped steps 1 and 2, with one thread, for half a minute. Three are what four threads bear."""
-    with running(engine, image(step, step.recommended, NATIVE), step.recommended, NATIVE, **HARDENED) as (_, url):
+    built = image(step, step.recommended, platform)
+    with running(engine, built, step.recommended, platform, **HARDENED) as (_, url):
         wait_for(url, 120)
         with silent(url, 3):
             assert seconds_to(f"{url}/health") < 2
@@ -167,23 +170,25 @@ def test_compose_stop_waits_for_a_request_of_fifteen_seconds(docker, engine, ste
                 docker("image", "rm", "--force", tag)
 
 
+@pytest.mark.parametrize("platform", **ON_BOTH)
 @pytest.mark.parametrize("step", **BY_NAME)
-def test_the_scheme_that_a_proxy_tells_is_believed_when_the_proxy_is_trusted(engine, more, step):
+def test_the_scheme_that_a_proxy_tells_is_believed_when_the_proxy_is_trusted(engine, more, step, platform):
     """gunicorn believes what comes from 127.0.0.1, which a proxy in another container is not."""
     told = {"X-Forwarded-Proto": "https"}
     for trusted, scheme in (({}, "http"), ({"FORWARDED_ALLOW_IPS": "*"}, "https")):
-        with running(engine, more(step), step.recommended, NATIVE, envs=trusted, **HARDENED) as (_, url):
+        with running(engine, more(step, platform), step.recommended, platform, envs=trusted, **HARDENED) as (_, url):
             wait_for(url, 120)
             assert httpx.get(f"{url}/scheme", headers=told, trust_env=False).json() == {"scheme": scheme}
 
 
+@pytest.mark.parametrize("platform", **ON_BOTH)
 @pytest.mark.parametrize("step", **BY_NAME)
-def test_what_is_printed_is_logged_at_once_without_an_access_log(docker, engine, more, step):
+def test_what_is_printed_is_logged_at_once_without_an_access_log(docker, engine, more, step, platform):
     """The access log, which flushes what was printed before, is what hides that prints wait."""
-    shown = docker("inspect", "--format", "{{json .Config.Cmd}}", more(step)).stdout
+    shown = docker("inspect", "--format", "{{json .Config.Cmd}}", more(step, platform)).stdout
     quiet = [word for word in json.loads(shown) if not word.startswith("--access-logfile")]
     quiet.insert(1, "--access-logfile=/dev/null")
-    with running(engine, more(step), step.recommended, NATIVE, command=quiet, **HARDENED) as (box, url):
+    with running(engine, more(step, platform), step.recommended, platform, command=quiet, **HARDENED) as (box, url):
         wait_for(url, 120)
         httpx.get(f"{url}/print/hello-out-there", trust_env=False).raise_for_status()
         eventually(lambda: "hello-out-there" in docker("logs", box.id).stdout, seconds=5)
@@ -236,14 +241,15 @@ print(len(flags), sum(flags))
 """
 
 
-def test_bytecode_stays_valid_where_files_get_another_time(docker, engine, tmp_path):
+@pytest.mark.parametrize("platform", **ON_BOTH)
+def test_bytecode_stays_valid_where_files_get_another_time(docker, engine, tmp_path, platform):
     """In an image whose files all have one time, so that it comes out the same twice, all of it was stale."""
     step = find_step("step-3")
-    provide_bases(engine, [(step.recommended, NATIVE)])
+    provide_bases(engine, [(step.recommended, platform)])
     for options, bound in (([], False), (["--build-arg", "SOURCE_DATE_EPOCH=1700000000"], True)):
-        built = docker("build", "--quiet", *options, str(step.folder))
+        built = docker("build", "--quiet", "--platform", platform, *options, str(step.folder))
         assert built.returncode == 0, built.stderr
-        found = docker("run", "--rm", built.stdout.strip(), "python", "-c", BOUND).stdout
+        found = docker("run", "--rm", "--platform", platform, built.stdout.strip(), "python", "-c", BOUND).stdout
         docker("image", "rm", "--force", built.stdout.strip())
         everything, valid = map(int, found.split())
         assert everything > 100

@@ -10,7 +10,7 @@ import pytest
 
 from measure.run.probe import running, wait_for
 from measure.steps.compose import find_step
-from tests.conftest import HARDENED, NATIVE, eventually, marks
+from tests.conftest import HARDENED, NATIVE, ON_BOTH, eventually, marks
 
 STEP = find_step("step-3")
 #: One of each kind: with a shell and the standard library as it comes, with its bytecode, on musl, without a shell.
@@ -115,14 +115,15 @@ def test_it_is_right_on_200_and_wrong_on_anything_else(docker, engine, image, st
     assert (nobody.returncode, nobody.stderr.strip()) == (1, "no connection"), "and it says so in one line"
 
 
+@pytest.mark.parametrize("platform", **ON_BOTH)
 @pytest.mark.parametrize("name", ["http_proxy", "HTTP_PROXY", "ALL_PROXY"])
-def test_the_containers_proxy_is_nothing_to_it(docker, engine, image, name):
+def test_the_containers_proxy_is_nothing_to_it(docker, engine, image, name, platform):
     """Docker's client puts its user's proxies into every container. With urllib it was unhealthy, and served."""
     proxies = {name: "http://127.0.0.1:9", "no_proxy": ""}
-    built = image(STEP, STEP.recommended, NATIVE)
-    with running(engine, built, STEP.recommended, NATIVE, envs=proxies, **HARDENED) as (box, url):
+    built = image(STEP, STEP.recommended, platform)
+    with running(engine, built, STEP.recommended, platform, envs=proxies, **HARDENED) as (box, url):
         wait_for(url, 120)
-        eventually(lambda: status(docker, box.id) == "healthy", seconds=20)
+        eventually(lambda: status(docker, box.id) == "healthy", seconds=60)
         if name == "http_proxy":
             assert docker("exec", box.id, "python", "-c", BEFORE).returncode != 0, "this is what the test would see"
 

@@ -72,11 +72,10 @@ def test_a_failure_that_says_nothing_of_a_dockerfile_is_none(two):
             failed(1, [line, "Error: it failed"], variant)
 
 
-def test_what_changed_is_stale_and_what_is_gone_is_orphaned_and_nothing_tried_is_no_record(two, tmp_path, monkeypatch):
+def test_what_changed_is_stale_what_was_not_tried_is_missing_and_what_is_gone_is_orphaned(two, tmp_path, monkeypatch):
     (step, _), (_, purge) = two
     assert model.findings("other") == []
-    with pytest.raises(Problem, match="missing"):
-        model.complete("lab-amd64")
+    assert [one.state for one in model.findings("lab-amd64")] == ["missing", "missing"]
     for one in two:
         model.save("lab-amd64", tried(*one))
     assert model.findings("lab-amd64") == []
@@ -85,12 +84,12 @@ def test_what_changed_is_stale_and_what_is_gone_is_orphaned_and_nothing_tried_is
     with pytest.raises(Problem, match="stale"):
         model.complete("lab-amd64")
     two[1] = (step, replace(purge, name="other"))
-    assert [one.state for one in model.findings("lab-amd64")] == ["orphaned"]
+    assert [one.state for one in model.findings("lab-amd64")] == ["missing", "orphaned"]
     model.save("lab-amd64", tried(*two[0]))
     assert [one.variant for one in model.load("lab-amd64").tried] == ["recommended"]
     (tmp_path / "podman").mkdir()
     monkeypatch.setattr(model, "RESOURCES", tmp_path / "podman")  # its image is made of something else
-    assert [one.state for one in model.findings("lab-amd64")] == ["stale"]
+    assert [one.state for one in model.findings("lab-amd64")] == ["stale", "missing"]
 
 
 def test_the_page_puts_the_same_into_one_row_and_shows_what_the_builders_say(two, monkeypatch):

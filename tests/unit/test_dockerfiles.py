@@ -1,6 +1,6 @@
 import pytest
 
-from measure.base.dockerfiles import Dockerfile
+from measure.base.dockerfiles import Dockerfile, read
 from measure.base.errors import Problem
 
 HEREDOC = "FROM a:1\nRUN <<EOF && \\\n  true\nFROM b:2\nEOF\nCOPY <<-'one' <<two /x/\nFROM c:3\n\tone\nFROM d:4\ntwo\n"
@@ -56,3 +56,43 @@ def test_a_target_is_built_from_what_its_stage_stands_on():
 def test_a_dockerfile_that_cannot_be_built_is_told(text, told):
     with pytest.raises(Problem, match=told):
         _ = Dockerfile("Dockerfile", text).stages
+
+
+def test_where_each_instruction_stands_whatever_the_ends_of_lines():
+    """Continuation lines, comments in them, here-documents, a byte order mark, the escape directive after another."""
+    text = "# syntax=a\n# check=skip=all\n# escape=`\nFROM a:1\n\nRUN one `\n  # why\n  two\n"
+    text += "RUN <<EOF\nthree\nEOF\nUSER 1\n"
+    for sign, end in (("", "\n"), ("\ufeff", "\r\n")):
+        found = Dockerfile("Dockerfile", sign + text.replace("\n", end)).structure
+        assert [(one.word, one.first, one.last) for one in found] == [
+            ("FROM", 4, 4), ("RUN", 6, 8), ("RUN", 9, 11), ("USER", 12, 12)
+        ]  # fmt: skip
+        assert found[2].here == ("three\n",)
+    assert [one.here for one in Dockerfile("Dockerfile", HEREDOC).structure] == [
+        (), ("FROM b:2\n",), ("FROM c:3\n", "FROM d:4\n")
+    ]  # fmt: skip
+
+
+def test_the_stages_that_an_image_consists_of_and_their_instructions():
+    text = "FROM a:1 AS one\nUSER 1\nFROM b:2 AS other\nUSER 2\nFROM one\nUSER 3\n"
+    chain = Dockerfile("Dockerfile", text).chain()
+    assert [(one.image, [line.value for line in one.instructions]) for one in chain] == [("a:1", ["1"]), ("one", ["3"])]
+    assert len(Dockerfile("Dockerfile", text).chain("other")) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("FROM a:1\nRUM true\n", "Dockerfile:2: RUM is no"),
+        ("FROM a:1\nRUN <<EOF\ntrue\n", "Dockerfile:2: the here-doc"),
+    ],
+)
+def test_what_no_builder_takes_is_told_with_its_line(text, told):
+    with pytest.raises(Problem, match=told):
+        Dockerfile("Dockerfile", text).check()
+
+
+def test_a_file_that_is_no_text_is_told(tmp_path):
+    (tmp_path / "Dockerfile").write_bytes(b"FROM \xff\xfe\n")
+    with pytest.raises(Problem, match="no text"):
+        read(tmp_path / "Dockerfile")

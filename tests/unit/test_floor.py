@@ -217,11 +217,12 @@ def test_ctrl_c_leaves_no_image_and_no_volume(monkeypatch):
 def test_what_was_weighed_has_to_be_what_runs(monkeypatch):
     """The builder builds twice, and its cache may lose a layer in between."""
     step, engine = find_step("step-4"), SimpleNamespace()
-    weighed, runs = SimpleNamespace(diff_id="sha256:1"), {"RootFS": {"Layers": ["sha256:2"]}}
+    runs = {"RootFS": {"Layers": ["sha256:2"]}}
     monkeypatch.setattr(finding.builder, "build", lambda *_: SimpleNamespace(digest=""))
     monkeypatch.setattr(finding.builder, "load_into_engine", lambda *_: "name")
     monkeypatch.setattr(finding, "manifest_of", lambda *_: {"layers": [{"digest": ""}]})
-    monkeypatch.setattr(finding, "layer_facts", lambda _: weighed)
+    monkeypatch.setattr(finding, "layer_facts", lambda _: None)
+    monkeypatch.setattr(finding, "diff_ids", lambda *_: ["sha256:1"])
     monkeypatch.setattr(finding, "_inspect", lambda *_: runs)
     with pytest.raises(Problem, match="not alike"), finding.traced(engine, step, step.recommended, print):
         pytest.fail("it is another image")

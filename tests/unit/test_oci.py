@@ -79,8 +79,10 @@ def test_layers_of_the_base_are_marked(layout):
 
 def test_what_was_read_is_read_once_unless_it_is_cut_short_or_another_version_read_it(layout, monkeypatch, tmp_path):
     read = []
-    original = layers.read_layer
-    monkeypatch.setattr(layers, "read_layer", lambda path: read.append(path.name) or original(path))
+    original = oci.read_stream
+    monkeypatch.setattr(
+        oci, "read_stream", lambda raw, name, *rest, **more: read.append(name) or original(raw, name, *rest, **more)
+    )
     shared = tar({"a": b"1"})
     digest, other = layout.image([shared]), layout.image([shared, tar({"b": b"2"})])
     first = oci.read_image(layout.root, digest)
@@ -127,3 +129,34 @@ def test_a_layer_that_is_no_tar_or_in_zstd_with_nothing_for_it_is_told_with_what
         with pytest.raises(Problem, match=what) as problem:
             layers.read_layer(path)
         assert re.match(next, problem.value.next)
+
+
+@pytest.mark.parametrize("digest", ["sha256:../../../etc/passwd", "sha512:" + "0" * 128, "", None, 3])
+def test_what_is_no_digest_names_no_file(layout, digest):
+    with pytest.raises(Problem, match="no SHA-256 digest"):
+        oci.read_image(layout.root, index(layout, {"digest": digest}))
+
+
+def test_indexes_that_are_nested_without_end_and_lists_that_are_none_are_told(layout):
+    digest = layout.image([tar({"a": b"1"})])
+    for _ in range(12):
+        digest = index(layout, entry(digest, kind="index"))
+    with pytest.raises(Problem, match="damaged") as problem:
+        oci.read_image(layout.root, digest)
+    assert "nested" in problem.value.why
+    with pytest.raises(Problem, match="damaged"):
+        oci.read_image(layout.root, layout.add(b"[1]")[0])
+
+
+def test_a_history_that_does_not_tell_of_each_layer_tells_of_none(layout):
+    digest = layout.image([tar({"a": b"1"}), tar({"b": b"2"})], [{"created_by": "ADD"}])
+    assert [one.created_by for one in oci.read_image(layout.root, digest).layers] == ["", ""]
+
+
+def test_layers_that_the_configuration_does_not_list_are_told(layout):
+    digest = layout.image([tar({"a": b"1"})])
+    manifest = json.loads(layout.blob(digest).read_bytes())
+    manifest["layers"] *= 2
+    with pytest.raises(Problem, match="damaged") as problem:
+        oci.read_image(layout.root, layout.add(json.dumps(manifest).encode())[0])
+    assert problem.value.why.startswith("The manifest has 2 layers, and the configuration 1.")

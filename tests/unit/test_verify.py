@@ -146,6 +146,28 @@ def test_the_files_of_a_changed_layer_are_named_where_both_layers_are_known(layo
     assert "srv/same" not in printed
 
 
+def test_of_a_layer_that_is_another_one_each_kind_of_difference_is_told_with_its_first_file(layout, capsys):
+    before = layer(layout, {"srv/a.pyc": b"1", "srv/b": b"1", "srv/c": b"1"})
+    after = layer(layout, {"srv/a.pyc": b"2", "srv/b": b"2", "srv/c": b"2"})
+    verify.tell(with_layer(before), with_layer(after), STEP, "x")
+    printed = capsys.readouterr().out
+    assert "The layer COPY a b . is another one: 1 in bytecode (srv/a.pyc); 2 in content (srv/b)." in printed
+    assert "It holds: the same within" in printed
+
+
+def test_a_layer_that_is_another_one_and_is_not_here_any_more_is_told(layout, capsys):
+    verify.tell(with_layer(layer(None, {"srv/a": b"1"})), with_layer(layer(layout, {"srv/a": b"2"})), STEP, "x")
+    assert "its files cannot be compared" in capsys.readouterr().out
+
+
+def test_an_image_with_the_recorded_digest_is_the_same_image(capsys):
+    record = NOW.model_copy(update={"digest": "sha256:1"})
+    verify.tell(record, record, STEP, "x")
+    assert "It holds: same digest, sha256:1." in capsys.readouterr().out
+    verify.tell(record, record.model_copy(update={"digest": "sha256:2"}), STEP, "x")
+    assert "It holds: the same to the byte." in capsys.readouterr().out
+
+
 def test_where_the_recorded_layer_is_unknown_the_largest_files_of_todays_are_named(layout, capsys):
     before = layer(None, {"srv/old": b"x"})
     after = layer(layout, {"srv/new": b"x" * 400_000, "srv/small": b"x"})

@@ -3,6 +3,7 @@
 import pytest
 
 from measure.base.errors import Problem
+from measure.weigh import filesystem
 from measure.weigh.filesystem import FileSystem
 from tests.handmade import read, tar
 
@@ -71,3 +72,24 @@ def test_links_that_lead_in_a_circle_lead_nowhere(stacked):
 def test_a_hard_link_to_nothing_is_told(stacked):
     with pytest.raises(Problem, match="hard link b names a"):
         stacked(tar({}, links={"b": "a"}))
+
+
+def test_what_hides_a_file_and_what_only_repeats_one_is_known(stacked):
+    """As chown does: the same name, size and time in a layer above. A hard link still shows what a name lost."""
+    files = stacked(
+        tar({"a": K, "b": K, "c": K, "d": K}, links={"e": "d"}),
+        tar({"a": K, ".wh.b": b"", "c": K * 2, ".wh.d": b""}, modes={"a": 0o600}),
+    )
+    found = [(inode.entry.path, inode.layer, inode.hidden_by) for inode in files.inodes]
+    assert found == [("a", 0, 1), ("b", 0, 1), ("c", 0, 1), ("d", 0, None), ("a", 1, None), ("c", 1, None)]
+    assert [inode.again.entry.path for inode in files.inodes if inode.again] == ["a"]
+
+
+def test_paths_as_deep_as_a_system_takes_them_and_more_names_than_any_image_has(stacked, monkeypatch):
+    deep = "/".join(["d"] * 2000)
+    files = stacked(tar({f"{deep}/a": K}), tar({".wh.d": b""}))
+    assert files.wasted_bytes(2) == [1000, 0]
+    assert not list(files.walk())
+    monkeypatch.setattr(filesystem, "_MOST_NAMES", 5)
+    with pytest.raises(Problem, match="more than 5 files and folders"):
+        stacked(tar({deep: K}))

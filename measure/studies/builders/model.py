@@ -12,6 +12,7 @@ from pydantic import Field
 
 from measure.base.files import write_whole
 from measure.base.model import Strict, read
+from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS
 from measure.record import records
 from measure.record.check import Finding, demand, recipes
@@ -147,24 +148,26 @@ def why_stale(
 
 
 def findings(environment: str) -> list[Finding]:
-    """What is wrong with the record: a Dockerfile that changed since it was tried, or is no more.
+    """What is wrong with the record: a Dockerfile that was not tried, changed since, or is no more.
 
-    One that nobody tried yet makes nothing wrong: the page says of how many Dockerfiles it tells. Raises Problem as
-    `load` does.
+    The lab's is whole; of any other environment, what is there has to hold. Raises Problem as `load` does.
     """
     path, there = record_path(environment), load(environment).by_key
+    if not there and environment != LAB_ENVIRONMENT:
+        return []
     about, recipe, found = load_environment(environment), recipes(environment), []
     known = list(listed((about and about.platform) or PLATFORMS[0]))
     for step, variant in known:
-        if (step.name, variant.name) in there and (why := why_stale(there, step, variant, recipe)):
+        if why := why_stale(there, step, variant, recipe):
+            state = "stale" if (step.name, variant.name) in there else "missing"
             again = f"{COMMAND} STEP={step.command.removeprefix('make ')}"
-            found.append(Finding("stale", path, f"{step.name}/{variant.name} {why}", again))
+            found.append(Finding(state, path, f"{step.name}/{variant.name} {why}", again))
     gone = there.keys() - {(step.name, variant.name) for step, variant in known}
     return found + [Finding("orphaned", path, f"there is no {'/'.join(key)}", COMMAND) for key in sorted(gone)]
 
 
 def complete(environment: str) -> Builders:
-    """The record. Raises Problem when it is empty, or does not hold for a Dockerfile that it has."""
+    """The record. Raises Problem when it does not hold for every Dockerfile."""
     path, found = record_path(environment), load(environment)
     demand(path, findings(environment) if found.tried else [Finding("missing", path, "nothing was tried", COMMAND)])
     return found

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from measure.studies.builders.model import Attempt, Tried, complete, listed, record_path
+from measure.studies.builders.model import Attempt, Tried, complete, record_path
 from measure.tell.page import Page, code, emphasised, markdown_table, page_function, short
 
 #: The builders as a table's head has them.
 HEAD = ["Docker", "Docker without buildx", "podman", "podman `--format docker`"]
+#: More Dockerfiles than these are counted, not named: the other table has each.
+NAMED = 5
 
 
 def _attempts(page: Page, tried: Tried) -> list[Attempt | None]:
@@ -38,7 +40,12 @@ def builders(page: Page) -> str:
 
 @page_function
 def builder_errors(page: Page) -> str:
-    """The lines with which builds failed, and images ended that podman had started; by builder."""
+    """The lines with which builds failed, and images ended that podman had started; of which or how many."""
+    path = record_path(page.records.environment)
+
+    def of(names: list[str]) -> str:
+        return ", ".join(names) if len(names) <= NAMED else page.file(path, f"{len(names)} Dockerfiles")
+
     rows: dict[tuple[str, str], list[str]] = {}
     for one in page.records.once(complete).tried:
         for builder, attempt in zip(HEAD, _attempts(page, one), strict=True):
@@ -46,7 +53,7 @@ def builder_errors(page: Page) -> str:
                 rows.setdefault((builder, line), []).append(f"{short(one.step)}/{one.variant}")
     ordered = sorted(rows.items(), key=lambda row: (HEAD.index(row[0][0]), -len(row[1])))
     return markdown_table(
-        ["builder", "says", "of"], [[builder, code(line), ", ".join(some)] for (builder, line), some in ordered]
+        ["builder", "says", "of"], [[builder, code(line), of(some)] for (builder, line), some in ordered]
     )
 
 
@@ -56,11 +63,3 @@ def builder_versions(page: Page) -> str:
     newest = max(page.records.once(complete).tried, key=lambda one: one.measured_at).versions
     path = record_path(page.records.environment)
     return page.file(path, f"Docker {newest.docker}, podman {newest.podman}, buildah {newest.buildah}")
-
-
-@page_function
-def builders_tried(page: Page) -> str:
-    """How many of how many Dockerfiles were tried with other builders."""
-    tried = page.records.once(complete).tried
-    whole = len(list(listed(tried[0].platform)))
-    return page.file(record_path(page.records.environment), f"{len(tried)} of {whole} Dockerfiles")

@@ -46,7 +46,7 @@ from measure.studies.floor.watching import (
 from measure.tell.table import out
 from measure.weigh.filesystem import FileSystem
 from measure.weigh.layers import layer_facts
-from measure.weigh.oci import Image, manifest_of
+from measure.weigh.oci import Image, diff_ids, manifest_of
 
 #: How many of the largest things that nothing looks at are recorded.
 MOST = 10
@@ -85,10 +85,11 @@ def traced(engine: Engine, step: Step, variant: Variant, progress: Callable[[str
     platform = native_platform()
     with layout_in_use(), tempfile.TemporaryDirectory(prefix="measure-") as folder:
         image = builder.build(engine, step, variant, platform, progress)
-        layers = [layer_facts(blob(one["digest"])) for one in manifest_of(layout(), image.digest)["layers"]]
+        manifest = manifest_of(layout(), image.digest)
+        layers = [layer_facts(blob(one["digest"])) for one in manifest["layers"]]
         loaded = builder.load_into_engine(engine, step, variant, platform)
         about = _inspect(engine, loaded)
-        if about["RootFS"]["Layers"] != [layer.diff_id for layer in layers]:
+        if about["RootFS"]["Layers"] != diff_ids(layout(), manifest):
             raise Problem(
                 f"{step.name}/{variant.name} was built for the scales and built again to run, and not alike.",
                 why="The builder's cache lost a layer in between.",

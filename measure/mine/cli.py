@@ -1,0 +1,182 @@
+"""`measure-mine`: weigh an image of one's own. What it needs is imported when it is called."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from measure.base.errors import Problem, friendly
+
+if TYPE_CHECKING:
+    from measure.mine.model import Report
+    from measure.mine.reporting import Asked
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+#: What a command ends with when the image is over the budget.
+OVER = 3
+#: How the names of files end; what ends otherwise, and is no file, may be an image's name.
+_FILES = (".tar", ".gz", ".tgz", ".zst", ".oci", ".json")
+
+
+@app.command()
+@friendly
+def mine(
+    subject: Annotated[
+        str, typer.Argument(help="A folder with a Dockerfile, an archive, an OCI layout folder, or an image's name")
+    ] = ".",
+    dockerfile: Annotated[
+        Path | None, typer.Option("-f", "--file", help="The Dockerfile that it is built from")
+    ] = None,
+    target: Annotated[str | None, typer.Option(help="The stage that is built; else the last one")] = None,
+    service: Annotated[str, typer.Option(help="A service of the folder's compose file, which says all of that")] = "",
+    build_arg: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, as docker build takes it")] = None,
+    image: Annotated[str, typer.Option(help="Which of several images in an archive: its name")] = "",
+    platform: Annotated[str, typer.Option(help="Which platform's image: linux/arm64")] = "",
+    build: Annotated[bool, typer.Option("--build", help="Of a folder: build its image, and weigh that too")] = False,
+    timed: Annotated[
+        bool, typer.Option("--time", help="Of a folder: seconds by line, with an empty cache and after an edit")
+    ] = False,
+    try_step: Annotated[
+        int | None,
+        typer.Option("--try", metavar="N", help="Of a folder: do next step N in a Dockerfile beside yours, weigh both"),
+    ] = None,
+    against: Annotated[
+        str, typer.Option(help="What grew since: an archive, a layout, or a report as --json says it")
+    ] = "",
+    budget: Annotated[Path | None, typer.Option(help="A budget.toml: exit code 3 when the image is over it")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Everything, as results/mine.schema.json describes it")
+    ] = False,
+    as_markdown: Annotated[bool, typer.Option("--markdown", help="For a pull request's comment")] = False,
+    as_html: Annotated[
+        Path | None, typer.Option("--html", help="A file to write a page to, with a map of sizes")
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every line and every package")] = False,
+) -> None:
+    """What each line of a Dockerfile and each package costs, and the next step with what it saves. Runs no image.
+
+    An image is in a file after `docker save IMAGE --output image.tar`.
+    """
+    from measure.mine.budgets import breaches, read_budget
+    from measure.mine.comparing import grown
+    from measure.mine.reporting import Asked
+
+    limits = read_budget(budget) if budget else None
+    args = tuple((name, value) for name, _, value in (one.partition("=") for one in build_arg or ()))
+    asked = Asked(dockerfile=dockerfile, target=target, args=args, image=image, platform=platform, subject=subject)
+    made = _reported(asked, build=build, service=service, time=timed, number=try_step)
+    before = _other(against, made.platform or platform) if against else None
+    if before:
+        made = made.model_copy(update={"against": against, "growth": grown(before, made)})
+    if limits:
+        made = made.model_copy(update={"breaches": breaches(limits, made, before)})
+    if as_html:
+        from measure.base.files import write_whole
+        from measure.mine.page import page
+
+        write_whole(as_html, page(made))
+    _print(made, as_json=as_json, as_markdown=as_markdown, everything=everything)
+    if made.breaches:
+        for one in made.breaches:
+            Problem(f"Over the budget: {one.told}.", why=one.blame).show()
+        raise typer.Exit(OVER)
+
+
+def _reported(asked: Asked, *, build: bool, service: str = "", time: bool = False, number: int | None = None) -> Report:
+    """The report of what the reader named: an image in a file, a folder, or an image that the engine has."""
+    from measure.mine.archives import is_image
+    from measure.mine.reporting import report
+
+    path = Path(asked.subject)
+    if service:
+        from measure.mine.services import service as service_of
+
+        found = service_of(path, service)
+        args = tuple({**found.args, **dict(asked.args)}.items())
+        asked = replace(asked, dockerfile=found.dockerfile, target=asked.target or found.target, args=args)
+        path = found.context
+    if asked.dockerfile and not asked.dockerfile.is_file():
+        raise Problem(
+            f"There is no file {asked.dockerfile}.", next="the same command with -f and the Dockerfile's path"
+        )
+    if (time or number is not None) and (not path.is_dir() or is_image(path)):
+        raise Problem(
+            f"{asked.subject} is no folder with a Dockerfile.",
+            why="--time and --try build it.",
+            next="measure-mine FOLDER, with -f and the Dockerfile's path if need be",
+        )
+    if path.exists() and is_image(path):
+        return report(replace(asked, archive=path))
+    with contextlib.ExitStack() as stack:
+        if not path.exists() and (asked.subject.startswith((".", "/", "~")) or path.suffix in _FILES):
+            raise Problem(f"There is no file or folder {asked.subject}.", next="ls  # what is here")
+        if not path.exists():
+            from measure.mine.building import saved
+
+            return report(replace(asked, archive=stack.enter_context(saved(asked.subject))))
+        dockerfile = asked.dockerfile or path / "Dockerfile"
+        if not dockerfile.is_file():
+            raise Problem(
+                f"{asked.subject} has no Dockerfile, and is no image.",
+                why="A folder is weighed by its Dockerfile, or as an OCI image layout (index.json and blobs/).",
+                next="the same command with -f and the Dockerfile's path",
+            )
+        asked = replace(asked, folder=path, dockerfile=dockerfile)
+        if not (build or time or number is not None):
+            return report(asked)
+        from measure.mine.building import Source, built
+
+        source = Source(path, dockerfile, asked.target, asked.platform, asked.args)
+        made = report(replace(asked, archive=stack.enter_context(built(source))))
+    if time:
+        from measure.mine.running import timed
+
+        made = made.model_copy(update={"timed": timed(source)})
+    if number is not None:
+        from measure.mine.trying import tried
+
+        done = tried(source, made, number)
+        made = made.model_copy(update={"tried": done, "started": done.before})
+    return made
+
+
+def _other(name: str, platform: str) -> Report:
+    """What the image is held against: a report in JSON, or an image."""
+    from pydantic import ValidationError
+
+    from measure.base.model import reasons
+    from measure.mine.model import Report
+    from measure.mine.reporting import Asked
+
+    path = Path(name)
+    if path.is_file() and path.suffix == ".json":
+        try:
+            return Report.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            raise Problem(
+                f"{name} is no report.", why=reasons(error), next="measure-mine … --json > report.json"
+            ) from None
+    return _reported(Asked(subject=name, platform=platform), build=False)
+
+
+def _print(made: Report, *, as_json: bool, as_markdown: bool, everything: bool) -> None:
+    if as_json:
+        typer.echo(made.model_dump_json(indent=1))
+    elif as_markdown:
+        from measure.mine.showing import markdown
+
+        typer.echo(markdown(made), nl=False)
+    else:
+        from measure.base.screen import out
+        from measure.mine.showing import show
+
+        show(made, out, everything=everything)
+
+
+def main() -> None:
+    """Where the installed command begins."""
+    app(prog_name="measure-mine")

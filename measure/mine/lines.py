@@ -1,0 +1,222 @@
+"""Which line of a Dockerfile made which layer: its instructions against the image's history.
+
+Builders write one step of history for each instruction but FROM: BuildKit (frontend/dockerfile/dockerfile2llb,
+commitToHistory), Docker's older builder and buildah (`/bin/sh -c #(nop) …`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from dataclasses import dataclass, field
+from difflib import SequenceMatcher
+from pathlib import Path
+
+from measure.base.dockerfiles import WORDS, Dockerfile, Instruction
+from measure.mine.model import Line
+from measure.mine.text import plain
+from measure.weigh.oci import Opened
+
+_NOP = re.compile(r"^/bin/sh -c #\(nop\)\s+", re.DOTALL)
+_BUILD_ARGS = re.compile(r"^\|\d+ .*?(?=/bin/sh -c )", re.DOTALL)
+_SHELL = re.compile(r"^/bin/\w+ (-\w+ )+")
+#: What official base images end with.
+_BASE_ENDS = re.compile(r'^CMD \["(python3|python|bash|sh|/bin/bash|/bin/sh|node|irb)"\]$')
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of an image's history: the instruction, what it says, and the number of its layer where it has one."""
+
+    word: str
+    body: str
+    layer: int | None
+
+    @property
+    def text(self) -> str:
+        """As it stands in a Dockerfile, on one line."""
+        return f"{self.word} {self.body}".strip()
+
+
+def steps_of(image: Opened) -> list[Step]:
+    """The history of an image; the layers alone where it does not tell of each."""
+    if not any(image.made_by):
+        return [Step("", plain(one["digest"]), number) for number, one in enumerate(image.described)]
+    found, layer = [], 0
+    for one in image.history:
+        empty = bool(one.get("empty_layer"))
+        found.append(_step(str(one.get("created_by") or ""), None if empty else layer))
+        layer += not empty
+    return found
+
+
+def _step(created_by: str, layer: int | None) -> Step:
+    text = created_by.strip().removesuffix("# buildkit").strip()
+    text = _NOP.sub("", text)
+    word = text.split(maxsplit=1)[0] if text else ""
+    if word in WORDS:
+        body = text[len(word) :].strip()
+    else:
+        word, body = "RUN" if text else "", text
+    if word == "RUN":
+        body = _SHELL.sub("", _BUILD_ARGS.sub("", body))
+    return Step(word, plain(body), layer)
+
+
+def _body(one: Instruction) -> str:
+    """What an instruction says, as the history would."""
+    if one.word == "RUN":
+        words = re.sub(r"^(--\S+\s+)+", "", one.value)
+        if one.here:  # a here-document alone is what is run
+            return plain("\n".join(one.here))
+        return plain(words)
+    return plain(re.sub(r"^(--\S+\s+)+", "", one.value) if one.word in ("COPY", "ADD") else one.value)
+
+
+def _alike(one: Instruction, step: Step) -> bool:
+    """Was the step made from this text of the instruction? Only of RUN is that told: others have variables put in."""
+    if one.word != step.word:
+        return False
+    if one.word != "RUN":
+        return True
+    if one.here:
+        return plain(one.here[0]) in step.body
+    body = _body(one)
+    if body.startswith("["):  # in exec form the history has the words without their quotes
+        body = plain(" ".join(re.findall(r'"((?:[^"\\]|\\.)*)"', body)))
+    return body in step.body
+
+
+def _pairs(own: list[Instruction], steps: list[Step]) -> dict[int, Instruction]:
+    """The instruction that made each step, by the step's number; those of the base are not in it."""
+    words = [one.word for one in own]
+    first = len(steps) - len(own)
+    if first >= 0 and [step.word for step in steps[first:]] == words:
+        return {first + number: one for number, one in enumerate(own)}
+    first = _after_base(steps)
+    left = [f"{one.word} {_body(one) if one.word == 'RUN' else ''}" for one in own]
+    right = [f"{step.word} {step.body if step.word == 'RUN' else ''}" for step in steps[first:]]
+    found: dict[int, Instruction] = {}
+    for block in SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks():
+        found |= {first + block.b + i: own[block.a + i] for i in range(block.size)}
+    return found
+
+
+def _after_base(steps: list[Step]) -> int:
+    """The number of the first own step, as far as the command that official images end with tells."""
+    ends = [number for number, step in enumerate(steps[:-1]) if _BASE_ENDS.match(step.text)]
+    return ends[-1] + 1 if ends else 0
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where each layer of an image comes from."""
+
+    #: For each layer: FILE:LINE, `base` or `layer N`, and the instruction.
+    where: list[str]
+    text: list[str]
+    #: Layers that the base image brings: the lowest ones.
+    base_layers: int
+    #: Layers whose line says something else now.
+    changed: set[int] = field(default_factory=set)
+    #: How it is known, in words, where that is not a matter of course.
+    note: str = ""
+
+    def is_base(self, layer: int) -> bool:
+        """Does this layer come with the base image?"""
+        return layer < self.base_layers
+
+
+def origin_of(image: Opened, dockerfile: Dockerfile | None, target: str | None) -> Origin:
+    """Where each layer comes from. Raises Problem for a Dockerfile that no builder takes."""
+    steps, count = steps_of(image), len(image.facts)
+    pairs: dict[int, Instruction] = {}
+    own: list[Instruction] = []
+    if dockerfile:
+        own = [one for stage in dockerfile.chain(target) for one in stage.instructions]
+        pairs = _pairs(own, steps)
+    where, text = [f"layer {number + 1}" for number in range(count)], [""] * count
+    changed: set[int] = set()
+    for number, step in enumerate(steps):
+        if step.layer is None:
+            continue
+        text[step.layer] = step.text
+        if one := pairs.get(number):
+            where[step.layer] = f"{Path(dockerfile.name).name}:{one.first}"
+            if one.word != "COPY":
+                text[step.layer] = f"{one.word} {plain(one.value)}"
+            else:
+                text[step.layer] = f"COPY {plain(one.value)}"
+            if not _alike(one, step):
+                changed.add(step.layer)
+    base = _base_layers(steps, pairs, dockerfile, target, count, len(pairs) == len(own))
+    return Origin(where, text, base, changed, _note(pairs, dockerfile))
+
+
+def _note(pairs: dict[int, Instruction], dockerfile: Dockerfile | None) -> str:
+    if dockerfile and not pairs:
+        return f"No line of {Path(dockerfile.name).name} is in the image's history: it was built from another file."
+    return ""
+
+
+def _base_layers(
+    steps: list[Step],
+    pairs: dict[int, Instruction],
+    dockerfile: Dockerfile | None,
+    target: str | None,
+    count: int,
+    whole: bool,
+) -> int:
+    """Layers below the first own one: by the Dockerfile, else by the command that official images end with."""
+    if dockerfile and dockerfile.base_image(target) is None:
+        return 0
+    first = _after_base(steps)
+    if pairs and (whole or not first):  # what the base has for those who build on it (ONBUILD) comes after its command
+        first = min(pairs)
+    before = steps[:first]
+    return min(sum(step.layer is not None for step in before), count)
+
+
+def lines_of(image: Opened, origin: Origin, base: str | None) -> list[Line]:
+    """What each line adds, the base as one line, the first line first."""
+    hidden: list[dict[int, int]] = [{} for _ in image.facts]
+    for inode in image.files.inodes:
+        if not inode.names and inode.hidden_by is not None:
+            by = hidden[inode.layer]
+            by[inode.hidden_by] = by.get(inode.hidden_by, 0) + inode.size
+    rows: list[Line] = []
+    for number, facts in enumerate(image.facts):
+        of_base = origin.is_base(number)
+        by: dict[str, int] = {}
+        for layer, size in sorted(hidden[number].items()):
+            where = "base" if origin.is_base(layer) else origin.where[layer]
+            by[where] = by.get(where, 0) + size
+        row = Line(
+            where="base" if of_base else origin.where[number],
+            instruction=f"FROM {base}" if of_base and base else "base image" if of_base else origin.text[number],
+            of_base=of_base,
+            transfer_bytes=None if facts.is_plain else facts.packed_bytes,
+            unpacked_tar_bytes=facts.tar_bytes,
+            files=facts.files,
+            hidden_bytes=sum(hidden[number].values()),
+            hidden_by={where: size for where, size in by.items() if size},
+            changed=number in origin.changed,
+        )
+        if rows and of_base and rows[-1].of_base:
+            rows[-1] = _together(rows[-1], row)
+        else:
+            rows.append(row)
+    return rows
+
+
+def _together(one: Line, other: Line) -> Line:
+    known = one.transfer_bytes is not None and other.transfer_bytes is not None
+    return one.model_copy(
+        update={
+            "transfer_bytes": one.transfer_bytes + other.transfer_bytes if known else None,
+            "unpacked_tar_bytes": one.unpacked_tar_bytes + other.unpacked_tar_bytes,
+            "files": one.files + other.files,
+            "hidden_bytes": one.hidden_bytes + other.hidden_bytes,
+            "hidden_by": dict(Counter(one.hidden_by) + Counter(other.hidden_by)),
+        }
+    )

@@ -1,0 +1,142 @@
+"""Next steps: what each would save is what its files take, and each file is counted once."""
+
+import random
+
+import pytest
+
+from measure.base.dockerfiles import Dockerfile
+from measure.base.files import ROOT
+from measure.mine import advice
+from measure.mine.archives import read_archive
+from measure.mine.reporting import report_of
+from tests.handmade import tar
+from tests.images_by_hand import SITE, layout, package
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+NOISE = random.Random(1).randbytes(200_000)
+SIZE = len(NOISE)
+#: What a file of this size takes of a tar stream: a header, and whole blocks.
+BLOCKS = 512 + SIZE + -SIZE % 512
+BASE = {"usr/local/lib/python3.14/os.py": b"x"} | package(
+    "pip", {"pip/a.py": b"x"}, site="usr/local/lib/python3.14/site-packages"
+)
+
+
+def told(tmp_path, *own, lines=None, modes=None):
+    """The next steps for an image of a base and of own layers, each a line RUN or those given."""
+    lines = lines or [f"RUN {number}" for number in range(len(own))]
+    history = [{"created_by": "COPY / / # buildkit"}, {"created_by": 'CMD ["python3"]', "empty_layer": True}]
+    history += [{"created_by": line.replace("RUN ", "RUN /bin/sh -c ")} for line in lines]
+    tars = [tar(BASE), *(tar(one, modes=(modes or {}).get(number)) for number, one in enumerate(own))]
+    image, platform, _ = read_archive(layout(tmp_path / "layout", tars, history=history).root)
+    text = "\n".join(["FROM python:3.14", *lines])
+    report = report_of(image, platform, Dockerfile("Dockerfile", text))
+    for one in report.next_steps:
+        assert (ROOT / "docs" / one.page).exists(), f"{one.page} teaches {one.name}, and is not there"
+    return {one.name: one for one in report.next_steps}
+
+
+def test_a_lean_image_has_no_next_step(tmp_path):
+    assert told(tmp_path, package("flask", {"flask.py": NOISE})) == {}
+
+
+def test_a_tree_that_is_there_twice(tmp_path):
+    found = told(tmp_path, {"app/a": NOISE}, {"app/a": NOISE}, modes={1: {"app/a": 0o600}})
+    assert {name: (one.unpacked_tar_bytes, one.where) for name, one in found.items()} == {
+        "written twice": (BLOCKS, "Dockerfile:3")
+    }
+    assert found["written twice"].transfer_bytes == pytest.approx(SIZE, rel=0.06)
+
+
+def test_files_that_a_later_line_hides(tmp_path):
+    found = told(tmp_path, {"app/a": NOISE, "app/b": NOISE}, {"app/.wh.a": b"", "app/b": b"1"})
+    (one,) = found.values()
+    assert (one.name, one.unpacked_tar_bytes, one.where) == ("hidden files", 2 * BLOCKS, "Dockerfile:2")
+    assert "Dockerfile:3 only hides them" in one.what
+
+
+def test_caches_tests_a_second_pip_and_development_tools(tmp_path):
+    own = {
+        "root/.cache/pip/http/a": NOISE, "var/lib/apt/lists/deb.example_Packages.lz4": NOISE, "root/.cache/x": b"1",
+        **package("pip", {"pip/a.py": NOISE}), **package("numpy", {"numpy/tests/a.py": NOISE, "numpy/a.pyi": NOISE}),
+        **package("pytest", {"pytest.py": NOISE}, ("pluggy", "shared")), **package("pluggy", {"pluggy.py": NOISE}),
+        **package("app", {"app.py": b"x"}, ("shared",)), **package("shared", {"shared.py": NOISE}),
+    }  # fmt: skip
+    found = told(tmp_path, own)
+    assert set(found) == {"caches", "a second pip", "development tools", "tests"}
+    assert found["caches"].unpacked_tar_bytes == 2 * BLOCKS + 1024
+    assert "pip's cache, apt's lists:" in found["caches"].what
+    assert found["tests"].unpacked_tar_bytes == 2 * BLOCKS
+    assert 2 * BLOCKS < found["development tools"].unpacked_tar_bytes < 2 * BLOCKS + 20_000, "not what others need"
+    assert next(iter(found)) in ("caches", "tests", "development tools"), "what saves most stands first"
+
+
+def test_each_file_is_counted_once_and_there_are_at_most_five(tmp_path):
+    """A cache that is there twice, tests of a development tool."""
+    own = {"root/.cache/pip/a": NOISE, **package("pytest", {"pytest/tests/a.py": NOISE})}
+    found = told(tmp_path, own, {"root/.cache/pip/a": NOISE})
+    assert sum(one.unpacked_tar_bytes for one in found.values()) < 3 * BLOCKS + 20_000
+    assert set(found) == {"written twice", "development tools"}
+
+
+def test_compilers_and_what_only_they_need(tmp_path):
+    entry = "Package: {}\nStatus: install ok installed\nVersion: 1\nDepends: {}\n"
+    names = {"gcc": "libgcc-14-dev", "libgcc-14-dev": "libquad", "libquad": "", "curl": "libcurl4", "libcurl4": ""}
+    own = {"var/lib/dpkg/status": "\n".join(entry.format(*one) for one in names.items()).encode()}
+    for name in names:
+        own |= {f"var/lib/dpkg/info/{name}.list": f"/usr/{name}\n".encode(), f"usr/{name}": NOISE}
+    found = told(tmp_path, own)
+    assert found["compilers"].unpacked_tar_bytes == 3 * BLOCKS
+    assert "3 packages" in found["compilers"].what
+
+
+def test_what_an_ignore_file_keeps_out(tmp_path):
+    own = {"app/.git/objects/a": NOISE, "app/node_modules/b": NOISE, "app/main.py": NOISE}
+    found = told(tmp_path, own, lines=["COPY . /app"])
+    assert found["ignore file"].unpacked_tar_bytes == 2 * BLOCKS
+    assert "node_modules" in found["ignore file"].what
+    assert "ignore file" not in told(tmp_path / "b", own, lines=["COPY --from=node /app /app"])
+
+
+def test_requirements_after_the_code_are_sent_again_with_each_edit(tmp_path):
+    found = told(
+        tmp_path, {"app/a": b"1"}, {f"{SITE}/x": NOISE}, lines=["COPY . .", "RUN pip install -r requirements.txt"]
+    )
+    one = found["order of lines"]
+    assert (one.where, one.other_bytes) == ("Dockerfile:3", pytest.approx(SIZE, rel=0.05))
+    assert "order of lines" not in told(
+        tmp_path / "b", {"a": b"1"}, {f"{SITE}/x": NOISE}, {"app/a": b"1"},
+        lines=["COPY requirements.txt .", "RUN pip install -r requirements.txt", "COPY . ."],
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("COPY . .\nRUN pip install -r r.txt", 3), ("COPY . /app/\nRUN <<EOF\nuv sync\nEOF", 3),
+        ("ADD . .\nRUN npm ci", 3),
+        ("COPY --chown=1 . .\nRUN python -m pip install .", 3), ("COPY --from=x . .\nRUN pip install x", None),
+        ("COPY a .\nRUN pip install x\nCOPY . .", None), ("COPY . .\nRUN echo pip && make install", None),
+    ],
+)  # fmt: skip
+def test_where_code_comes_before_requirements(text, line):
+    late = advice.late_install(Dockerfile("Dockerfile", f"FROM a\n{text}\n").chain()[-1].instructions)
+    assert (late and late.first) == line
+
+
+def test_bytecode_of_the_bases_own_files(tmp_path):
+    """pip that ran in a line; what an own package's files were compiled to is none of it."""
+    library = "usr/local/lib/python3.14"
+    own = {
+        f"{library}/site-packages/pip/__pycache__/a.cpython-314.pyc": NOISE,
+        f"{library}/site-packages/pip/__pycache__/gone.cpython-314.pyc": NOISE,
+        **package("app", {"app.py": b"x", "__pycache__/app.cpython-314.pyc": bytes(16) + NOISE}),
+    }
+    compiled = {f"{library}/__pycache__/os.cpython-314.pyc": NOISE}
+    assert told(tmp_path, own | compiled)["bytecode of the base"].unpacked_tar_bytes == 2 * BLOCKS
+    assert "bytecode of the base" not in told(tmp_path / "b", compiled), "a standard library compiled on purpose"

@@ -1,0 +1,162 @@
+"""The command as it is installed, alone, and what it asks of an engine where it is to build."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from itertools import pairwise
+
+import pytest
+from typer.testing import CliRunner
+
+from measure.base.files import ROOT
+from measure.mine import building, cli
+from tests.__main__ import actionlint
+from tests.handmade import tar
+from tests.images_by_hand import as_archive, layout
+
+TARS = [tar({"base": b"b" * 100}), tar({"app/a": b"a" * 5000})]
+HISTORY = [
+    {"created_by": "COPY / / # buildkit"}, {"created_by": 'CMD ["python3"]', "empty_layer": True},
+    {"created_by": "COPY . /app # buildkit"},
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def archive(tmp_path):
+    return as_archive(layout(tmp_path / "layout", TARS, history=HISTORY).root, tmp_path / "image.tar")
+
+
+def test_what_is_installed_is_enough(tmp_path, archive):
+    """The files that the wheel takes, in a place of their own, without the rest of the repository."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    for name in project["tool"]["hatch"]["build"]["targets"]["wheel"]["include"]:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        (tmp_path / "site" / name).parent.mkdir(parents=True, exist_ok=True)
+        copy(ROOT / name, tmp_path / "site" / name)
+    module, _, function = project["project"]["scripts"]["measure-mine"].partition(":")
+    start = f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r}); from {module} import {function}; {function}()"
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", start, archive], capture_output=True, text=True, cwd=tmp_path,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "COPY . /app" in done.stdout
+
+
+@pytest.fixture
+def docker(tmp_path, archive, monkeypatch):
+    """A docker that writes down what it is asked for, and hands over a ready archive."""
+    script = tmp_path / "docker"
+    script.write_text(
+        f'#!/bin/bash\nprintf "%s\\n" "$@" > {tmp_path}/asked\n[ "$FAIL" ] && echo "no such image" >&2 && exit 1\n'
+        f"for word; do case $word in type=oci,dest=*|*/image.tar) cp {archive} "
+        '"${word#*dest=}";; esac; done\n'
+    )
+    script.chmod(0o755)
+    wanted = []
+    monkeypatch.setattr(
+        building,
+        "client",
+        lambda images, platform: wanted.append((images, platform)) or building.Client((str(script),), "b"),
+    )
+    return lambda: (wanted, (tmp_path / "asked").read_text().splitlines())
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app/Dockerfile").write_text("FROM python:3.14 AS one\nFROM one\nCOPY . /app\n")
+    return tmp_path / "app"
+
+
+def run(*words):
+    return CliRunner().invoke(cli.app, list(map(str, words)))
+
+
+def test_a_folder_is_read_and_with_build_built(tmp_path, folder, docker):
+    found = run(folder)
+    assert (found.exit_code, "by line" in found.output) == (0, False)
+    before = sorted(path.name for path in folder.iterdir())
+    found = run(folder, "--build", "--target", "one", "--platform", "linux/x86_64")
+    assert found.exit_code == 0, found.output
+    wanted, asked = docker()
+    assert wanted == [(["python:3.14"], "linux/amd64")]
+    assert asked[:4] == ["buildx", "build", "--platform", "linux/amd64"]
+    assert {"--provenance=false", "--sbom=false", "--target", "one", "--builder", "b", str(folder)} <= set(asked)
+    assert "build context" in found.output
+    assert sorted(path.name for path in folder.iterdir()) == before
+    assert not list((tmp_path / "cache").rglob("*.tar")), "the archive is deleted when it was read"
+    found = run(folder, "--build")
+    assert "Dockerfile:3" in found.output
+
+
+COMPOSE = """
+services:
+  web:
+    build:
+      context: app
+      dockerfile: ${NAME:-Dockerfile}
+      target: one
+      args: [BASE=debian:trixie, UNSET, "GIVEN=$GIVEN"]
+  db:
+    image: postgres:17
+  inline:
+    build: {dockerfile_inline: FROM a}
+"""
+
+
+def test_a_service_of_a_compose_file_says_what_it_is_built_from(tmp_path, folder, docker, monkeypatch):
+    monkeypatch.setenv("GIVEN", "1")
+    monkeypatch.delenv("UNSET", raising=False)
+    (folder / "Dockerfile").write_text("ARG BASE=python:3.14\nFROM $BASE AS one\nCOPY . /app\nFROM scratch\n")
+    (tmp_path / "compose.yaml").write_text(COMPOSE)
+    found = run(tmp_path, "--service", "web", "--build")
+    assert found.exit_code == 0, found.output
+    wanted, asked = docker()
+    assert wanted[0][0] == ["debian:trixie"]
+    assert [two for one, two in pairwise(asked) if one in ("--target", "--build-arg")] == [
+        "one", "BASE=debian:trixie", "GIVEN=1"
+    ]  # fmt: skip
+    assert "Dockerfile:3" in found.output
+    for name, told in (
+        ("db", "Those that it builds: web, inline"),
+        ("no", "no service called no"),
+        ("inline", "no file here"),
+    ):
+        found = run(tmp_path, "--service", name)
+        assert found.exit_code == 1
+        assert told in found.output.replace("\n", " ")
+    (tmp_path / "compose.yaml").write_text("a: [")
+    assert "not valid YAML" in run(tmp_path, "--service", "web").output
+    assert "no compose file" in run(folder, "--service", "web").output
+
+
+def test_an_image_that_the_engine_has_is_saved_and_read(docker):
+    found = run("mine:latest")
+    assert found.exit_code == 0, found.output
+    assert docker()[1][:2] == ["save", "mine:latest"]
+
+
+def test_what_an_engine_refuses_is_told(folder, docker, monkeypatch):
+    monkeypatch.setenv("FAIL", "1")
+    for words, told in (([folder, "--build"], "does not build"), (["mine:latest"], "no image mine:latest")):
+        found = run(*words)
+        assert found.exit_code == 1
+        assert told in found.output
+
+
+def test_the_workflow_to_copy_is_one_and_calls_what_is_there():
+    path = ROOT / "docs/assets/image-size.yml"
+    done = subprocess.run(actionlint(str(path)), capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout
+    options = set(re.findall(r" (--[a-z]+) ", path.read_text().partition("measure-mine")[2].partition("cat ")[0]))
+    help_text = run("--help").output
+    assert options and all(option in help_text for option in options)
