@@ -182,7 +182,7 @@ def push(engine: Engine, step: Step, variant: Variant, name: str, **settings: An
         output = f"type=oci,dest={archive},name={name}{variant.exported or GZIP}"
         settings = where | _attests(variant) | settings
         built, _ = _bake(engine, file, target, engine.platform, lambda _: None, output=output, **settings)
-        engine.docker.image.load(archive)
+        engine.docker.image.load(archive, quiet=True)
     try:
         engine.docker.image.push(name, quiet=True)
     finally:
@@ -369,7 +369,7 @@ def load_into_engine(
         settings = {"output": output, "tags": name} | where | settings
         _, lines = bake(engine, file, target, platform, lambda _: None, **settings)
         if variant.exported:
-            engine.docker.image.load(archive)
+            engine.docker.image.load(archive, quiet=True)
     if log is not None:
         log += lines
     return name
