@@ -119,9 +119,11 @@ def test_into_the_engine_times_cannot_be_set_and_an_epoch_is_a_number(engine, do
     docker("image", "rm", "--force", "extra-shipping:refused")
     assert refused.returncode != 0
     seen("rewrite-conflicts-with-unpack", refused.stderr)
-    words = ("--set", "*.args.SOURCE_DATE_EPOCH=yesterday", "--set", "*.output=type=cacheonly", "extra-shipping")
+    output = f"*.output=type=oci,dest={folder / 'image.tar'},rewrite-timestamp=true"
+    words = ("--set", "*.args.SOURCE_DATE_EPOCH=yesterday", "--set", output, "extra-shipping")
     wrong = docker(*bake, *words, cwd=folder)
     assert wrong.returncode != 0
+    assert (folder / "image.tar").stat().st_size == 0
     seen("epoch-is-no-number", wrong.stderr)
 
 
