@@ -90,8 +90,31 @@ schema: .venv/.run ## after a change in the records' models: write their JSON Sc
 	@$(RUN) measure schema
 
 .PHONY: mine
-mine: .venv/.run ## what each line of your own Dockerfile costs: make mine DIR=path, an archive or a folder (ARGS="--build", "--json" …)
+mine: .venv/.run ## what each line of your own Dockerfile costs: make mine DIR=path, an archive or a folder (ARGS="--build", "--start", "--time", "--try 1" …)
 	@$(RUN) measure mine "$(or $(DIR),.)" $(ARGS)
+
+.PHONY: exercise hint solution
+exercise hint solution: .venv/.run ## the workshop: check what you have (WATCH=1: on each save), a hint, a solution; exercise-3 for that one
+	@$(RUN) measure $@ || [ $$? -eq 3 ]  # 3: not all goals hold, which make need not complain of
+
+exercise-% hint-% solution-%: .venv/.run FORCE
+	@$(RUN) measure $(subst -, ,$@) || [ $$? -eq 3 ]
+
+.PHONY: exercises
+exercises: .venv/.run ## the workshop's exercises: done, now, to come
+	@$(RUN) measure exercises
+
+.PHONY: golf
+golf: .venv/.run ## the smallest image that behaves: your Dockerfile, as a multiple of the floor
+	@$(RUN) measure golf || [ $$? -eq 3 ]
+
+.PHONY: workshop-check
+workshop-check: .venv/.run ## is this machine ready for the workshop?
+	@$(RUN) measure workshop-check
+
+.PHONY: kit
+kit: .venv/.docs docs ## one archive with all that the workshop needs without a network (CHAPTERS=1-3, DOCKER=1: without an engine, KIT=path)
+	@$(RUN) kit make
 
 .PHONY: docs
 docs: .venv/.docs ## build the site into site/, strictly; needs neither an engine nor a network
@@ -129,9 +152,21 @@ bench: .venv/.run ## time the lab and make step-1, and record it; deletes the la
 bench-first: .venv/.run ## time what a new user waits for, make step-1 from nothing, at an older commit and here: AGAINST=983039b
 	@$(RUN) measure bench --against "$(or $(AGAINST),983039b)"
 
+.PHONY: bench-mine
+bench-mine: .venv/.run ## time a report on an image in a file, beside gzip -dc of its layers, and record it; some minutes
+	@$(RUN) measure bench --mine
+
+.PHONY: bench-workshop
+bench-workshop: .venv/.run ## time what an exercise answers after a save, and record it; some minutes
+	@$(RUN) measure bench --workshop
+
 .PHONY: bench-ladder
 bench-ladder: .venv/.run ## time make all, from an empty builder's cache and unchanged, and record it; an hour or two
 	@$(RUN) measure bench --ladder
+
+.PHONY: bench-kit
+bench-kit: .venv/.docs docs ## make offline kits, install one with the network cut, solve exercises, and record it; some minutes
+	@$(RUN) kit record
 
 .PHONY: lab-up
 lab-up: .venv/.run ## bring up the lab: engine, registry, package-index cache (Debian, root)

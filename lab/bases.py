@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import httpx
@@ -16,13 +16,27 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_chai
 
 from lab import extras, lifecycle, services, sources
 from lab.config import Lab
-from lab.recipe import APK_PACKAGES, BUILD_PLATFORM, FOLDER, INTERNAL, KEPT, ZIG, available, known, order, recipe_sha256
+from lab.recipe import (
+    APK_PACKAGES,
+    BUILD_PLATFORM,
+    FOLDER,
+    GO,
+    INTERNAL,
+    KEPT,
+    NGINX,
+    NODE,
+    ZIG,
+    available,
+    known,
+    order,
+    recipe_sha256,
+)
 from lab.tree import remove, run_logged
 from measure.base import progress
 from measure.base.errors import Problem, say
 from measure.base.files import check_disk, write_whole
 from measure.base.names import MANIFEST_TYPES, ORIGIN_LABEL, RECIPE_LABEL
-from measure.base.platforms import PLATFORMS, short
+from measure.base.platforms import MACHINES, PLATFORMS, short
 
 
 def check(names: Iterable[str]) -> None:
@@ -63,7 +77,7 @@ def _key(lab: Lab, name: str) -> str:
     return hashlib.sha256((recipe_sha256(name) + extras.identity(lab)).encode()).hexdigest()
 
 
-def _apk_folder(lab: Lab) -> Path:
+def apk_folder(lab: Lab) -> Path:
     """Where the packages for the stand-in for apk lie, as they are to be made now."""
     return lab.apk / recipe_sha256(APK_PACKAGES)[:12]
 
@@ -85,16 +99,38 @@ def _python_arguments(lab: Lab, _context: Path, _platforms: list[str]) -> dict[s
     return {"PYTHON_VERSION": version, "PYTHON_SHA256": sha256}
 
 
+def _wheels(lab: Lab, requirements: Path, context: Path, platforms: list[str]) -> None:
+    """The wheel that a file of one requirement names, for each platform: ziglang-arm64.whl."""
+    name = requirements.read_text().splitlines()[-1].partition("==")[0].replace("-", "_")
+    for platform in platforms:
+        os.link(extras.wheel(lab, requirements, MACHINES[platform]), context / f"{name}-{short(platform)}.whl")
+
+
 def _zig(lab: Lab, context: Path, platforms: list[str]) -> None:
-    for architecture in map(short, platforms):
-        machine = {"amd64": "x86_64", "arm64": "aarch64"}[architecture]
-        os.link(extras.wheel(lab, ZIG, machine), context / f"ziglang-{architecture}.whl")
+    _wheels(lab, ZIG, context, platforms)
+
+
+def _brought(requirements: Path, variable: str) -> Callable[[Lab, Path, list[str]], dict[str, str]]:
+    """What makes the inputs of a base that one wheel brings, whose version is a build argument."""
+
+    def make(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
+        _wheels(lab, requirements, context, platforms)
+        return {variable: re.search(r"==(\S+)", requirements.read_text())[1]}
+
+    return make
+
+
+def _node(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
+    npmrc = context / "extras/node/usr/local/etc/npmrc"
+    npmrc.parent.mkdir(parents=True)
+    npmrc.write_text("cafile=/etc/ssl/certs/ca-certificates.crt\n")
+    return _brought(NODE, "NODE_VERSION")(lab, context, platforms)
 
 
 def _alpine(lab: Lab, context: Path, platforms: list[str]) -> dict[str, str]:
     repositories = context / "extras/alpine/etc/apk/repositories"
     repositories.parent.mkdir(parents=True)
-    repositories.write_text(extras.apk_repositories(lab, _apk_folder(lab).name))
+    repositories.write_text(extras.apk_repositories(lab, apk_folder(lab).name))
     return _python_arguments(lab, context, platforms)
 
 
@@ -105,6 +141,9 @@ INPUTS = {
     "cpython:3.14": _cpython_inputs,
     "musl:3.14": _cpython_inputs,
     APK_PACKAGES: _zig,
+    "golang:1.27-trixie": _brought(GO, "GOLANG_VERSION"),
+    "nginx:1.31-alpine-slim": _brought(NGINX, "NGINX_VERSION"),
+    "node:24-trixie": _node,
     "python:3.14": _python_arguments,
     "python:3.14-slim": _python_arguments,
     "python:3.14-alpine": _alpine,
@@ -183,7 +222,7 @@ def _build(lab: Lab, platforms: dict[str, list[str]], kept: list[str]) -> None:
     if APK_PACKAGES in kept:
         remove(lab.apk)
         lab.apk.mkdir()
-        (lab.work / "apk").rename(_apk_folder(lab))
+        (lab.work / "apk").rename(apk_folder(lab))
         services.renew_index(lab)
 
 
@@ -198,7 +237,7 @@ def provide(lab: Lab, names: Iterable[str], platforms: Iterable[str] = PLATFORMS
     kept = [name for name in order(names) if name in names or name in KEPT]
 
     def missing() -> list[str]:
-        return [name for name in kept if not asked <= set(_holds(lab, name))]
+        return [name for name in kept if not asked <= set(holds(lab, name))]
 
     if not missing():
         return
@@ -216,8 +255,13 @@ def provide(lab: Lab, names: Iterable[str], platforms: Iterable[str] = PLATFORMS
                 _build(lab, build, wanted)
         finally:
             lifecycle.clear_scratch(lab)
-        built = {name: {"key": _key(lab, name), "platforms": build[name]} for name in wanted}
-        write_whole(lab.bases_file, json.dumps(_state(lab) | built, indent=1))
+        note(lab, {name: build[name] for name in wanted})
+
+
+def note(lab: Lab, held: dict[str, list[str]]) -> None:
+    """Write down that these bases are there for these platforms, made from their recipes as they are now."""
+    new = {name: {"key": _key(lab, name), "platforms": platforms} for name, platforms in held.items()}
+    write_whole(lab.bases_file, json.dumps(_state(lab) | new, indent=1))
 
 
 def _platforms(lab: Lab, wanted: list[str], asked: set[str]) -> dict[str, list[str]]:
@@ -227,17 +271,17 @@ def _platforms(lab: Lab, wanted: list[str], asked: set[str]) -> dict[str, list[s
     builder silently takes that of another one; and for the builder's own, on which it is compiled.
     """
     inner_first = order(wanted)
-    found: dict[str, set[str]] = {n: asked | set(_holds(lab, n)) if n in wanted else set() for n in inner_first}
+    found: dict[str, set[str]] = {n: asked | set(holds(lab, n)) if n in wanted else set() for n in inner_first}
     for name in reversed(inner_first):
         for needed in known()[name].needs:
             found[needed] |= found[name] | {BUILD_PLATFORM}
     return {name: [platform for platform in PLATFORMS if platform in found[name]] for name in inner_first}
 
 
-def _holds(lab: Lab, name: str) -> list[str]:
+def holds(lab: Lab, name: str) -> list[str]:
     """The platforms that the lab has this base for, made from the recipe as it is now."""
     entry = _state(lab).get(name)
     if not isinstance(entry, dict) or entry["key"] != _key(lab, name):
         return []
-    there = _apk_folder(lab).exists() if name == APK_PACKAGES else digest(lab, name) is not None
+    there = apk_folder(lab).exists() if name == APK_PACKAGES else digest(lab, name) is not None
     return entry["platforms"] if there else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -76,6 +77,15 @@ def env() -> None:
     for name, value in lab.client_environment().items():
         print(f"export {name}={value}")
     print(f"export PATH={lab.docker.parent}:$PATH")
+
+
+@app.command()
+@friendly
+def take(kit: Annotated[Path, typer.Argument(help="The unpacked kit's folder")]) -> None:
+    """Bring up the lab from what an offline kit brings: nothing is built, and nothing fetched."""
+    from lab.kit import take as taken
+
+    taken(Lab.from_environment(), kit.absolute())
 
 
 @app.command()

@@ -42,6 +42,8 @@ NETWORK = "10.231.0.0/16"
 BRIDGE_ADDRESS = "10.231.0.1"
 COMPOSE_POOL = "10.231.128.0/17"
 INDEX_PORT = 3141
+#: Where builds and containers ask, as their proxy, for what an offline kit brought.
+KIT_PORT = 3142
 BINFMT = "pyimages-aarch64"
 
 HOME_VARIABLE = "PYTHON_IMAGES_LAB_HOME"
@@ -109,6 +111,11 @@ class Lab:
     def apk(self) -> Path:
         """Packages for the stand-in for apk, in a folder named after what they were made from."""
         return self.home / "apk"
+
+    @property
+    def kit(self) -> Path:
+        """What an offline kit brought for package managers; not there without one."""
+        return self.home / "kit"
 
     @property
     def bases_file(self) -> Path:

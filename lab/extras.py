@@ -4,6 +4,7 @@
 - extras/ca-certificates: certificates that the host trusts and Debian does not ship (a TLS-inspecting proxy's, say)
 - extras/python: /etc/pip.conf, so that pip goes through the lab's package-index cache; and for Poetry, which does not
   read that, a plugin as a zipped wheel, with a .pth file that puts it on the path of a process called poetry alone
+- extras/node: npm's configuration, so that npm trusts these certificates too: Node.js does not read the system's
 - extras/alpine: /etc/apk/repositories, so that the stand-in for apk finds its packages
 """
 
@@ -56,7 +57,8 @@ def wheel(lab: Lab, requirements: Path, architecture: str = "") -> Path:
         partial = folder.with_suffix(".partial")
         command = [sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--dest", str(partial)]
         if architecture:
-            command += ["--only-binary=:all:", f"--platform=manylinux2014_{architecture}"]
+            kinds = ("manylinux2014", "manylinux_2_17", "manylinux_2_28")
+            command += ["--only-binary=:all:", *(f"--platform={kind}_{architecture}" for kind in kinds)]
         run_logged(
             bounded([*command, "--requirement", str(requirements)]),
             lab.logs / f"{requirements.stem}.log",

@@ -146,7 +146,9 @@ def up(lab: Lab) -> None:
             _stop(lab)
             clear_scratch(lab)
             raise
-        if reason := services.index_reachable(lab):
+        if lab.kit.exists():
+            say(f"packages come from the offline kit's files in {lab.kit}, what they lack from the package index")
+        elif reason := services.index_reachable(lab):
             say(
                 f"warning: the package index is unreachable ({reason}); only what was installed before can be installed"
             )

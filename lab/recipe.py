@@ -33,6 +33,14 @@ INTERNAL = {"buildpack:trixie", "cpython:3.14", "installer:trixie", "musl:3.14",
 KEPT = {"buildpack:trixie", APK_PACKAGES}
 #: Pinned name, version and hashes of the compiler that the stand-in for apk installs.
 ZIG = HERE / "zig.txt"
+#: Likewise of Go.
+GO = HERE / "go.txt"
+#: Likewise of nginx.
+NGINX = HERE / "nginx.txt"
+#: Likewise of Node.js.
+NODE = HERE / "node.txt"
+#: Which base each of these goes into.
+PINNED = {APK_PACKAGES: ZIG, "golang:1.27-trixie": GO, "nginx:1.31-alpine-slim": NGINX, "node:24-trixie": NODE}
 
 
 @dataclass(frozen=True)
@@ -81,8 +89,8 @@ def recipe_sha256(name: str) -> str:
         digest.update(ROOTFS_RECIPE.encode())
     if name in ("cpython:3.14", "musl:3.14"):
         digest.update(f"{PYTHON_VERSION} {PYTHON_SHA256}".encode())
-    if name == APK_PACKAGES:
-        digest.update(ZIG.read_bytes())
+    if name in PINNED:
+        digest.update(PINNED[name].read_bytes())
     for needed in base.needs:
         digest.update(recipe_sha256(needed).encode())
     return digest.hexdigest()

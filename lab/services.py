@@ -21,7 +21,7 @@ import httpx
 import psutil
 
 from lab import processes
-from lab.config import BRIDGE, BRIDGE_ADDRESS, COMPOSE_POOL, HERE, INDEX_PORT, PORT_VARIABLE, Lab
+from lab.config import BRIDGE, BRIDGE_ADDRESS, COMPOSE_POOL, HERE, INDEX_PORT, KIT_PORT, PORT_VARIABLE, Lab
 from measure.base.errors import Problem
 
 ENGINE, REGISTRY, INDEX = "engine", "registry", "index"
@@ -75,10 +75,13 @@ def index_config(lab: Lab, upstream: str) -> str:
     shutil.copy(ca_bundle(lab), lab.home / "ca-bundle.crt")
     values = {
         "run": lab.run, "home": lab.home, "apk": lab.apk, "address": f"{BRIDGE_ADDRESS}:{INDEX_PORT}",
+        "proxy": f"{BRIDGE_ADDRESS}:{KIT_PORT}",
         "nameservers": _nameservers(), "authorization": _authorization(url), "host": host,
         "simple": f"{origin}{url.path}", "parent": f"{origin}{url.path.rsplit('/', 1)[0]}",
     }  # fmt: skip
-    return re.sub("@([a-z]+)@", lambda match: str(values[match[1]]), (HERE / "index.conf").read_text())
+    text = (HERE / "index.conf").read_text()
+    text = text.replace("@kit@", (HERE / "kit.conf").read_text() if lab.kit.exists() else "")
+    return re.sub("@([a-z]+)@", lambda match: str(values[match[1]]), text)
 
 
 def daemon_config(lab: Lab) -> dict:

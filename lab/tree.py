@@ -9,11 +9,12 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from lab.config import RUNC, SUITE, TREE_PACKAGES, Lab
+from lab.config import BRIDGE_ADDRESS, KIT_PORT, RUNC, SUITE, TREE_PACKAGES, Lab
 from lab.processes import bounded, end
 from measure.base import progress
 from measure.base.buildlog import Follower
 from measure.base.errors import Problem
+from measure.base.files import write_whole
 
 #: Settings of the host's apt that also hold inside the lab: proxies, and how stale a mirror may be.
 APT_SETTINGS = (
@@ -110,9 +111,17 @@ def ensure(lab: Lab, beside: Callable[[list[str]], object]) -> bool:
     (partial / "usr/local/sbin/runc").chmod(0o755)
     partial.rename(lab.tree)
     remove(work)
+    client(lab)
+    return True
+
+
+def client(lab: Lab) -> None:
+    """Put the tree's Docker client, and its configuration, where people's shells find them."""
     lab.docker.parent.mkdir(parents=True, exist_ok=True)
     lab.docker.unlink(missing_ok=True)
     lab.docker.symlink_to(lab.tree / "usr/bin/docker")
     plugins = lab.tree / "usr/libexec/docker/cli-plugins"
-    (lab.client_config / "config.json").write_text(json.dumps({"cliPluginsExtraDirs": [str(plugins)]}))
-    return True
+    config: dict = {"cliPluginsExtraDirs": [str(plugins)]}
+    if lab.kit.exists():
+        config["proxies"] = {"default": {"httpProxy": f"http://{BRIDGE_ADDRESS}:{KIT_PORT}"}}
+    write_whole(lab.client_config / "config.json", json.dumps(config))

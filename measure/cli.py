@@ -21,6 +21,7 @@ from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS, native_platform
 from measure.base.switches import is_on
 from measure.cli_studies import StepName, here
+from measure.exercises import cli as cli_exercises
 from measure.mine import cli as cli_mine
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ STUDIES = [
 ]
 app.add_typer(cli_studies.app)
 app.add_typer(cli_mine.app)
+app.add_typer(cli_exercises.app)
 
 
 @app.command()
@@ -325,13 +327,20 @@ def fidelity() -> None:
 def bench(
     ladder: Annotated[bool, typer.Option("--ladder", help="Time `make all` in place of that; the bases stay")] = False,
     against: Annotated[str, typer.Option(help="A commit: time a new user's `make step-1` here and there")] = "",
+    mine: Annotated[bool, typer.Option("--mine", help="Time a report on an image in a file; the bases stay")] = False,
+    workshop: Annotated[bool, typer.Option("--workshop", help="Time an exercise's answer after a save")] = False,
 ) -> None:
     """Time the lab from nothing, its start, and `make step-1`, and record it. Deletes the lab's cache first."""
+    from measure.exercises import bench as saves
     from measure.studies.bench import bench as benchmark
-    from measure.studies.bench import first_number
+    from measure.studies.bench import first_number, own_image
 
     if against:
         first_number.compare(against)
+    elif mine:
+        own_image.run()
+    elif workshop:
+        saves.run()
     else:
         (benchmark.run_ladder if ladder else benchmark.run)()
 

@@ -20,7 +20,7 @@ fi
     problem "The tooling needs Python 3.11 or newer." "$python is $("$python" --version 2>&1 || echo 'not there')." \
         "make PYTHON=/path/to/python3.13 …"
 # Debian keeps the pip that a virtual environment begins with in a package of its own.
-if ! "$python" -c 'import ensurepip' 2> /dev/null && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
+if ! .venv/bin/python -c 'import pip' 2> /dev/null && ! "$python" -c 'import ensurepip' 2> /dev/null && [ "$(id -u)" = 0 ] && command -v apt-get > /dev/null; then
     echo "· installing python3-venv with apt" >&2
     { apt-get update && apt-get install -y --no-install-recommends python3-venv; } > "$log" 2>&1 || true
 fi

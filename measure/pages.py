@@ -6,6 +6,8 @@ The site itself knows its own functions; those of the studies, and the claims, s
 
 import folklore.claims
 import folklore.practices
+import measure.exercises.page
+import measure.exercises.slides
 import measure.studies.bench.page
 import measure.studies.builders.page
 import measure.studies.fidelity.page

@@ -58,15 +58,20 @@ def actionlint(*workflows: str) -> list[str]:
 def lint() -> list[list[str]]:
     """The commands that look at files and run none of them."""
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    dockerfiles = [f for f in tracked if f.endswith("Dockerfile")]
+    # Those below manners/ are as people write them; what an exercise gives to mend is not mended yet.
+    left_out = re.compile(r"^tests/manners/|/start/")
+    dockerfiles = [f for f in tracked if f.endswith("Dockerfile") and not left_out.search(f)]
     scripts = (".ci/run", "lab/bases/alpine/sbin/apk", "lab/bases/debian/usr/sbin/policy-rc.d")
     shell = [f for f in tracked if f.endswith(".sh") or f in scripts]
     naive = [f for f in dockerfiles if f.endswith("naive.Dockerfile")]
+    split = ["lab/bases/golang-1.27-trixie.Dockerfile"]
     return [
         [str(BIN / "ruff"), "check"],
         [str(BIN / "ruff"), "format", "--check"],
         [str(BIN / "lint-imports"), "--no-cache"],
-        [str(BIN / "hadolint"), *(f for f in dockerfiles if f not in naive)],
+        [str(BIN / "hadolint"), *(f for f in dockerfiles if f not in naive and f not in split)],
+        # A command says which package a platform needs: none, on one.
+        [str(BIN / "hadolint"), "--ignore=SC2046", *split],
         # A naive Dockerfile leaves pip's cache in the image, and pins nothing: that is what it teaches.
         [str(BIN / "hadolint"), "--ignore=DL3042", "--ignore=DL3013", *naive],
         [shellcheck(), *shell],
@@ -96,7 +101,7 @@ def commands(phase: str, run: str) -> list[list[str]]:
     if not PHASES[phase]:
         return lint()
     verbose = ["--verbose"] if phase in ("lab", "images", "docs") else []
-    options = ["--durations=25", "--durations-min=5", *verbose, *selection(run)]
+    options = ["--durations=0", "--durations-min=5", *verbose, *selection(run)]
     return [[sys.executable, "-m", "pytest", *options, *PHASES[phase]]]
 
 
@@ -150,6 +155,7 @@ class Phase:
             passed=counted["passed"],
             failed=counted["failed"] + counted["error"] + counted["errors"],
             skipped=[tested.Skipped(reason=reason, tests=tests) for reason, tests in reasons.items()],
+            slow={name: float(s) for s, name in re.findall(r"^([\d.]+)s call +(.+)$", self.printed, re.MULTILINE)},
         )
 
     @property

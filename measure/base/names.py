@@ -7,6 +7,10 @@ LAB_ENVIRONMENT = "lab-amd64"
 ORIGIN_LABEL = "org.python-images-measured.base.origin"
 RECIPE_LABEL = "org.python-images-measured.base.recipe"
 
+#: What is started carries this label with the process's ID, so that what a killed run left is found: containers,
+#: networks and volumes. Nothing without it is ever removed, whatever it is called.
+RUN_LABEL = "org.python-images-measured.run"
+
 #: What to accept when a registry is asked for a manifest (OCI image spec; Docker's image manifest v2, schema 2).
 MANIFEST_TYPES = ", ".join(
     (

@@ -146,21 +146,15 @@ _bake = AGAIN.wraps(_bake_once)
 
 
 def _export(
-    engine: Engine,
-    file: Path,
-    target: str,
-    platform: str,
-    progress: Callable[[str], None],
-    exported: str = "",
-    **settings: Any,
+    engine: Engine, file: Path, target: str, platform: str, progress: Callable[[str], None], how: str = "", **more: Any
 ) -> str:
-    """Build a target into the layout, which must be in use; returns the image's digest. `exported`: see `Variant`."""
+    """Build a target into the layout, which must be in use; returns the image's digest. `how`: `Variant.exported`."""
     (layout() / "blobs").mkdir(exist_ok=True)
     # Each export has an index of its own, because it is read and written again, and all share the blobs.
     with tempfile.TemporaryDirectory(dir=layout(), prefix="export-", ignore_cleanup_errors=True) as folder:
         (Path(folder) / "blobs").symlink_to(layout() / "blobs")
-        output = f"type=oci,tar=false,dest={folder}{exported}"
-        built, _ = _bake(engine, file, target, platform, progress, output=output, **settings)
+        output = f"type=oci,tar=false,dest={folder}{how}"
+        built, _ = _bake(engine, file, target, platform, progress, output=output, **more)
         return built["containerimage.digest"]
 
 
@@ -223,8 +217,7 @@ def build(
         if remember:
             keep(step, variant, platform, digest)
         progress("weighing")
-        base = variant.base_image
-        layers = base_layers(engine, base, platform, variant.exported) if base else []
+        layers = base_layers(engine, variant.base_image, platform, variant.exported) if variant.base_image else []
         return read_image(layout(), digest, platform).on(layers)
 
 
@@ -292,13 +285,30 @@ def context_listing(engine: Engine, step: Step, variant: Variant) -> list[tuple[
     return [(entry.path, entry.size) for entry in entries if entry.kind == "file"]
 
 
-def build_text(engine: Engine, dockerfile: str, progress: Callable[[str], None], **settings: Any) -> list[str]:
-    """Build a Dockerfile given as text, natively and without a context, into the builder's cache alone.
+def build_text(
+    engine: Engine, dockerfile: str, progress: Callable[[str], None], *, context: Path | None = None, **settings: Any
+) -> list[str]:
+    """Build a Dockerfile given as text, natively, into the builder's cache alone.
 
-    `settings` are those of a bake target, like `target`. Returns what the builder printed. Raises BuildError.
+    `context` is a folder to copy from, by default an empty one. `settings` are those of a bake target, like `target`.
+    Returns what the builder printed. Raises BuildError.
     """
-    with _small_build({"Dockerfile": dockerfile}, **settings) as file:
+    with _small_build({"Dockerfile": dockerfile}, context, **settings) as file:
         return _bake(engine, file, "small", engine.platform, progress, output="type=cacheonly")[1]
+
+
+def export_text(
+    engine: Engine,
+    dockerfile: str,
+    platform: str,
+    progress: Callable[[str], None],
+    *,
+    context: Path | None = None,
+    **settings: Any,
+) -> str:
+    """Build a Dockerfile given as text for a platform; returns the image's digest. The layout must be in use."""
+    with _small_build({"Dockerfile": dockerfile}, context, **settings) as file:
+        return _export(engine, file, "small", platform, progress)
 
 
 def weigh_text(
@@ -315,15 +325,14 @@ def weigh_text(
     `base` is None for one that begins with nothing. `context` is a folder to copy from, by default an empty one.
     """
     with layout_in_use():
-        with _small_build({"Dockerfile": dockerfile}, context, **settings) as file:
-            digest = _export(engine, file, "small", engine.platform, progress)
+        digest = export_text(engine, dockerfile, engine.platform, progress, context=context, **settings)
         progress("weighing")
         return read_image(layout(), digest).on(base_layers(engine, base, engine.platform) if base else [])
 
 
-def load_text(engine: Engine, dockerfile: str, name: str, *, context: Path | None = None) -> None:
+def load_text(engine: Engine, dockerfile: str, name: str, *, context: Path | None = None, **settings: Any) -> None:
     """Build a Dockerfile given as text, natively, into the engine's own store under this name. Raises BuildError."""
-    with _small_build({"Dockerfile": dockerfile}, context) as file:
+    with _small_build({"Dockerfile": dockerfile}, context, **settings) as file:
         _bake(engine, file, "small", engine.platform, lambda _: None, output="type=docker", tags=name)
 
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from measure.base.dockerfiles import Dockerfile, Instruction
 from measure.mine import facts, packages
 from measure.mine.context import AVOIDABLE
-from measure.mine.model import Context, NextStep
+from measure.mine.model import Context, NextStep, plain
 from measure.mine.packages import Owned
 from measure.mine.seen import Seen, Sum
-from measure.mine.text import plain
 from measure.weigh.filesystem import Inode
 
 #: At most so many are told, and none that saves less.
@@ -26,6 +26,11 @@ _SLIM = ("apt", "ca-certificates", "netbase", "tzdata", "adduser", "libffi8", "l
          "libreadline8t64", "readline-common", "openssl", "libssl3t64", "libsqlite3-0", "libbz2-1.0", "liblzma5",
          "libuuid1", "libexpat1", "zlib1g", "libzstd1", "libdb5.3t64", "libdb5.3", "libnsl2", "libtirpc3t64", "libffi7",
          "libreadline8", "libgdbm6", "libssl3")  # fmt: skip
+
+
+#: What Debian's slim images leave out of every package (debuerreotype, .slimify-excludes).
+_NOT_SLIM = re.compile(r"/usr/share/(doc/.*/(?!copyright$)[^/]*$|(info|linda|lintian/overrides|locale|man)/)")
+_ARCHES = (":amd64", ":arm64", ":armhf", ":i386", ":ppc64el", ":riscv64", ":s390x")
 
 
 @dataclass
@@ -72,13 +77,13 @@ def _again(work: Work) -> Iterator[NextStep]:
     """A tree that is there twice because a later line changed its owner or mode."""
     copies = [inode for inode in work.seen.image.files.inodes if inode.again and work.seen.is_own(inode)]
     if copies:
-        work.counted |= {id(inode.again) for inode in copies}
+        work.counted |= {id(inode.again) for inode in copies}  # the copies stay for what other steps leave out
         where = work.where(copies)
         made = dict.fromkeys(
             work.seen.origin.where[inode.again.layer] for inode in copies if work.seen.is_own(inode.again)
         )
         what = "set owner and mode where the files arrive (COPY --chown, --chmod), and not in a line of its own"
-        yield _step("written twice", what, work.take(copies), where, "steps/step-3.md", made)
+        yield _step("written twice", what, work.seen.sum_of(copies), where, "steps/step-3.md", made)
 
 
 def _hidden(work: Work) -> Iterator[NextStep]:
@@ -95,15 +100,14 @@ def _hidden(work: Work) -> Iterator[NextStep]:
 
 
 def _caches(work: Work) -> Iterator[NextStep]:
-    found: dict[str, dict[int, Inode]] = {}
+    every: list[Inode] = []
+    sizes: Counter[str] = Counter()
     folders: dict[str, None] = {}
-    for path, node in work.seen.visible:
-        if node.inode and work.seen.is_own(node.inode) and (name := facts.cache_of(path)):
-            found.setdefault(name, {})[id(node.inode)] = node.inode
-            folders[facts.cache_folder_of(path)] = None
-    if found:
-        every = [inode for inodes in found.values() for inode in inodes.values()]
-        sizes = {name: sum(inode.size for inode in inodes.values()) for name, inodes in found.items()}
+    for name, folder, inode in facts.cached(work.seen):
+        every.append(inode)
+        sizes[name] += inode.size
+        folders[folder] = None
+    if every:
         names = [name for name in sizes if sizes[name] * 20 >= sum(sizes.values())]
         what = f"leave out {', '.join(names)}: a cache mount keeps them for the next build, and out of the image"
         yield _step("caches", what, work.take(every), work.where(every), "steps/extra-need-for-speed.md", folders)
@@ -209,15 +213,43 @@ def _slim(work: Work) -> Iterator[NextStep]:
         kept.add(name)
         others = (key.partition(":")[0] for key in by_name[name].requires)
         waiting += [other for other in others if other in by_name and other not in kept]
-    gone = [one for name, one in by_name.items() if name not in kept]
-    files = _files_of(gone, own=lambda inode: not work.seen.is_own(inode))
-    manuals = [
-        node.inode
-        for path, node in work.seen.visible
-        if node.inode and not work.seen.is_own(node.inode) and path.startswith(("/usr/share/doc/", "/usr/share/man/"))
+    listed = {number for name in kept for number in by_name[name].inodes or ()}
+    infos = {f"{name}{arch}" for name in kept for arch in ("", *_ARCHES)}
+    gone = [
+        inode
+        for inode in work.seen.image.files.inodes
+        if not work.seen.is_own(inode) and not _stays(work.seen.names.get(id(inode)), id(inode) in listed, infos)
     ]
-    what = f"begin with the slim base: {len(gone)} packages less; what is compiled needs its libraries named"
-    yield _step("slim base", what, work.take([*files, *manuals]), "FROM", "steps/step-4.md")
+    what = (
+        f"begin with the slim base: {len(base) - len(kept)} packages less; what is compiled needs its libraries named"
+    )
+    step, symbols = _step("slim base", what, work.take(gone), "FROM", "steps/step-4.md"), _symbols(work)
+    if step.transfer_bytes is not None:
+        step.transfer_bytes += symbols.transfer_bytes or 0
+    step.unpacked_tar_bytes += symbols.tar_bytes
+    yield step
+
+
+def _symbols(work: Work) -> Sum:
+    """Symbols in the libraries of the base's Python, which the slim one has not, and their part of the transfer."""
+    size = transfer = 0
+    for path, node in work.seen.visible:
+        inode = node.inode
+        if not inode or ".so" not in path or not (node.document or "").isdigit() or work.seen.is_own(inode):
+            continue
+        size += int(node.document)
+        if inode.entry and inode.size:
+            transfer += inode.entry.transfer_bytes * int(node.document) // inode.size
+    return Sum(size, size, transfer)
+
+
+def _stays(path: str | None, is_listed: bool, infos: set[str]) -> bool:
+    """Is a file of a full base in the slim one too? One that none of its packages lists was made by one below /usr."""
+    if path is None or _NOT_SLIM.match(path):
+        return False
+    if path.startswith("/var/lib/dpkg/info/"):
+        return path.rpartition("/")[2].rpartition(".")[0] in infos
+    return is_listed or path.startswith("/usr/local/") or not path.startswith(("/usr/", "/var/cache/"))
 
 
 def _tests(work: Work) -> Iterator[NextStep]:

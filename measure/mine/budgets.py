@@ -1,4 +1,4 @@
-"""A budget: what an image may cost, in a file beside its Dockerfile, and what of a report is over it.
+"""What grew since another report of an image, and a budget: what an image may cost, in a file beside its Dockerfile.
 
 transfer = "60 MB"
 unpacked = "150 MB"
@@ -8,6 +8,7 @@ packages = 20            # Python packages that own lines bring
 forbidden = ["pytest", "gcc"]
 root = false             # the user may not be root
 growth = "2 %"           # of transfer, against the image that --against names
+edit = "30 %"            # seconds of a build after an edit, of those of a cold one: with --time
 
 [platform."linux/arm64"]
 transfer = "62 MB"
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,7 +28,7 @@ from measure.base.errors import Problem
 from measure.base.model import Strict, reasons
 from measure.base.platforms import normal
 from measure.base.units import megabytes
-from measure.mine.model import Breach, Line, Report
+from measure.mine.model import Breach, Growth, Line, Report
 
 _UNITS = {"": 1, "b": 1, "kb": 1000, "mb": 10**6, "gb": 10**9, "kib": 1024, "mib": 1024**2, "gib": 1024**3}
 
@@ -63,6 +64,7 @@ class Limits(Strict):
     forbidden: list[str] | None = None
     root: bool | None = None
     growth: Part | None = None
+    edit: Part | None = None
 
 
 class Budget(Limits):
@@ -91,7 +93,7 @@ def read_budget(path: Path) -> Budget:
 def breaches(budget: Budget, report: Report, before: Report | None = None) -> list[Breach]:
     """What of a report is over the budget, and the line that is to blame: what grew most, else the heaviest."""
     limits = budget.on(report.platform)
-    return [*_sizes(limits, report, before), *_contents(limits, report)]
+    return [*_sizes(limits, report, before), *_contents(limits, report), *_seconds(limits, report)]
 
 
 def _sizes(limits: Limits, report: Report, before: Report | None) -> Iterator[Breach]:
@@ -140,6 +142,22 @@ def _contents(limits: Limits, report: Report) -> Iterator[Breach]:
         yield Breach(limit="root", told="the image runs as root", blame="add a line with USER")
 
 
+def _seconds(limits: Limits, report: Report) -> Iterator[Breach]:
+    if limits.edit is None:
+        return
+    if not (timed := report.timed):
+        raise Problem(
+            "The budget limits edit, and no build was timed.",
+            why="It bounds the seconds of a build after an edit, as a part of those of a cold one.",
+            next="measure-mine FOLDER --time --budget budget.toml",
+        )
+    if timed.edit_part > limits.edit:
+        told = f"a build after an edit takes {timed.edit_part:.0%} of a cold one, and {limits.edit:.0%} are allowed"
+        slow = max(timed.lines, key=lambda line: line.edit_seconds or 0, default=None)
+        found = slow and slow.edit_seconds and f"{slow.where} takes {slow.edit_seconds:.1f} s of it ({slow.why})"
+        yield Breach(limit="edit", told=told, blame=f"{found}: {slow.instruction}" if found else "")
+
+
 def _weight(line: Line, kind: str) -> int:
     if kind == "hidden":
         return line.hidden_bytes
@@ -160,3 +178,66 @@ def blame(report: Report, kind: str) -> str:
         return ""
     heaviest = max(own, key=lambda line: _weight(line, kind))
     return f"the heaviest line is {heaviest.where}, {megabytes(_weight(heaviest, kind))}: {heaviest.instruction}"
+
+
+#: Bytes of the transfer by which what is the same may differ.
+NOISE_BYTES = 10_000
+
+
+def _line_name(text: str) -> str:
+    """A line by what it says, without versions of what it names: a pinned version that moved is the same line."""
+    return re.sub(r"\d+(\.\d+)+\S*", "…", text)
+
+
+def _lines(report: Report) -> dict[str, tuple[str, int | None, int]]:
+    """Where each line stands, its transfer and its unpacked bytes, by a name that survives an edit elsewhere."""
+    found: dict[str, tuple[str, int | None, int]] = {}
+    for line in report.lines:
+        name = "base" if line.of_base else _line_name(line.instruction)
+        where, transfer, unpacked = found.get(name, (line.where, 0, 0))
+        both = None if transfer is None or line.transfer_bytes is None else transfer + line.transfer_bytes
+        found[name] = (where, both, unpacked + line.unpacked_tar_bytes)
+    return found
+
+
+def _packages(report: Report) -> dict[str, tuple[str, int | None, int]]:
+    found: dict[str, tuple[str, int | None, int]] = {}
+    for one in report.packages:
+        place = f" in {one.location}" if one.kind == "python" else ""
+        found[f"{one.name}{place}"] = (f"{one.name} {one.version}", one.transfer_bytes, one.bytes or 0)
+    return found
+
+
+def _rows(
+    kind: str, before: Mapping[str, tuple[str, int | None, int]], after: Mapping[str, tuple[str, int | None, int]]
+) -> Iterable[Growth]:
+    for name in {**before, **after}:
+        old, new = before.get(name), after.get(name)
+        if old and new and _same(old, new):
+            continue
+        there = new or old
+        known = all(one is None or one[1] is not None for one in (old, new))
+        yield Growth(
+            kind=kind,
+            where=there[0],
+            name=name if kind == "line" else "",
+            transfer_bytes=(new[1] if new else 0) - (old[1] if old else 0) if known else None,
+            bytes=(new[2] if new else 0) - (old[2] if old else 0),
+            is_new=old is None,
+            is_gone=new is None,
+        )
+
+
+def _same(old: tuple[str, int | None, int], new: tuple[str, int | None, int]) -> bool:
+    """Are they as large, unpacked? What they take of the transfer moves by some bytes with what stands beside them."""
+    if old[2] != new[2]:
+        return False
+    one, other = old[1] or 0, new[1] or 0
+    return abs(one - other) <= max(NOISE_BYTES, one // 100)
+
+
+def grown(before: Report, after: Report) -> list[Growth]:
+    """What is not the same, lines before packages, and what grew most before the rest."""
+    lines = sorted(_rows("line", _lines(before), _lines(after)), key=lambda row: (-row.bytes, row.where))
+    packages = sorted(_rows("package", _packages(before), _packages(after)), key=lambda row: (-row.bytes, row.where))
+    return [*lines, *packages]

@@ -17,9 +17,6 @@ from measure.base.errors import Problem, say
 from measure.base.files import cache_folder
 from measure.base.platforms import native_platform, normal
 
-#: What this tool starts carries this label with its process ID, as all runs of the repository do.
-LABEL = "org.python-images-measured.run"
-
 
 @dataclass(frozen=True)
 class Client:
@@ -59,16 +56,24 @@ def client(images: list[str], platform: str) -> Client:
     try:
         from measure.build.choosing import choose
     except ModuleNotFoundError:  # installed alone, without the repository's own lab
-        if not (docker := shutil.which("docker")):
-            raise Problem(
-                "There is no docker here, so nothing can be built.",
-                why="An image in a file is weighed without it.",
-                next="docker save IMAGE --output image.tar  # where it is, and then: measure-mine image.tar",
-            ) from None
-        return Client((docker,))
+        return _alone(builds=bool(images))
     engine = choose([platform])
     engine.provide(images, [platform])
     return Client(tuple(map(str, engine.docker.client_config.client_call)), engine.builder)
+
+
+def _alone(*, builds: bool) -> Client:
+    """The docker on the path. Raises Problem without one, without an engine that answers it, and without buildx."""
+    why, docker = "An image in a file is weighed without it.", shutil.which("docker")
+    if not docker:
+        save = "docker save IMAGE --output image.tar  # where it is, and then: measure-mine image.tar"
+        raise Problem("There is no docker here, so nothing can be built.", why=why, next=save)
+    found = Client((docker,))
+    if not found.ask("version"):
+        raise Problem("There is a docker here, and no engine answers it.", why=why, next="docker version  # says why")
+    if builds and not found.ask("buildx", "version"):
+        raise Problem("This docker has no buildx, which builds images.", why=why, next="apt-get install docker-buildx")
+    return found
 
 
 def client_of(source: Source) -> Client:
@@ -76,8 +81,10 @@ def client_of(source: Source) -> Client:
     return client(dockerfiles.read(source.dockerfile, dict(source.args)).external_images, source.on)
 
 
-def build(docker: Client, source: Source, *options: str, log: list[str] | None = None) -> None:
+def build(docker: Client, source: Source, *options: str, log: list[str] | None = None, told: bool = True) -> None:
     """Build a folder's image. With a `log` the builder's plain lines go there, else they are shown as they come.
+
+    `told`: the user is told of each line that begins.
 
     Raises Problem when it fails.
     """
@@ -94,7 +101,7 @@ def build(docker: Client, source: Source, *options: str, log: list[str] | None =
         with subprocess.Popen(command, **quiet, stderr=subprocess.PIPE, text=True, errors="replace") as child:
             for line in child.stderr:
                 log.append(line.rstrip("\n"))
-                if match := re.match(r"#\d+ (\[.*\d+/\d+\] .*)", line):
+                if told and (match := re.match(r"#\d+ (\[.*\d+/\d+\] .*)", line)):
                     say(match[1][:100])
         code = child.returncode
     if code:
@@ -142,7 +149,7 @@ def loaded(docker: Client, source: Source) -> Iterator[str]:
     """A folder's image in the engine under a name of its own, for as long as it is needed."""
     name = f"measure-mine-{os.getpid()}:{os.urandom(4).hex()}"
     try:
-        build(docker, source, "--load", "--tag", name, log=[])
+        build(docker, source, "--load", "--tag", name, log=[], told=False)
         yield name
     finally:
         docker.ask("image", "rm", "--force", name)

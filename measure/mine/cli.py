@@ -12,6 +12,7 @@ import typer
 from measure.base.errors import Problem, friendly
 
 if TYPE_CHECKING:
+    from measure.mine.building import Source
     from measure.mine.model import Report
     from measure.mine.reporting import Asked
 
@@ -37,8 +38,12 @@ def mine(
     image: Annotated[str, typer.Option(help="Which of several images in an archive: its name")] = "",
     platform: Annotated[str, typer.Option(help="Which platform's image: linux/arm64")] = "",
     build: Annotated[bool, typer.Option("--build", help="Of a folder: build its image, and weigh that too")] = False,
+    start: Annotated[bool, typer.Option("--start", help="Of a folder: start its image too, and stop it")] = False,
     timed: Annotated[
         bool, typer.Option("--time", help="Of a folder: seconds by line, with an empty cache and after an edit")
+    ] = False,
+    floor: Annotated[
+        bool, typer.Option("--floor", help="Of a folder: which files its image looks at, and how small that would be")
     ] = False,
     try_step: Annotated[
         int | None,
@@ -57,18 +62,19 @@ def mine(
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every line and every package")] = False,
 ) -> None:
-    """What each line of a Dockerfile and each package costs, and the next step with what it saves. Runs no image.
+    """What each line of a Dockerfile and each package costs, and the next step with what it saves.
+
+    No image runs, but for --start, --floor and --try.
 
     An image is in a file after `docker save IMAGE --output image.tar`.
     """
-    from measure.mine.budgets import breaches, read_budget
-    from measure.mine.comparing import grown
+    from measure.mine.budgets import breaches, grown, read_budget
     from measure.mine.reporting import Asked
 
     limits = read_budget(budget) if budget else None
     args = tuple((name, value) for name, _, value in (one.partition("=") for one in build_arg or ()))
     asked = Asked(dockerfile=dockerfile, target=target, args=args, image=image, platform=platform, subject=subject)
-    made = _reported(asked, build=build, service=service, time=timed, number=try_step)
+    made = _reported(asked, build=build, service=service, start=start, time=timed, floor=floor, number=try_step)
     before = _other(against, made.platform or platform) if against else None
     if before:
         made = made.model_copy(update={"against": against, "growth": grown(before, made)})
@@ -86,7 +92,16 @@ def mine(
         raise typer.Exit(OVER)
 
 
-def _reported(asked: Asked, *, build: bool, service: str = "", time: bool = False, number: int | None = None) -> Report:
+def _reported(
+    asked: Asked,
+    *,
+    build: bool,
+    service: str = "",
+    start: bool = False,
+    time: bool = False,
+    floor: bool = False,
+    number: int | None = None,
+) -> Report:
     """The report of what the reader named: an image in a file, a folder, or an image that the engine has."""
     from measure.mine.archives import is_image
     from measure.mine.reporting import report
@@ -103,10 +118,11 @@ def _reported(asked: Asked, *, build: bool, service: str = "", time: bool = Fals
         raise Problem(
             f"There is no file {asked.dockerfile}.", next="the same command with -f and the Dockerfile's path"
         )
-    if (time or number is not None) and (not path.is_dir() or is_image(path)):
+    builds = start or time or floor or number is not None
+    if builds and (not path.is_dir() or is_image(path)):
         raise Problem(
             f"{asked.subject} is no folder with a Dockerfile.",
-            why="--time and --try build it.",
+            why="--start, --time, --floor and --try build it.",
             next="measure-mine FOLDER, with -f and the Dockerfile's path if need be",
         )
     if path.exists() and is_image(path):
@@ -126,22 +142,37 @@ def _reported(asked: Asked, *, build: bool, service: str = "", time: bool = Fals
                 next="the same command with -f and the Dockerfile's path",
             )
         asked = replace(asked, folder=path, dockerfile=dockerfile)
-        if not (build or time or number is not None):
+        if not (build or builds):
             return report(asked)
         from measure.mine.building import Source, built
 
         source = Source(path, dockerfile, asked.target, asked.platform, asked.args)
         made = report(replace(asked, archive=stack.enter_context(built(source))))
-    if time:
-        from measure.mine.running import timed
+    return _more(made, source, start=start, time=time, floor=floor, number=number)
 
-        made = made.model_copy(update={"timed": timed(source)})
+
+def _more(made: Report, source: Source, *, start: bool, time: bool, floor: bool, number: int | None) -> Report:
+    """A report with what takes builds and containers: a step that is done, a start, a floor, seconds by line."""
+    found: dict[str, object] = {}
     if number is not None:
         from measure.mine.trying import tried
 
-        done = tried(source, made, number)
-        made = made.model_copy(update={"tried": done, "started": done.before})
-    return made
+        found["tried"] = tried(source, made, number)
+    if start:
+        from measure.mine import building, running
+
+        docker = building.client_of(source)
+        with building.loaded(docker, source) as image:
+            found["started"] = running.start(docker, image)
+    if floor:
+        from measure.mine import building, running
+
+        found["floor"] = running.floor(building.client_of(source), source)
+    if time:
+        from measure.mine.running import timed
+
+        found["timed"] = timed(source)
+    return made.model_copy(update=found)
 
 
 def _other(name: str, platform: str) -> Report:

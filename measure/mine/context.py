@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from measure.base.errors import Problem
-from measure.mine.model import Context
-from measure.mine.text import plain
+from measure.mine.model import Context, plain
 from measure.steps.inputs import ignore_rules
 
 #: Files of a folder that are looked at.

@@ -12,10 +12,15 @@ from measure.base.errors import Problem
 from measure.mine.advice import late_install
 from measure.mine.model import NextStep, Report
 
-_CHANGES = re.compile(r"(?P<what>chown|chmod)\s+(?:-\S+\s+|--\S+\s+)*(?P<to>[\w:.$}{+=,-]+)\s+(?P<paths>[^|;<>]+)")
+_CHANGES = re.compile(r"(?P<what>chown|chmod)\s+(?:-\S+\s+|--\S+\s+)*(?P<to>[\w:.$}{+=,-]+)\s+(?P<paths>[^|;<>&]+)")
 _AND = re.compile(r"\s*&&\s*")
 _PIP = re.compile(r"(?:\S*/)?(?:pip3?|python3? -m pip) install\b")
 _VENV = re.compile(r"-m venv (?!.*--without-pip)(?:-\S+ )*(?P<path>[^\s;&|]+)")
+#: pip, and nothing but options and packages by their names.
+_NAMED = re.compile(
+    r"^(--mount=\S+\s+)*(python3? -m )?pip3? install"
+    r"(\s+(-[-\w=]+|[A-Za-z][\w.-]*(\[[\w,-]+\])?([=<>~!]=?[\w.*,<>=]+)?))+$"
+)
 #: An official image on Debian that is not slim: the version, and the release where it is named.
 _FULL = re.compile(r"(?P<name>(?:\S+/)?python)(?::(?P<version>[\d.]+(?:rc\d+)?|latest))?(?:-?(?P<release>[a-z]+))?$")
 #: Files that a tool reads its requirements from.
@@ -269,14 +274,15 @@ def _order(draft: Draft, step: NextStep) -> None:
     late = late_install(lines)
     copy = next(one for one in lines if one.word in ("COPY", "ADD") and _words(one)[:1] in (["."], ["./"]))
     text = f"{late.value} {' '.join(late.here)}"
-    named = re.findall(r"(?:-r|-c|--requirement|--constraint)[ =]?([\w./-]+)", text)
+    named = re.findall(r"(?<!\S)(?:-r|-c|--requirement|--constraint)[ =]?([\w./-]+)", text)
     tool = next((name for name in _LISTS if re.search(rf"\b{name}\b", text)), "")
     if tool in ("poetry", "uv") and not re.search(r"--no-root|--no-install-project|pip install", text):
         raise _by_hand(f"{tool} installs the project itself too, and its code is copied later then.")
     named += [] if named or not tool else _LISTS[tool]
-    if not named:
+    if not named and (late.here or not _NAMED.search(late.value)):
         raise _by_hand("Which file lists the requirements is not to be seen in the line.")
-    draft.changed[copy] = [f"COPY {' '.join(named)} ./", *draft.lines(late), *draft.lines(copy)]
+    first = [f"COPY {' '.join(named)} ./"] if named else []
+    draft.changed[copy] = [*first, *draft.lines(late), *draft.lines(copy)]
     draft.changed[late] = []
 
 

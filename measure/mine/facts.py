@@ -6,11 +6,11 @@ Formats: PEP 3147 and PEP 552 (bytecode: magic number, flags, then time and size
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
-from measure.mine.model import Bytecode, Facts, Sizes
+from measure.mine.model import Bytecode, Facts, Sizes, plain
 from measure.mine.seen import Seen
-from measure.mine.text import plain
 from measure.weigh.contents import COMPILER, SHELL, has_program
 from measure.weigh.filesystem import Inode, Node
 
@@ -95,6 +95,20 @@ def cache_folder_of(path: str) -> str:
     return path.rpartition("/")[0]
 
 
+def cached(seen: Seen) -> Iterator[tuple[str, str, Inode]]:
+    """Own files that only caches have names of: which cache, its folder, and the file.
+
+    What has another name too stays when a cache goes: uv links what it installs to what it keeps.
+    """
+    found: dict[int, list[tuple[str, str, Inode]]] = {}
+    for path, node in seen.visible:
+        if node.inode and seen.is_own(node.inode) and (name := cache_of(path)):
+            found.setdefault(id(node.inode), []).append((name, cache_folder_of(path), node.inode))
+    for names in found.values():
+        if len(names) == names[0][2].names:
+            yield names[0]
+
+
 def _secrets(seen: Seen) -> list[str]:
     """Names of build arguments and variables that look like secrets and have a value in what anybody can read."""
     names: dict[str, None] = {}
@@ -129,13 +143,13 @@ def _command(seen: Seen) -> tuple[str, bool]:
 def facts_of(seen: Seen) -> Facts:
     """What an image is like."""
     files, visible = seen.image.files, seen.visible
-    caches: dict[str, dict[int, Inode]] = {}
+    caches: Counter[str] = Counter()
+    for name, _, inode in cached(seen):
+        caches[name] += inode.size
     tests: dict[int, Inode] = {}
     for path, node in visible:
         if not node.inode or not seen.is_own(node.inode):
             continue
-        if name := cache_of(path):
-            caches.setdefault(name, {})[id(node.inode)] = node.inode
         if "est" in path and TESTS.search(path):
             tests[id(node.inode)] = node.inode
     command, shell_form = _command(seen)
@@ -150,7 +164,7 @@ def facts_of(seen: Seen) -> Facts:
         setuid_files=sorted(plain(path) for path, node in visible if node.kind == "file" and node.mode & 0o4000),
         capable_files=sum(bool(inode.names and inode.entry and inode.entry.capable) for inode in files.inodes),
         test_bytes=sum(inode.size for inode in tests.values()),
-        caches={name: sum(inode.size for inode in found.values()) for name, found in sorted(caches.items())},
+        caches=dict(sorted(caches.items())),
         bytecode=_bytecode(seen),
         secrets=_secrets(seen),
         device_files=sum(entry.kind == "other" for facts in own for entry in facts.entries),

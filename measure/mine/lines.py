@@ -13,8 +13,7 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 from measure.base.dockerfiles import WORDS, Dockerfile, Instruction
-from measure.mine.model import Line
-from measure.mine.text import plain
+from measure.mine.model import Line, plain
 from measure.weigh.oci import Opened
 
 _NOP = re.compile(r"^/bin/sh -c #\(nop\)\s+", re.DOTALL)
@@ -119,8 +118,6 @@ class Origin:
     base_layers: int
     #: Layers whose line says something else now.
     changed: set[int] = field(default_factory=set)
-    #: How it is known, in words, where that is not a matter of course.
-    note: str = ""
 
     def is_base(self, layer: int) -> bool:
         """Does this layer come with the base image?"""
@@ -150,13 +147,7 @@ def origin_of(image: Opened, dockerfile: Dockerfile | None, target: str | None) 
             if not _alike(one, step):
                 changed.add(step.layer)
     base = _base_layers(steps, pairs, dockerfile, target, count, len(pairs) == len(own))
-    return Origin(where, text, base, changed, _note(pairs, dockerfile))
-
-
-def _note(pairs: dict[int, Instruction], dockerfile: Dockerfile | None) -> str:
-    if dockerfile and not pairs:
-        return f"No line of {Path(dockerfile.name).name} is in the image's history: it was built from another file."
-    return ""
+    return Origin(where, text, base, changed)
 
 
 def _base_layers(
@@ -171,10 +162,23 @@ def _base_layers(
     if dockerfile and dockerfile.base_image(target) is None:
         return 0
     first = _after_base(steps)
-    if pairs and (whole or not first):  # what the base has for those who build on it (ONBUILD) comes after its command
+    if dockerfile and whole:
+        first = min(pairs, default=len(steps))
+    elif pairs and not first:
         first = min(pairs)
-    before = steps[:first]
+    before = steps[: first - _triggered(steps[:first])]
     return min(sum(step.layer is not None for step in before), count)
+
+
+def _triggered(steps: list[Step]) -> int:
+    """How many of the last steps the base's ONBUILD had done when the image was built.
+
+    Docker's older builder and buildah list in its history what it asks for. BuildKit does not: there it counts as the
+    base's.
+    """
+    asked = [step.body for step in steps if step.word == "ONBUILD"]
+    counts = range(min(len(asked), len(steps)), 0, -1)
+    return next((n for n in counts if [one.text for one in steps[-n:]] == asked[-n:]), 0)
 
 
 def lines_of(image: Opened, origin: Origin, base: str | None) -> list[Line]:

@@ -1,12 +1,24 @@
-"""What is reported of a reader's image. Sizes in bytes; published as results/mine.schema.json."""
+"""What is reported of a reader's image, sizes in bytes; published as results/mine.schema.json.
+
+An image is not trusted with the reader's terminal: names and texts out of it are made fit to be shown.
+"""
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 from pydantic import Field
 
 from measure.base.model import Strict
+
+#: What a terminal takes for a command, what turns the direction of writing, and halves of characters.
+_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def plain(text: str, most: int = 2000) -> str:
+    """A text on one line, single spaces, what no terminal should get as `?`; what is longer is cut."""
+    return _UNFIT.sub("?", re.sub(r"\s+", " ", text[: 4 * most]).strip())[:most]
 
 
 class Sizes(Strict):
@@ -206,9 +218,28 @@ class Timed(Strict):
 
     cold_seconds: float
     edit_seconds: float
+    #: The second as a part of the first, of one run: machines differ in seconds, and hardly in this.
+    edit_part: float
     #: The file that was edited, in a copy of the build context.
     edited: str
     lines: list[LineTime]
+
+
+class Floor(Strict):
+    """What the image looks at from its start to its end, and an image of these files alone, which does the same."""
+
+    #: What it was asked, and the status of its answer; whether its health check succeeded, None where it has none.
+    answered: dict[str, int]
+    healthy: bool | None
+    #: Bytes and number of the files that it looks at.
+    file_bytes: int
+    files: int
+    #: How large an image of these alone is.
+    transfer_bytes: int
+    unpacked_tar_bytes: int
+    #: Bytes of the files that nothing looks at, and the largest of these, by what they belong to.
+    untouched_bytes: int
+    untouched: dict[str, int]
 
 
 class Report(Strict):
@@ -231,9 +262,10 @@ class Report(Strict):
     #: What it was held against, and what is not the same.
     against: str | None = None
     growth: list[Growth] = Field(default_factory=list)
-    #: Where it was asked for: how it starts, how long it builds, a next step that was done.
+    #: Where it was asked for: how it starts, how long it builds, how small it could be, a next step that was done.
     started: Started | None = None
     timed: Timed | None = None
+    floor: Floor | None = None
     tried: Tried | None = None
     #: What is over the budget.
     breaches: list[Breach] = Field(default_factory=list)

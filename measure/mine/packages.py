@@ -16,9 +16,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from measure.base.platforms import MACHINES
-from measure.mine.model import Package
+from measure.mine.model import Package, plain
 from measure.mine.seen import Seen
-from measure.mine.text import plain
 from measure.weigh.contents import Installed, is_vendored
 from measure.weigh.filesystem import Inode
 

@@ -18,9 +18,8 @@ from measure.mine import advice, facts, packages
 from measure.mine.archives import read_archive
 from measure.mine.context import context_of
 from measure.mine.lines import lines_of, origin_of
-from measure.mine.model import Context, NextStep, Report
+from measure.mine.model import Context, NextStep, Report, plain
 from measure.mine.seen import Seen
-from measure.mine.text import plain
 from measure.weigh.layers import reader_version
 from measure.weigh.oci import Opened
 

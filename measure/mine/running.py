@@ -20,11 +20,13 @@ from measure.base import dockerfiles
 from measure.base.dockerfiles import Dockerfile
 from measure.base.errors import Problem, say
 from measure.base.files import cache_folder
+from measure.base.names import RUN_LABEL
+from measure.base.platforms import native_platform
 from measure.mine import building
+from measure.mine.archives import read_archive
 from measure.mine.building import Client, Source
 from measure.mine.context import ignore_file_of, sent_files
-from measure.mine.model import LineTime, Started, Timed
-from measure.mine.text import plain
+from measure.mine.model import Floor, LineTime, Started, Timed, plain
 
 #: Seconds that a container has to be healthy or to answer, and that it has to end after SIGTERM.
 PATIENCE, GRACE = 30.0, 10
@@ -85,7 +87,7 @@ def start(docker: Client, image: str) -> Started:
     command = [*docker.command, "run", "--detach", "--pull", "never", "--name", name]
     begun = time.monotonic()
     try:
-        label = ["--label", f"{building.LABEL}={os.getpid()}"]
+        label = ["--label", f"{RUN_LABEL}={os.getpid()}"]
         done = subprocess.run(
             [*command, *label, *ports, image], stdin=subprocess.DEVNULL, capture_output=True, text=True
         )
@@ -97,12 +99,41 @@ def start(docker: Client, image: str) -> Started:
         if told.startswith("ends"):
             return Started(told=told, works=works, seconds=seconds, stop_seconds=None)
         begun = time.monotonic()
-        docker.ask("stop", "--time", str(GRACE), name)
+        docker.ask("stop", "-t", str(GRACE), name)  # newer clients call --time otherwise
         stopped = time.monotonic() - begun
         killed = (_look(docker, name).get("State") or {}).get("ExitCode") == 137
         return Started(told=told, works=works, seconds=seconds, stop_seconds=stopped, killed=killed)
     finally:
         docker.ask("rm", "--force", "--volumes", name)
+
+
+def floor(docker: Client, source: Source) -> Floor:
+    """What an image looks at from its start to its end. Raises Problem without a clone, and for another platform."""
+    try:
+        from measure.studies.floor.yours import floor_of
+    except ModuleNotFoundError:
+        raise Problem(
+            "--floor needs a clone of the repository.",
+            why="What traces an image is not installed with this command.",
+            next="make mine DIR=FOLDER ARGS=--floor  # in the clone",
+        ) from None
+    if source.on != native_platform():
+        raise Problem(
+            f"--floor runs the image, and this machine is no {source.on}.", next="the same command without --platform"
+        )
+    with building.built(source) as archive, building.loaded(docker, source) as image:
+        found = floor_of(image, read_archive(archive)[0], source.dockerfile, say)
+    contents = found.floor.contents
+    return Floor(
+        answered={one.question: one.status for one in found.run.answered},
+        healthy=found.run.healthy[0],
+        file_bytes=contents.file_bytes,
+        files=contents.files,
+        transfer_bytes=found.floor.transfer_bytes,
+        unpacked_tar_bytes=found.floor.unpacked_tar_bytes,
+        untouched_bytes=found.untouched_bytes,
+        untouched={plain(one.name, 200): one.bytes for one in found.untouched},
+    )
 
 
 def _vertex_lines(dockerfile: Dockerfile) -> dict[str, list[dockerfiles.Instruction]]:
@@ -216,4 +247,4 @@ def timed(source: Source) -> Timed:
         )
         for number, seconds in sorted(cold_of.items())
     ]
-    return Timed(cold_seconds=cold, edit_seconds=edit, edited=edited, lines=lines)
+    return Timed(cold_seconds=cold, edit_seconds=edit, edit_part=edit / cold, edited=edited, lines=lines)

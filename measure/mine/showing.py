@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from measure.base.screen import plain_table
 from measure.base.units import megabytes, signed
-from measure.mine.model import Context, Facts, Line, NextStep, Package, Report, Sizes, Started, Timed, Tried
+from measure.mine.model import Context, Facts, Floor, Line, NextStep, Package, Report, Sizes, Started, Timed, Tried
 
 #: Rows that one screen has place for; `--all` shows every one.
 LINES, PACKAGES, GROWN = 10, 6, 5
@@ -144,7 +144,25 @@ def told(report: Report) -> list[str]:
     """What is told in words, of the image and of the build context."""
     return [
         *(fact_lines(report.facts) if report.facts else []),
+        *([f"started: {_began(report.started)}"] if report.started else []),
+        *(_floor_lines(report.floor, report.sizes) if report.floor and report.sizes else []),
         *(context_lines(report.context) if report.context else []),
+    ]
+
+
+def _floor_lines(floor: Floor, sizes: Sizes, most: int = 5) -> list[str]:
+    """How small the image could be, and the largest things that nothing looks at."""
+    asked = [f"{question} {status}" for question, status in floor.answered.items()]
+    asked += [] if floor.healthy is None else ["healthy" if floor.healthy else "unhealthy"]
+    parts = []
+    for word, kind in (("transfer", "transfer_bytes"), ("unpacked", "unpacked_tar_bytes")):
+        least, image = getattr(floor, kind), getattr(sizes, kind)
+        times = f" (the image: {image / least:.1f} times)" if image is not None else ""
+        parts.append(f"{megabytes(least)} {word}{times}")
+    largest = ", ".join(f"{name} {megabytes(number)}" for name, number in list(floor.untouched.items())[:most])
+    return [
+        f"floor, {floor.files} files that were looked at ({', '.join(asked)}): {', '.join(parts)}",
+        f"nothing looked at {megabytes(floor.untouched_bytes)}: {largest}",
     ]
 
 
@@ -173,7 +191,8 @@ def timed_rows(done: Timed) -> list[list[str]]:
     for one in done.lines:
         edit = "cached" if one.edit_seconds is None else f"{one.edit_seconds:.1f}"
         rows.append([one.where, f"{one.cold_seconds:.1f}", edit, one.why, one.instruction])
-    return [*rows, ["whole build", f"{done.cold_seconds:.1f}", f"{done.edit_seconds:.1f}", "", ""]]
+    part = f"{done.edit_part:.0%} of the cold build"
+    return [*rows, ["whole build", f"{done.cold_seconds:.1f}", f"{done.edit_seconds:.1f}", part, ""]]
 
 
 #: Heads of the columns of `timed_rows`.

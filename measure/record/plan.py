@@ -47,6 +47,8 @@ class Dependency(Strict):
     after: str
 
 
+#: How a comment begins in files that have it otherwise than Python's.
+COMMENTS = dict.fromkeys((".go", ".java", ".js", ".jsx", ".ts", ".tsx"), "//")
 #: The changes that several plans have, by name.
 CHANGES = tomllib.loads((Path(__file__).parent / "changes.toml").read_text())
 
@@ -89,8 +91,11 @@ class Plan(Strict):
     against: dict[str, list[str]] = Field(default_factory=dict)
     #: The module whose import is timed.
     imports: str | None = Field(None, alias="import")
-    #: The file of the application's code that gets another line, or, with `answer`, whose line is changed.
-    code: str | None = None
+    #: The file of the application's code that gets another line, or, with `answer`, whose line is changed. Of a step
+    #: with several applications one of each: all are changed, and each variant is built from its own.
+    code: Annotated[list[str], BeforeValidator(lambda value: [value] if isinstance(value, str) else value)] = Field(
+        default_factory=list
+    )
     answer: Answer | None = None
     #: The service that `docker compose watch` keeps up to date; its times go to the recommended variant's record.
     watch: str | None = None
@@ -147,12 +152,12 @@ def plan_of(step: Step) -> Plan:
 def change(step: Step, folder: Path, kind: str) -> str:
     """Change a copy's files as never before; returns what is new. Raises Problem when the plan's text is not there."""
     plan, nonce = plan_of(step), uuid.uuid4().hex
-    last = f"# {nonce}\n"
+    last = f"{{}} {nonce}\n"
     changes = plan.compiled if kind == "compiled" else plan.dependency
     if kind == "edit" and plan.answer:
-        changes, last = [Dependency(file=plan.code, before=plan.answer.before, after=plan.answer.after)], ""
+        changes, last = [Dependency(file=plan.code[0], before=plan.answer.before, after=plan.answer.after)], ""
     elif kind == "edit":
-        changes = [Dependency(file=plan.code, before="", after="")]
+        changes = [Dependency(file=code, before="", after="") for code in plan.code]
     if not changes:
         raise Problem(f"{step.name} has no change of kind {kind}.", next=f"mend {shown(PLANS / f'{step.name}.toml')}")
     for one in changes:
@@ -164,7 +169,8 @@ def change(step: Step, folder: Path, kind: str) -> str:
                 next=f"mend {shown(PLANS / f'{step.name}.toml')}",
             )
         after = one.after.replace("NONCE", nonce * 2).replace("NEW", nonce)
-        (folder / one.file).write_text(text.replace(one.before, after, 1).rstrip("\n") + f"\n{last}")
+        line = last.format(COMMENTS.get(Path(one.file).suffix, "#"))
+        (folder / one.file).write_text(text.replace(one.before, after, 1).rstrip("\n") + f"\n{line}")
     return nonce
 
 

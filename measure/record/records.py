@@ -379,10 +379,7 @@ def save_times(taken: dict[Path, tuple[str, Times]]) -> None:
 
 
 def save_environment(environment: Environment) -> None:
-    """Write the description of an environment where it differs from the one that is there.
-
-    Raises Problem when that one has base images from elsewhere: the records of an environment are of one kind.
-    """
+    """Write an environment's description where it changed. Raises Problem when the one there has other base images."""
     try:
         old = load_environment(environment.name)
     except Problem:

@@ -34,6 +34,8 @@ class Phase(Strict):
     passed: int
     failed: int
     skipped: list[Skipped] = Field(default_factory=list)
+    #: Seconds of each test that took some, by its name: of the workshop, each exercise is a test.
+    slow: dict[str, float] = Field(default_factory=dict)
 
 
 class Pass(Strict):

@@ -26,7 +26,7 @@ def clean_caches() -> None:
     with layout_in_use(alone=True) as alone:
         if not alone:
             raise Problem("A run is building here just now.", next="make clean, once it has ended")
-        for folder in (layout(), *(cache_folder() / name for name in ("layers", "contexts", "step-venvs"))):
+        for folder in (layout(), *(cache_folder() / name for name in ("layers", "contexts", "step-venvs", "kit"))):
             shutil.rmtree(folder, ignore_errors=True)
         (cache_folder() / "durations.json").unlink(missing_ok=True)
     say("exported layers removed")

@@ -35,13 +35,10 @@ from tenacity import (
 )
 
 from measure.base.errors import Problem, say
+from measure.base.names import RUN_LABEL as LABEL
 from measure.base.progress import ending
 from measure.build.engine import STILLBORN, Engine
 from measure.steps.compose import Variant
-
-#: What this tool starts carries this label with its process ID, so that what a killed run left is found: containers,
-#: and the networks and volumes of its Compose projects. Nothing without it is ever removed, whatever it is called.
-LABEL = "org.python-images-measured.run"
 
 
 @dataclass(frozen=True)
@@ -301,6 +298,8 @@ def wait_for(url: str, seconds: float, words: str = "") -> httpx.Response:
     raise AssertionError("unreachable")
 
 
+#: An image with Python, to look at the processes of images that have none.
+OBSERVER = "python:3.14-slim"
 #: Adds up what the processes of a container keep in memory, but for this one; see proc_pid_smaps(5). Pages that a
 #: worker shares with the process that it was forked from count once: PSS divides them, and of what is mapped from files
 #: the process that has most of it stands for all.
@@ -317,9 +316,14 @@ print(1024 * (anonymous + mapped))
 """
 
 
-def resident_bytes(container: Container) -> int:
-    """Bytes of memory that a container's processes keep. Health checks must be off: one that runs would count."""
-    return int(container.execute(["python", "-c", _RESIDENT]))
+def resident_bytes(engine: Engine, container: Container) -> int:
+    """Bytes of memory that a container's processes keep. Health checks must be off: one that runs would count.
+
+    A container beside it, which sees its processes, counts: an image may have no program to count with.
+    """
+    with named_container(engine) as known_as:
+        options = {"remove": True, "pid": f"container:{container.id}", "cap_add": ["SYS_PTRACE"], **known_as}
+        return int(engine.docker.run(OBSERVER, ["python", "-c", _RESIDENT], **options))
 
 
 #: Volumes of bytecode carry this label with the name of the image that they belong to.

@@ -163,7 +163,7 @@ def watch(engine: Engine, step: Step, times: int) -> list[float]:
                 raise Problem("`docker compose watch` ended before it watched.", next="docker compose version")
             for number in range(times):
                 if number:
-                    shutil.copy(step.folder / plan.code, folder / plan.code)
+                    shutil.copy(step.folder / plan.code[0], folder / plan.code[0])
                     time.sleep(SETTLED)
                 new = change(step, folder, "edit")
                 begun = time.monotonic()
@@ -202,11 +202,12 @@ def memory(engine: Engine, step: Step, variant: Variant) -> dict[str, float]:
     """Start a variant's image, and ask it a thousand times; returns bytes: `memory-idle` and `memory-loaded`."""
     platform = engine.platform
     image = builder.tag(step, variant, platform)
+    engine.provide([probe.OBSERVER], [platform])
     with probe.running(engine, image, variant, platform, healthcheck=False) as (container, url):
         probe.wait_for(url, 60).raise_for_status()
         time.sleep(IDLE)
-        idle = probe.resident_bytes(container)
+        idle = probe.resident_bytes(engine, container)
         with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
             for _ in range(REQUESTS):
                 client.get("/").raise_for_status()
-        return {"memory-idle": idle, "memory-loaded": probe.resident_bytes(container)}
+        return {"memory-idle": idle, "memory-loaded": probe.resident_bytes(engine, container)}

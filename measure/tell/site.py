@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -35,6 +36,7 @@ from measure.tell import (  # noqa: F401 - what pages call
     glossary,
     instructions,
     ladder,
+    languages,
     messages,
     sizes,
     stages,
@@ -49,8 +51,18 @@ from measure.tell.reading import Records
 PAGES = ROOT / "docs"
 RENDERED = ROOT / "build/docs"
 SITE = ROOT / "site"
+#: Files by their place on the site.
+Files = dict[PurePosixPath, str | bytes]
+#: What others put beside the pages.
+_BESIDE: list[Callable[[], Files]] = []
 #: The part of README.md that is made from records.
 _GENERATED = re.compile(r"(<!-- generated: (?P<what>.+?) -->\n).*?(\n<!-- end -->)", re.DOTALL)
+
+
+def beside_pages(files: Callable[[], Files]) -> Callable[[], Files]:
+    """Let a function put files beside the pages."""
+    _BESIDE.append(files)
+    return files
 
 
 def render_page(records: Records, path: PurePosixPath, text: str) -> str:
@@ -133,7 +145,7 @@ def render(environment: str = LAB_ENVIRONMENT) -> None:
     Numbers are those of one environment. Raises Problem with all that stands in the way; then nothing is written.
     """
     records = _records(environment)
-    wanted: dict[PurePosixPath, str | bytes] = {}
+    wanted: Files = {}
     metas: dict[PurePosixPath, dict[str, Any]] = {}
     problems: list[Problem] = []
     for source in sorted(path for path in PAGES.rglob("*") if path.is_file()):
@@ -161,6 +173,8 @@ def render(environment: str = LAB_ENVIRONMENT) -> None:
     content = [record.model_dump(mode="json", exclude_none=True) for record in records.all()]
     wanted[PurePosixPath("results/records.json")] = json.dumps(content, indent=1)
     wanted |= advice.files(records, metas)
+    for files in _BESIDE:
+        wanted |= files()
     for old in RENDERED.rglob("*"):
         if old.is_file() and PurePosixPath(old.relative_to(RENDERED).as_posix()) not in wanted:
             old.unlink()

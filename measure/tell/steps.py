@@ -38,13 +38,14 @@ def variants(page: Page, step: str) -> str:
 @page_function
 def ways(page: Page, step: str) -> str:
     """The Dockerfiles of a step, what each shows, and the port on which `docker compose up SERVICE` serves it."""
+    found = find_step(step)
     rows = [
         [
-            f"`{variant.dockerfile.name}`",
+            f"`{variant.dockerfile.relative_to(found.folder)}`",
             f"{variant.teaching.title}{'; **copy this one**' * (variant.name == RECOMMENDED)}",
             str(variant.published),
         ]
-        for variant in find_step(step).variants
+        for variant in found.variants
     ]
     return markdown_table(["file", "what it shows", "port"], rows)
 

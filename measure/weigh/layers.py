@@ -1,6 +1,6 @@
 """One layer of an image, read as a stream: how large it is, and what is in it. Nothing is unpacked.
 
-Formats: OCI image spec v1.1, layer.md (tar, gzip, zstd, whiteouts); PEP 3147 and 552 (bytecode).
+Formats: OCI image spec v1.1, layer.md (tar, gzip, zstd, whiteouts); PEP 3147 and 552 (bytecode); ELF-64 (gABI 4.1).
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import gzip
 import hashlib
 import json
 import re
+import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +37,8 @@ _HEADER_BYTES = 65_536
 _DOCUMENT_BYTES, _DOCUMENTS_BYTES = 16_000_000, 128_000_000
 #: Of byte-compiled Python the header: what it was compiled from.
 _PYC_BYTES = 16
+#: Python's own libraries: how much of each only debuggers read is kept.
+_LIBRARY = re.compile(r"usr/local/lib/(libpython3[^/]*|python3[^/]*/lib-dynload/[^/]+)\.so[\d.]*$")
 #: A layer of more entries than this is not read.
 _MOST_ENTRIES = 2_000_000
 #: How the names of entries begin that hide something of a lower layer.
@@ -71,7 +74,8 @@ class LayerFacts:
     file_bytes: int  #: of the regular files; a hard link has no bytes of its own
     files: int  #: how many regular files; whiteouts are none
     entries: list[Entry] = field(repr=False)
-    #: Text of the package databases, and the header of byte-compiled Python in hexadecimal digits, by path.
+    #: Text of the package databases, and the header of byte-compiled Python in hexadecimal digits, by path; of Python's
+    #: own libraries how many bytes are symbols.
     documents: dict[str, str] = field(repr=False)
     packed_bytes: int = 0  #: of the layer as it is stored
     escapes: int = 0  #: entries whose names lead out of the image, as they are written
@@ -107,12 +111,29 @@ def _document(stream: Unpacked, name: str, size: int) -> str | None:
     """The text of a file that tells something; None for one that tells nothing."""
     if name.endswith(".pyc"):
         return stream.take(min(size, _PYC_BYTES)).hex()
+    if ".so" in name and _LIBRARY.match(name):
+        return str(_symbols(stream, size))
     if not name.endswith(_ENDINGS) and "/status.d/" not in name:
         return None
     if not _DOCUMENTS.match(name):
         return None
     limit = _HEADER_BYTES if name.endswith(("METADATA", "PKG-INFO")) else _DOCUMENT_BYTES
     return stream.take(min(size, limit)).decode(errors="replace")
+
+
+def _symbols(stream: Unpacked, size: int) -> int:
+    """Bytes of the sections of a shared library that nothing loads: `strip --strip-all` takes them away."""
+    header = stream.take(min(size, 64))
+    if len(header) < 64 or header[:6] != b"\x7fELF\x02\x01":  # 64 bits, the lowest byte first
+        return 0
+    (start,) = struct.unpack_from("<Q", header, 40)
+    width, count = struct.unpack_from("<HH", header, 58)
+    if width != 64 or not 64 <= start <= size - width * count:
+        return 0
+    stream.skip(start - 64)
+    table = stream.take(width * count)
+    sections = (struct.unpack_from("<IQ16xQ", table, at + 4) for at in range(0, len(table), width))
+    return min(size, sum(length for kind, flags, length in sections if kind != 8 and not flags & 2))
 
 
 def _read(stream: Unpacked) -> LayerFacts:

@@ -10,6 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from measure.base.files import RESULTS
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.units import megabytes
+from measure.exercises.model import CHAPTERS, exercises
 from measure.tell.messages import ANYTHING, groups
 from measure.tell.site import PAGES
 from tests.conftest import eventually
@@ -210,3 +211,22 @@ def test_a_page_that_is_not_there_is_told(browser, url):
     page.goto(urljoin(url, "404.html"))
     assert page.get_by_role("heading", name="404").is_visible()
     page.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("viewport", [WIDE, {"width": 360, "height": 740}], ids=["wide", "phone"])
+def test_each_slide_fits(opened, viewport):
+    page = opened("workshop/slides", viewport=viewport)
+    page.wait_for_function("Reveal.isReady()")
+    page.evaluate("Reveal.configure({transition: 'none'})")
+    assert page.evaluate("document.documentElement.scrollWidth") <= viewport["width"]
+    slides = page.query_selector_all(".slides section[data-markdown]")
+    assert len(slides) == 2 * len(exercises()) + len(CHAPTERS)
+    for slide in slides:
+        page.evaluate("one => { const at = Reveal.getIndices(one); Reveal.slide(at.h, at.v) }", slide)
+        parts = slide.query_selector_all(":scope > :not(aside)")
+        assert parts[0].inner_text()
+        for box in (part.bounding_box() for part in parts):
+            assert 0 <= box["x"] <= box["x"] + box["width"] <= viewport["width"], slide.inner_text()
+        first, last = parts[0].bounding_box(), parts[-1].bounding_box()
+        assert last["y"] + last["height"] - first["y"] < viewport["height"], slide.inner_text()

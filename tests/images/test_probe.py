@@ -123,7 +123,7 @@ def test_the_containers_proxy_is_nothing_to_it(docker, engine, image, name, plat
     built = image(STEP, STEP.recommended, platform)
     with running(engine, built, STEP.recommended, platform, envs=proxies, **HARDENED) as (box, url):
         wait_for(url, 120)
-        eventually(lambda: status(docker, box.id) == "healthy", seconds=60)
+        eventually(lambda: status(docker, box.id) == "healthy", seconds=20 if platform == NATIVE else 60)
         if name == "http_proxy":
             assert docker("exec", box.id, "python", "-c", BEFORE).returncode != 0, "this is what the test would see"
 

@@ -88,7 +88,7 @@ def test_what_a_base_stands_on_is_built_before_it_for_each_platform_and_the_buil
 
 
 def test_packages_for_the_stand_in_for_apk_are_kept_with_the_image_that_needs_them(lab):
-    bases._apk_folder(lab.lab).mkdir(parents=True)
+    bases.apk_folder(lab.lab).mkdir(parents=True)
     bases.provide(lab.lab, ["python:3.14-alpine"], [AMD64])
     assert lab.kept.pop() == [bases.APK_PACKAGES, "python:3.14-alpine"]
 

@@ -5,6 +5,7 @@ import hashlib
 import io
 import random
 import re
+import struct
 import subprocess
 import tarfile
 import zlib
@@ -200,3 +201,25 @@ def test_zstd():
     for one in (packed[: len(packed) // 2], packed[:20] + b"xxxx" + packed[24:]):
         with pytest.raises(Problem, match="damaged"):
             read(one)
+
+
+def library(symbols: int, *, width: int = 64) -> bytes:
+    """An ELF file with a section that is loaded, one of symbols, and one that takes no place in it."""
+    sections = [(1, 2, 300), (2, 0, symbols), (8, 0, 10**9)]
+    table = b"".join(struct.pack("<IIQQQQ24x", 0, kind, flags, 0, 0, size) for kind, flags, size in sections)
+    body = bytes(300 + symbols)
+    header = b"\x7fELF\x02\x01".ljust(40, b"\0") + struct.pack("<Q10xHH2x", 64 + len(body), width, len(sections))
+    return header + body + table
+
+
+def test_of_pythons_own_libraries_it_is_kept_how_much_are_symbols():
+    path = "usr/local/lib/python3.14/lib-dynload/_a.cpython-314-x86_64-linux-gnu.so"
+    files = {
+        "usr/local/lib/libpython3.14.so.1.0": library(5000), path: library(0), "usr/lib/libc.so.6": library(9),
+        "usr/local/lib/libpython3.so": b"\x7fELF", f"{path}.1": library(7, width=8), f"{path}.2": library(7)[:-9],
+    }  # fmt: skip
+    found = read(gzip.compress(tar(files))).documents
+    assert found == {
+        "usr/local/lib/libpython3.14.so.1.0": "5000", path: "0", "usr/local/lib/libpython3.so": "0", f"{path}.1": "0",
+        f"{path}.2": "0",
+    }  # fmt: skip

@@ -19,10 +19,13 @@ MESSAGES = {one.id: one for group in groups() for one in group.message}
 TESTS = [
     ROOT / "tests" / name
     for name in (
-        "unit/test_messages_of_tools.py", "images/test_messages.py", "images/test_extra_second_platform.py",
+        "unit/test_messages_of_tools.py",
+        "images/test_messages.py",
+        "images/test_extra_second_platform.py",
+        "images/test_extra_other_languages.py",
         "images/test_extra_shipping.py",
     )
-]  # fmt: skip
+]
 
 
 def seen(name: str, output: str) -> None:

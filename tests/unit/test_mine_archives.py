@@ -1,8 +1,13 @@
 """An image in each form that people have it in is the same image; what is wrong with one is one message."""
 
 import gzip
+import hashlib
 import json
+import os
 import random
+import subprocess
+import sys
+import tarfile
 
 import pytest
 
@@ -155,6 +160,12 @@ def test_what_is_wrong_with_a_layout_is_one_message_and_nothing_of_it_is_changed
     assert {path: path.read_bytes() for path in root.rglob("*") if path.is_file()} == before
 
 
+#: An archive whose one layer is somewhere else.
+CONFIG = config(TARS[:1])
+SHA = hashlib.sha256(CONFIG).hexdigest()
+LISTED = json.dumps([{"Config": f"{SHA}.json", "Layers": ["a.tar"]}]).encode()
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
@@ -166,6 +177,8 @@ def test_what_is_wrong_with_a_layout_is_one_message_and_nothing_of_it_is_changed
         (archive_of({"index.json": b'{"manifests": [{"digest": "sha256:../../../../etc/passwd"}]}'}), "no SHA-256"),
         (archive_of({"index.json": b'{"manifests": 1}'}), "describes no image"),
         (archive_of({"a": b"1" * 5000})[:2000], "no whole tar"),
+        (archive_of({"manifest.json": LISTED, f"{SHA}.json": CONFIG, "a.tar": "../../etc/passwd"}), "damaged"),
+        (archive_of({"manifest.json": LISTED, f"{SHA}.json": CONFIG, "a.tar": "a.tar"}), "damaged"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_an_archive_is_one_message(tmp_path, content, words):
@@ -183,6 +196,85 @@ def test_an_archive_with_another_configuration_than_its_name_says_is_damaged(tmp
     path.write_bytes(archive_of({name: config([]), "manifest.json": listed}))
     with pytest.raises(Problem, match="damaged"):
         read_archive(path)
+
+
+def test_an_archive_of_another_operating_system_is_told(tmp_path):
+    with pytest.raises(Problem, match="for windows"):
+        read_archive(docker_archive(tmp_path / "image.tar", TARS, os="windows"))
+
+
+def test_a_name_that_is_there_twice_counts_as_the_last_and_a_whiteout_of_nothing_hides_nothing(tmp_path):
+    end = 512 * 2  # one member and no end of the archive yet
+    twice = tar({"a": b"1" * 100})[:end] + tar({"a": b"2" * 70, "b": b"3" * 8})
+    nothing = tar({".wh.gone": b"", "no/where/.wh.gone": b"", "nowhere/.wh..wh..opq": b"", "c": b"4"})
+    image, platform, _ = read_archive(layout(tmp_path / "layout", [twice, nothing]).root)
+    made = report_of(image, platform)
+    assert {path: node.inode.size for path, node in image.files.walk() if node.inode} == {"/a": 70, "/b": 8, "/c": 1}
+    assert (made.sizes.unpacked_file_bytes, made.sizes.hidden_bytes) == (179, 100)
+    assert [(line.hidden_bytes, line.hidden_by) for line in made.lines] == [(100, {"layer 1": 100}), (0, {})]
+
+
+def many_entries(count):
+    """A layer of so many empty files, each with a name of its own: only the number in it and the checksum differ."""
+    head = bytearray(tar({"files/0000000": b""})[:512])
+    head[148:156] = b" " * 8
+    rest = sum(head) - 7 * ord("0")
+    for number in range(count):
+        digits = b"%07d" % number
+        head[6:13], head[148:156] = digits, b"%06o\0 " % (rest + sum(digits))
+        yield bytes(head)
+    yield bytes(1024)
+
+
+def zeros(bytes_each, times):
+    """A layer that holds a file of zeros, as small as gzip makes it: the same member again and again."""
+    head = tarfile.TarInfo("zeros")
+    head.size = bytes_each * times
+    yield gzip.compress(head.tobuf())
+    member = gzip.compress(bytes(bytes_each), 9)
+    for _ in range(times):
+        yield member
+
+
+#: Reports an archive in a process of its own; tells how it ended, and the most memory that it had.
+MEASURED = """
+import resource, sys
+from measure.mine.cli import app
+try:
+    app()
+finally:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+"""
+
+
+@pytest.mark.study
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("pieces", "is_packed", "code", "told"),
+    [
+        (lambda: many_entries(1_000_000), False, 0, "user root"),
+        (lambda: many_entries(2_000_001), False, 1, "more than 2,000,000 entries"),
+        (lambda: zeros(100_000_000, 40), True, 1, "reading stopped there"),
+    ],
+    ids=["a million entries", "two million", "4 GB of zeros"],
+)
+def test_what_is_huge_takes_bounded_memory_and_time(tmp_path, pieces, is_packed, code, told):
+    made = Layout(tmp_path / "layout")
+    with gzip.open(tmp_path / "layer", "wb", 1) if not is_packed else (tmp_path / "layer").open("wb") as file:
+        file.writelines(pieces())
+    add_image(made, TARS)
+    manifest = json.loads(made.blob(made.entries[0]["digest"]).read_bytes())
+    digest, size = made.add((tmp_path / "layer").read_bytes())
+    manifest["layers"][0] |= {"digest": digest, "size": size}
+    digest, size = made.add(json.dumps(manifest).encode())
+    write_index(made, "", [{"digest": digest, "size": size}])
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, made.root], capture_output=True, text=True, timeout=200,
+        env={**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")},
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert told in " ".join((done.stdout + done.stderr).split())
+    assert int(done.stderr.split()[-1]) * 1024 < 1e9
 
 
 def test_more_members_than_an_image_has_are_told(tmp_path, monkeypatch):

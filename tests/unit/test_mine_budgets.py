@@ -12,7 +12,7 @@ from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.mine import cli, page
 from measure.mine.budgets import breaches, read_budget
-from measure.mine.model import Report
+from measure.mine.model import LineTime, Report, Timed
 from tests.handmade import tar
 from tests.images_by_hand import docker_archive, layout, package
 
@@ -100,6 +100,33 @@ def test_each_limit_holds_for_its_platform(tmp_path):
     (one,) = breaches(read_budget(budget(tmp_path, 'growth = "2 %"')), bigger, made)
     assert "grew by" in one.told
     assert not breaches(read_budget(budget(tmp_path, 'growth = "2 %"')), bigger, bigger)
+
+
+SLOW = [
+    LineTime(where="Dockerfile:3", instruction="COPY . .", cold_seconds=0.1, edit_seconds=0.1),
+    LineTime(
+        where="Dockerfile:4", instruction="RUN pip", cold_seconds=8, edit_seconds=7, why="line 3 before it changed"
+    ),
+    LineTime(where="Dockerfile:5", instruction="RUN apt", cold_seconds=20, edit_seconds=None),
+]
+
+
+def test_seconds_are_bounded_as_a_part_of_those_of_a_cold_build_of_the_same_run(tmp_path, monkeypatch):
+    limit = budget(tmp_path, 'edit = "25 %"')
+    timed = Timed(cold_seconds=20, edit_seconds=7.4, edit_part=0.37, edited="a.py", lines=SLOW)
+    monkeypatch.setattr(
+        cli, "_reported", lambda *_, **asked: Report(subject="x", timed=timed if asked["time"] else None)
+    )
+    found = run(tmp_path, "--time", "--budget", limit)
+    assert found.exit_code == 3
+    told = " ".join(found.output.split())
+    assert "a build after an edit takes 37% of a cold one, and 25% are allowed" in told
+    assert "Dockerfile:4 takes 7.0 s of it (line 3 before it changed): RUN pip" in told
+    assert json.loads(run(tmp_path, "--time", "--json", "--budget", limit).stdout)["timed"]["edit_part"] == 0.37
+    assert run(tmp_path, "--time", "--budget", budget(tmp_path, "edit = 0.4")).exit_code == 0
+    found = run(tmp_path, "--budget", limit)
+    assert found.exit_code == 1, "a limit that nothing was held against is not kept"
+    assert "no build was timed" in found.output
 
 
 @pytest.mark.parametrize("text", ["transfer =", 'transfer = "many"', "speed = 1", 'platform = "x"'])

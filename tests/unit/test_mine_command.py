@@ -153,6 +153,36 @@ def test_what_an_engine_refuses_is_told(folder, docker, monkeypatch):
         assert told in found.output
 
 
+@pytest.mark.parametrize(
+    ("script", "subject", "told"),
+    [
+        (None, "app", "There is no docker here"), ("exit 1", "app", "no engine answers"),
+        ("exit 1", "mine:latest", "no engine answers"),
+        ('[ "$1" != buildx ] && echo 26', "app", "has no buildx"),
+    ],
+)  # fmt: skip
+def test_what_a_machine_lacks_to_build_is_told_where_the_command_is_installed_alone(
+    tmp_path, folder, monkeypatch, script, subject, told
+):
+    (tmp_path / "bin").mkdir()
+    if script:
+        (tmp_path / "bin/docker").write_text(f"#!/bin/bash\n{script}\n")
+        (tmp_path / "bin/docker").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setitem(sys.modules, "measure.build.choosing", None)
+    found = run(folder if subject == "app" else subject, "--build")
+    assert (found.exit_code, found.output.count("✗")) == (1, 1)
+    assert told in found.output
+    assert "An image in a file is weighed without it." in found.output
+
+
+def test_the_help_fits_a_terminal_of_80_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = CliRunner().invoke(cli.app, ["--help"], terminal_width=80).output.splitlines()
+    assert len(lines) > 30
+    assert max(map(len, lines)) <= 80 and not any("…" in line for line in lines), "nothing is cut"
+
+
 def test_the_workflow_to_copy_is_one_and_calls_what_is_there():
     path = ROOT / "docs/assets/image-size.yml"
     done = subprocess.run(actionlint(str(path)), capture_output=True, text=True, cwd=ROOT)

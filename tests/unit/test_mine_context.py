@@ -2,6 +2,7 @@
 
 import pytest
 
+from measure.base import dockerfiles
 from measure.base.errors import Problem
 from measure.mine import context
 from measure.mine.context import context_of, looks_secret
@@ -51,6 +52,37 @@ def test_a_folder_alone_has_a_report(folder):
     assert (made.base, made.sizes, made.lines) == ("python:3.14", None, [])
     assert [(one.name, one.where) for one in made.next_steps] == [
         ("order of lines", "Dockerfile:3"), ("build context", ".dockerignore")
+    ]  # fmt: skip
+
+
+BUILDKIT = """# syntax=docker/dockerfile:1-labs
+# check=skip=all
+ARG V=3.14
+FROM --platform=$BUILDPLATFORM python:${V} AS build
+RUN --mount=type=secret,id=token,env=TOKEN --network=none --security=insecure <<-"EOF" bash
+	FROM nowhere
+	EOF
+ADD --checksum=sha256:0 --unpack=true https://example.com/a.tar.gz /a/
+ADD --keep-git-dir=true git@example.com:a/b.git#main /b
+FROM python:${V:-3}-slim
+COPY --link --parents --exclude=*.md --from=build ./a/./b/ /c/
+COPY <<one <<two /etc/
+FROM one
+one
+FROM two
+two
+HEALTHCHECK --start-interval=1s CMD ["true"]
+"""
+
+
+def test_what_buildkit_alone_takes_is_read(folder):
+    (folder / "Dockerfile").write_text(BUILDKIT)
+    made = report(Asked(folder=folder, dockerfile=folder / "Dockerfile", subject="."))
+    assert made.base == "python:3.14-slim"
+    dockerfile = dockerfiles.read(folder / "Dockerfile")
+    assert dockerfile.external_images == ["python:3.14", "python:3.14-slim"]
+    assert [(one.word, one.first) for one in dockerfile.chain()[-1].instructions] == [
+        ("COPY", 11), ("COPY", 12), ("HEALTHCHECK", 17)
     ]  # fmt: skip
 
 

@@ -99,6 +99,21 @@ def test_stages_of_the_same_file_belong_to_the_image_and_onbuild_of_the_base_doe
     assert [one.where for one in lines(tmp_path / "b", history[:1], text, "one", onbuild)] == ["base", "Dockerfile:2"]
 
 
+@pytest.mark.parametrize("text", ["FROM b:2\n", "FROM b:2\nLABEL a=b\n"])
+def test_what_the_bases_onbuild_did_is_the_images_own(tmp_path, text):
+    """Where the base's history lists what it asks for: the same steps come again when an image is built on it."""
+    asked = ["COPY . /app", "RUN pip install x"]
+    base = [*BASE, *({"created_by": f"ONBUILD {one}", "empty_layer": True} for one in asked),
+            {"created_by": 'CMD ["app"]', "empty_layer": True}]  # fmt: skip
+    history = [("COPY . /app # buildkit", False), ("RUN /bin/sh -c pip install x # buildkit", False)]
+    label = [("LABEL a=b", True)] if "LABEL" in text else []
+    found = lines(tmp_path, [*history, *label], text, base=base)
+    assert [(one.where, one.instruction) for one in found] == [
+        ("base", "FROM b:2"), ("layer 2", "COPY . /app"), ("layer 3", "RUN pip install x")
+    ]  # fmt: skip
+    assert [one.where for one in lines(tmp_path / "b", label, text, base=base)] == ["base"], "nothing was built on it"
+
+
 def test_an_image_of_scratch_has_no_base(tmp_path):
     text = "FROM a:1 AS one\nFROM scratch\nCOPY --from=one / /\n"
     found = lines(tmp_path, [("COPY / / # buildkit", False)], text, base=[])

@@ -38,15 +38,20 @@ def test_a_change_changes_its_files_alone_and_is_another_each_time(step, kind):
             assert [variant.name for variant in copy.variants] == [variant.name for variant in step.variants]
     planned = plan.plan_of(step)
     changes = planned.compiled if kind == "compiled" else planned.dependency
-    files = [planned.code] if kind == "edit" else sorted(change.file for change in changes)
+    files = sorted(planned.code) if kind == "edit" else sorted(change.file for change in changes)
     assert sorted(name for name in seen[0] if seen[0][name] != seen[1][name]) == files
     if kind == "edit" and planned.answer:
-        original = (step.folder / planned.code).read_text()
+        (code,) = planned.code
+        original = (step.folder / code).read_text()
         assert planned.answer.before in original
-        assert planned.answer.before not in seen[0][planned.code]
-        assert len(seen[0][planned.code].splitlines()) == len(original.splitlines())
+        assert planned.answer.before not in seen[0][code]
+        assert len(seen[0][code].splitlines()) == len(original.splitlines())
     elif kind == "edit":
-        assert seen[0][planned.code].startswith((step.folder / planned.code).read_text().rstrip("\n"))
+        for code in planned.code:
+            *before, last = seen[0][code].splitlines()
+            assert before == (step.folder / code).read_text().rstrip("\n").splitlines()
+            assert re.fullmatch(r"(#|//) [0-9a-f]{32}", last)
+            assert last.startswith("//") == (not code.endswith(".py"))
     for change in changes if kind != "edit" else []:
         found = [
             re.search(re.escape(change.after).replace("NONCE", "[0-9a-f]{64}"), one[change.file])[0] for one in seen

@@ -22,8 +22,9 @@ def test_a_lock_names_no_index(path):
 
 
 def test_no_file_names_a_package_registry_or_a_path_of_this_machine():
-    own = "|".join(re.escape(word) for word in (r"pypi" + ".org", "pythonhosted" + ".org", "deb.debian" + ".org"))
-    own += "|" + re.escape(str(ROOT)) + "\\b"
+    debian = [f"{host}.debian" for host in ("deb", "ftp", "security", "snapshot")]
+    words = [f"{host}.org" for host in ("pypi", *debian, "pythonhosted", "registry.npmjs", "proxy.golang")]
+    own = "|".join(re.escape(word) for word in words) + "|" + re.escape(str(ROOT)) + "\\b"
     found = run("git", "grep", "-nIE", own).stdout
     assert found == ""
 

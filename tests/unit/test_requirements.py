@@ -36,6 +36,7 @@ LISTS = {
     "extra-compiling-deps/requirements-binary.txt": {"main", "binary"},
     "extra-need-for-speed/requirements.txt": {"main", "production"},
     "extra-moving-complexity/requirements.txt": {"main"},
+    "extra-other-languages/python/requirements.txt": {"main"},
     "extra-second-platform/requirements.txt": {"main", "wheel"},
     "extra-second-platform/requirements-source.txt": {"main", "source"},
     "extra-shipping/requirements.txt": {"main"},
@@ -50,6 +51,8 @@ WITH_POETRY = {
 }
 #: The modules of measure/ that only the making of the site imports.
 SITE = {"measure.pages", "measure.tell.site"}
+#: And those that import a package where there is something to draw or to show.
+DRAWN = {"measure.exercises.slides", "measure.tell.charts", "measure.tell.expressions", "measure.tell.instructions"}
 
 
 @functools.cache
@@ -81,7 +84,10 @@ def test_each_is_an_export_of_its_poetry_lock(name, groups):
 
 
 def test_every_list_beside_a_lock_is_compared():
-    found = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("*/requirements*.txt")}
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in (*ROOT.glob("*/requirements*.txt"), *ROOT.glob("extra-*/*/requirements*.txt"))
+    }
     assert {name for name in found if (ROOT / name).with_name("poetry.lock").exists()} == {*LISTS, TRAP}
 
 
@@ -123,7 +129,7 @@ owners = functools.cache(packages_distributions)
 
 
 def modules() -> Iterator[tuple[str, Path]]:
-    for package in ("measure", "lab"):
+    for package in ("measure", "lab", "kit"):
         for path in sorted((ROOT / package).rglob("*.py")):
             if path.stem != "__init__" and "resources" not in path.parts:  # those run in containers
                 yield ".".join(path.relative_to(ROOT).with_suffix("").parts), path
@@ -151,12 +157,7 @@ def imported(path: Path) -> set[str]:
 
 def test_each_set_names_what_its_modules_import_and_no_more():
     """So a run imports nothing of the site's packages, and the site nothing of the tests'."""
-    # A chart is drawn by packages that are imported when there is one to draw.
-    site = {
-        name: path
-        for name, path in modules()
-        if name in SITE | {"measure.tell.charts", "measure.tell.expressions", "measure.tell.instructions"}
-    }
+    site = {name: path for name, path in modules() if name in SITE | DRAWN}
     run_alone = set().union(*(imported(path) for name, path in modules() if name not in site))
     named = map(Requirement, PROJECT["project"]["dependencies"])
     assert run_alone == {one.name for one in named if not one.marker or one.marker.evaluate()}

@@ -102,6 +102,12 @@ def test_the_same_image_is_built_twice_and_the_second_push_sends_next_to_nothing
     assert best.sent["again"].sent_bytes <= 0.01 * plain.sent["again"].sent_bytes
 
 
+def test_on_a_patched_base_it_sends_the_patch(measured):
+    """At most one percent of what `plain` sends again, for the layers above the base are the same."""
+    best, plain = (measured[name].sent["base"].sent_bytes for name in ("recommended", "plain"))
+    assert best <= 0.01 * plain
+
+
 def test_the_first_push_is_fifteen_percent_below_gzip(measured):
     best, plain = (measured[name].sent["first"].sent_bytes for name in ("recommended", "plain"))
     assert best <= 0.85 * plain

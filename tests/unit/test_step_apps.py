@@ -1,4 +1,4 @@
-"""Each step's own tests, run in a virtual environment of its own, as its README says."""
+"""Each step's own tests, run in a virtual environment of its own, as its README says. Go's run in its builds."""
 
 import os
 import re
@@ -12,13 +12,14 @@ from tests.conftest import run, venv_with
 
 def requirements(step: Step) -> list[str]:
     """The pinned packages that a step's tests need, as poetry.lock or the requirements files say."""
-    lock = step.folder / "poetry.lock"
+    folder = step.recommended.context
+    lock = folder / "poetry.lock"
     if lock.exists():
         packages = [
             p for p in tomllib.loads(lock.read_text())["package"] if {"main", "dev", "wheel"} & set(p["groups"])
         ]
         return [f"{p['name']}=={p['version']}" for p in packages if "sys_platform" not in str(p.get("markers"))]
-    texts = [(step.folder / name).read_text() for name in ("requirements.txt", "requirements-dev.txt")]
+    texts = [(folder / name).read_text() for name in ("requirements.txt", "requirements-dev.txt")]
     return [*re.findall(r"^[\w-]+==[\w.]+", "\n".join(texts), re.MULTILINE), *PYTEST_NEEDS]
 
 
@@ -30,5 +31,5 @@ PYTEST_NEEDS = ["iniconfig", "packaging", "pluggy", "pygments"]
 def test_the_steps_own_tests_pass(step):
     python = venv_with(requirements(step), "--no-deps") / "python"
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-    result = run(python, "-m", "pytest", "-p", "no:cacheprovider", cwd=step.folder, env=environment)
+    result = run(python, "-m", "pytest", "-p", "no:cacheprovider", cwd=step.recommended.context, env=environment)
     assert result.returncode == 0, result.stdout

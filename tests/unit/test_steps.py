@@ -92,8 +92,11 @@ def test_an_unknown_step_is_told_with_those_there_are():
 def test_each_step_is_complete(found):
     for variant in found.variants:
         assert variant.dockerfile.exists()
-        assert variant.environment["VARIANT"] == variant.name
-    for name in ("README.md", "compose.yaml", ".dockerignore", "Dockerfile"):
+        # What is served as files is told which variant it is when it is built.
+        assert (variant.build.get("args", {}) | variant.environment)["VARIANT"] == variant.name
+        for name in ("Dockerfile", ".dockerignore"):
+            assert (variant.context / name).exists()
+    for name in ("README.md", "compose.yaml"):
         assert (found.folder / name).exists()
 
 

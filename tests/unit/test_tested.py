@@ -25,6 +25,9 @@ ARCH = NATIVE.split("/")[1]
 PRINTED = """tests/images/test_a.py::test_one PASSED [ 50%]
 SKIPPED [2] tests/images/test_a.py:12: about the lab; run it with ENGINE=lab
 SKIPPED [1] tests/images/test_b.py:7: about the lab; run it with ENGINE=lab
+============== slowest durations ==============
+61.25s call     tests/images/test_a.py::test_one
+9.02s setup    tests/images/test_a.py::test_one
 FAILED tests/images/test_a.py::test_two[x] - assert 1 == 2
 ==== 1 failed, 40 passed, 3 skipped, 7 deselected, 1 error in 12.34s ====
 """
@@ -39,6 +42,7 @@ def a_phase(printed: str = PRINTED, *codes: int) -> runner.Phase:
 def test_what_pytest_counted_and_why_it_skipped_is_read_from_what_it_printed():
     found = a_phase().result()
     assert (found.passed, found.failed, found.ok, found.seconds) == (40, 2, False, 12.3)
+    assert found.slow == {"tests/images/test_a.py::test_one": 61.25}
     assert found.skipped == [tested.Skipped(reason="about the lab; run it with ENGINE=lab", tests=3)]
     broken = a_phase("INTERNALERROR> killed\n", 3).result()  # it has failed though nothing was counted
     assert (broken.ok, broken.passed, broken.failed) == (False, 0, 0)

@@ -9,6 +9,8 @@ import pytest
 import measure.pages  # noqa: F401
 from measure.base.files import ROOT
 from measure.base.names import LAB_ENVIRONMENT
+from measure.exercises.model import exercises
+from measure.exercises.slides import PLACE, slides
 from measure.studies.fidelity.model import load
 from measure.tell import workshop
 from measure.tell.page import Page, Readme
@@ -90,3 +92,20 @@ def test_stand_ins_are_told_with_how_far_they_are_off():
 def test_where_base_images_are_the_official_ones_nothing_is_said_of_stand_ins():
     page = Page(SimpleNamespace(environment=f"not-{LAB_ENVIRONMENT}"), PurePosixPath("x.md"))
     assert call("standin", page=page) == ""
+
+
+def test_each_exercise_has_its_slides_and_they_load_nothing_from_elsewhere():
+    files = slides()
+    page = files[PLACE / "index.html"]
+    for one in exercises():
+        section = page.partition(f'<section id="{one.name}"')[2].partition("</section>\n</section>")[0]
+        room = one.check.room
+        for told in (one.check.title, one.story, one.section("Goal"), one.section("Afterwards"), room.ask, room.skip):
+            assert told in section, one.name
+    icon, *loaded = sorted(re.findall(r'(?:src|href)="([^"]+)"', page))
+    assert icon.startswith("../../assets/")
+    assert len(loaded) == len(files) - 2  # the page itself and a license
+    assert {PLACE / one for one in loaded} <= files.keys()
+    for path, content in files.items():
+        if path.suffix == ".css":
+            assert not re.search(rb"@import|url\((?!data:)", content), path

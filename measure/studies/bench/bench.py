@@ -39,7 +39,8 @@ class Timing(Strict):
     what: str
     unit: str
     samples: list[float]
-    goal: float
+    #: None for what others are held against.
+    goal: float | None = None
     #: Why the goal was missed; None where it was met.
     reason: str | None = None
 
@@ -70,9 +71,9 @@ def _seconds(action: Callable[[], object]) -> float:
     return round(time.monotonic() - begun, 2)
 
 
-def timing(what: str, unit: str, samples: list[float], goal: float, if_missed: str = UNKNOWN) -> Timing:
+def timing(what: str, unit: str, samples: list[float], goal: float | None = None, if_missed: str = UNKNOWN) -> Timing:
     """What was timed, in `unit`, with its goal; `if_missed` is the reason to give where the median is above that."""
-    missed = statistics.median(samples) > goal
+    missed = goal is not None and statistics.median(samples) > goal
     return Timing(what=what, unit=unit, samples=samples, goal=goal, reason=if_missed if missed else None)
 
 
@@ -199,6 +200,11 @@ def show(bench: Bench) -> None:
     """Print the timings against their goals, with the reason for each one missed."""
     table = Table("what", "median", "goal", "met", title=f"{bench.cpu}, {bench.cores} cores, load {bench.load_before}")
     for timing in bench.timings:
-        shown = (f"{v / 1e6:.0f} MB" if timing.unit == "bytes" else f"{v:.1f} s" for v in (timing.median, timing.goal))
-        table.add_row(timing.what, *shown, f"no: {timing.reason}" if timing.reason else "yes")
+        median, goal = (
+            "-" if v is None else f"{v / 1e6:.0f} MB" if timing.unit == "bytes" else f"{v:.1f} s"
+            for v in (timing.median, timing.goal)
+        )  # fmt: skip
+        table.add_row(
+            timing.what, median, goal, f"no: {timing.reason}" if timing.reason else "yes" if timing.goal else ""
+        )
     Console(highlight=False).print(table)

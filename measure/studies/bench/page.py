@@ -12,7 +12,7 @@ from measure.record import records
 from measure.tell.page import Page, page_function, records_file, unbroken
 
 #: The benchmarks that pages show numbers of, by the names of their records.
-BENCHES = ("first-number", "bench", "ladder")
+BENCHES = ("first-number", "bench", "ladder", "mine", "kit", "workshop")
 
 
 @page_function

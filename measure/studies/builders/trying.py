@@ -48,20 +48,14 @@ _MISHAP = re.compile(
 #: How a builder ends when an instruction fails: the line that tells is one of those before.
 _FRAME = re.compile(r"exit(ed| status|ing| code)|returned a non-zero code|^Error: building at STEP", re.IGNORECASE)
 _TELLING = re.compile(r"error|not found|failed|no such|unable to|denied", re.IGNORECASE)
-#: Asks within a container, where Python is in any case, until there is an answer. It knows nothing of proxies.
+#: Asks from beside podman's containers, in the network of one, until there is an answer: an image may have no Python.
 _ASK = """
-import http.client, time
-for _ in range(100):
-    try:
-        asked = http.client.HTTPConnection("127.0.0.1", {port}, timeout=10)
-        asked.request("GET", "/health")
-        if asked.getresponse().status == 200:
-            break
-    except OSError:
-        pass
-    time.sleep(0.2)
-else:
-    raise SystemExit("/health did not answer")
+for _ in {{1..100}}; do
+    (exec 3<>/dev/tcp/127.0.0.1/{port} && printf 'GET /health HTTP/1.0\\r\\n\\r\\n' >&3 &&
+        read -rt 10 _ status _ <&3 && [[ $status == 200 ]]) 2>/dev/null && exit
+    sleep 0.2
+done
+exit 1
 """
 
 
@@ -171,13 +165,20 @@ class Builders:
             check = self.podman("image", "inspect", "--format={{json .HealthCheck}}", "tried")[1] != ["null"]
         options = [*options, *(f"--env={name}={value}" for name, value in variant.environment.items())]
         code, log = self.podman("run", "--detach", "--name=tried", *options, "tried")
-        code = code or self.podman("exec", "tried", "python", "-c", _ASK.format(port=variant.port))[0]
-        if code:
+        if code or not self._answers(variant.port):
             lesson, lines = variant.teaching.dies_with, [*log, *self.podman("logs", "tried")[1]]
             line = next((one for one in lines if lesson and lesson in one), lines[-1])
             return Started(answers=False, line=scrub(line), keeps_check=check)
         healthy = self.podman("healthcheck", "run", "tried")[0] == 0 if check else None
         return Started(answers=True, keeps_check=check, healthy=healthy)
+
+    def _answers(self, port: int) -> bool:
+        """Does what is served in podman's container answer on `/health`?"""
+        code, process = self.podman("inspect", "--format={{.State.Pid}}", "tried")
+        if code or process[-1] == "0":
+            return False
+        ask = ["bash", "-c", _ASK.format(port=port)]
+        return not self.docker("exec", self.container, "nsenter", "--net", f"--target={process[-1]}", *ask)[0]
 
     def attempt(self, step: Step, variant: Variant) -> Tried:
         """Try a Dockerfile with each builder. Raises Problem where a failure says nothing of it, like no network."""

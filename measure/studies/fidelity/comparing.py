@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 from rich.table import Table
 
-from lab.recipe import recipe_sha256
+from lab.recipe import recipe_of
 from measure.base import progress
 from measure.base.errors import Problem
 from measure.base.files import shown, write_whole
@@ -98,7 +98,7 @@ def compare() -> None:
         versions={name: figures["version"] for name, figures in images.items()},
         dates={name: figures["dates"] for name, figures in images.items()},
         known_differences={name: figures["differs"] for name, figures in images.items()},
-        recipes_sha256={name: recipe_sha256(name) for name in images},
+        recipes_sha256={name: recipe_of(name) for name in images},
         python_version=lab_engine.python_version(),
         comparisons=comparisons,
         measured_at=datetime.now(UTC).replace(microsecond=0),

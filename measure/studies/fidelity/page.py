@@ -23,28 +23,43 @@ LAB_PAGE = PurePosixPath("results/lab.md")
 def fidelity(page: Page) -> str:
     """The lab's base images against the official ones."""
     found = complete()
-    known = [f"- `{image}`: {'; '.join(differences)}" for image, differences in found.known_differences.items()]
+    known = [
+        "\n".join([f"- `{image}`:", *(f"    - {difference}" for difference in differences)])
+        for image, differences in found.known_differences.items()
+    ]
     rows = [[*one[:2], *map(unbroken, one[2:8]), one[8]] for one in map(row, found.comparisons)]
     return "\n".join([markdown_table(HEAD, rows, "llrrrrrrr"), "", "What we know to differ:", "", *known])
 
 
 @page_function
-def standin(page: Page) -> str:
+def standin(page: Page, *others: str) -> str:
     """One small line: that base images are stand-ins, and how far their transfer is off the official images'.
 
-    Nothing where the page's numbers come from official base images.
+    Of Python's as a range, on both platforms; of each of the `others` on the first. Nothing where the page's numbers
+    come from official base images.
     """
     if page.records.environment != LAB_ENVIRONMENT:
         return ""
-    compared = [one for one in page.records.once(_complete).comparisons if one.image.startswith("python:")]
-    off = [(one.lab.transfer_bytes - one.official.transfer_bytes) / one.official.transfer_bytes for one in compared]
+    every = page.records.once(_complete).comparisons
+    compared = [one for one in every if one.image.startswith("python:")]
+    off = [_off(one) for one in compared]
     exact = f"the transfer of {len(compared)} base images of Python, on both platforms"
     ends = [page.figure(record_path(), f"{end * 100:+.1f} %", exact) for end in (min(off), max(off))]
     link = f"{page.link(LAB_PAGE)}#how-close-the-stand-ins-are"
+    more = []
+    for name in others:
+        one = next(one for one in every if (one.image, one.platform) == (name, PLATFORMS[0]))
+        exact = f"{one.lab.transfer_bytes:,} bytes; official {one.official.transfer_bytes:,}"
+        more.append(f", of `{name}` {page.figure(record_path(), f'{_off(one) * 100:+.1f} %', exact)}")
     return (
         f"Base images are the lab's [stand-ins]({link}): the transfer of Python's is "
-        f"{' to '.join(ends)} off the official.\n{{ .takes }}"
+        f"{' to '.join(ends)} off the official{''.join(more)}.\n{{ .takes }}"
     )
+
+
+def _off(one: Comparison) -> float:
+    """By which part a stand-in's transfer is off the official image's."""
+    return (one.lab.transfer_bytes - one.official.transfer_bytes) / one.official.transfer_bytes
 
 
 def _complete(_: str) -> Fidelity:

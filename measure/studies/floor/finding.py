@@ -61,7 +61,7 @@ def _weight(image: Image) -> Weight:
     )
 
 
-def _inspect(engine: Engine, image: str) -> dict[str, Any]:
+def inspected(engine: Engine, image: str) -> dict[str, Any]:
     """What the engine knows of an image in its store (Docker's Engine API, ImageInspect)."""
     asked = [*engine.docker.client_config.docker_cmd, "image", "inspect", image]
     return json.loads(subprocess.run(asked, capture_output=True, text=True, check=True).stdout)[0]
@@ -88,7 +88,7 @@ def traced(engine: Engine, step: Step, variant: Variant, progress: Callable[[str
         manifest = manifest_of(layout(), image.digest)
         layers = [layer_facts(blob(one["digest"])) for one in manifest["layers"]]
         loaded = builder.load_into_engine(engine, step, variant, platform)
-        about = _inspect(engine, loaded)
+        about = inspected(engine, loaded)
         if about["RootFS"]["Layers"] != diff_ids(layout(), manifest):
             raise Problem(
                 f"{step.name}/{variant.name} was built for the scales and built again to run, and not alike.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from measure.base.errors import Problem
 from measure.base.units import megabytes
 from measure.steps.compose import RECOMMENDED, find_step
-from measure.studies.floor.model import Floor, complete, record_path
+from measure.studies.floor.model import NONE, Floor, complete, record_path
 from measure.tell.page import Page, markdown_table, page_function, short
 from measure.tell.reading import KINDS
 
@@ -35,7 +35,9 @@ def floor(page: Page, name: str, kind: str = "transfer") -> str:
 
 @page_function
 def times_floor(page: Page, name: str, kind: str = "transfer") -> str:
-    """An image's size as a multiple of its floor's."""
+    """An image's size as a multiple of its floor's; `none` for the one that has none."""
+    if name.endswith(f"/{NONE}"):
+        return "none"
     one, field = _floor(page, name), KINDS.get(kind, kind)
     exact = f"{getattr(one.image, field):,} bytes against {getattr(one.floor, field):,} bytes"
     return _figure(page, f"{one.times(field):.2f} times", exact)

@@ -2,7 +2,7 @@
 
 It starts, is asked on every route, answers its health check, loses what it depends on, and stops. strace comes in a
 volume with its own loader and libraries, so that it runs in an image that has none, and none of its files is the
-image's.
+image's. What else is needed runs beside the container, so an image may be of any language.
 """
 
 from __future__ import annotations
@@ -35,9 +35,13 @@ from measure.steps.compose import Variant
 from measure.studies.floor.model import Answered
 from measure.studies.floor.trace import Look, looks
 
-#: What runs in containers: prints an application's routes; stops what runs under strace; strace itself.
+#: What runs in containers: prints the routes of an application of Flask; strace itself.
 RESOURCES = Path(__file__).with_name("resources")
-ROUTES, STOP, TRACER_DOCKERFILE = (RESOURCES / name for name in ("routes.py", "stop.py", "tracer.Dockerfile"))
+ROUTES, TRACER_DOCKERFILE = (RESOURCES / name for name in ("routes.py", "tracer.Dockerfile"))
+#: What any other application is asked: what each language promises, by extra-other-languages/README.md.
+CONTRACT = [(method, path) for method in ("GET", "HEAD") for path in ("/", "/health", "/image.json")]
+#: What a browser asks for by itself when it has got a page.
+_LINKED = re.compile(r'<(?:script|link|img)\b[^>]*\b(?:src|href)="(/[^"]+)"')
 #: Where strace is in a container, and writes to.
 TRACER = "/tracer"
 #: The images that are made here and removed again have these names, and the number of this process as their tag.
@@ -45,6 +49,8 @@ TRACER_IMAGE, FLOOR_IMAGE = "measure-tracer", "measure-floor"
 #: A query that makes no sense to any route, and a page that no application has: what fails has files of its own.
 NONSENSE = "?n=nonsense"
 NOWHERE = "/no/such/page"
+#: Sends SIGTERM to what strace started first: its trace has the lowest number.
+_STOP = f"kill $(ls {TRACER}/out | sed -n 's/^app[.]//p' | sort -n | head -n 1)"
 #: Seconds that a container may take to answer first, to get healthy, or to stop.
 PATIENCE = 120
 #: What to type when a container does not do what it should.
@@ -67,40 +73,37 @@ def health_command(config: dict[str, Any]) -> list[str] | None:
     return {"CMD": words, "CMD-SHELL": ["/bin/sh", "-c", *words]}.get(kind)
 
 
-def application(variant: Variant, config: dict[str, Any]) -> str:
-    """What an image serves, as its command names it: MODULE:NAME. Raises Problem when it names none."""
-    for word in [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]:
-        if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", word):  # 0.0.0.0:8000 is none
-            return word
-    raise Problem(
-        f"{variant.step}/{variant.name} does not say which application it serves.",
-        why="No word of its command has the form MODULE:NAME.",
-        next=f"mend {shown(variant.dockerfile)}",
-    )
+def application(config: dict[str, Any]) -> str | None:
+    """The application of Flask that an image serves, as its command names it: MODULE:NAME. None: it names none."""
+    words = [*(config.get("Entrypoint") or []), *(config.get("Cmd") or [])]
+    # 0.0.0.0:8000 is none
+    return next((word for word in words if re.fullmatch(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*", word)), None)
 
 
 def questions(engine: Engine, image: str, variant: Variant, config: dict[str, Any]) -> list[str]:
     """What an application is asked: each route with each method that it takes, the same with nonsense, and no route.
 
-    The application itself says which routes it has. Raises Problem when it does not.
+    One of Flask says itself which routes it has: raises Problem when it does not. Others have those of `CONTRACT`.
     """
-    with probe.named_container(engine) as known_as:
-        told = engine.docker.run(
-            image, ["-c", ROUTES.read_text(), application(variant, config)], entrypoint="python", pull="never",
-            envs=variant.environment | {"PYTHONPATH": "src"}, **known_as,
-        )  # fmt: skip
-    return asked_of(told, variant)
+    name, routes = application(config), CONTRACT
+    if name:
+        with probe.named_container(engine) as known_as:
+            told = engine.docker.run(
+                image, ["-c", ROUTES.read_text(), name], entrypoint="python", pull="never",
+                envs=variant.environment | {"PYTHONPATH": "src"}, **known_as,
+            )  # fmt: skip
+        routes = routes_of(told, variant)
+    asked = [f"{method} {path}{query}" for query in ("", NONSENSE) for method, path in routes]
+    return [*asked, f"GET {NOWHERE}"]
 
 
-def asked_of(told: str, variant: Variant) -> list[str]:
-    """The questions to an application, from what it printed of its routes. Raises Problem when that is not read."""
+def routes_of(told: str, variant: Variant) -> list[tuple[str, str]]:
+    """Methods and paths, from what an application printed of its routes. Raises Problem when that is not read."""
     try:
-        routes = [(method, re.sub("<[^>]*>", "x", rule)) for method, rule in json.loads(told.splitlines()[-1])]
+        return [(method, re.sub("<[^>]*>", "x", rule)) for method, rule in json.loads(told.splitlines()[-1])]
     except (ValueError, IndexError, TypeError):
         what = f"{variant.step}/{variant.name} does not say which routes it has."
         raise Problem(what, why=told[-500:], next=f"mend {shown(variant.context)}") from None
-    asked = [f"{method} {rule}{query}" for query in ("", NONSENSE) for method, rule in routes]
-    return [*asked, f"GET {NOWHERE}"]
 
 
 def exercise(
@@ -126,12 +129,16 @@ def exercise(
 
 
 def _ask(url: str, asked: list[str], when: str) -> list[Answered]:
-    answered = []
-    for question in asked:
+    """Ask all of it, and for what the pages that come name: scripts, styles and images."""
+    answered, waiting = {}, [*asked]
+    while waiting:
+        question = waiting.pop(0)
         method, path = question.split(" ", 1)
-        status = httpx.request(method, f"{url}{path}", timeout=60, trust_env=False).status_code
-        answered.append(Answered(question=f"{question}{when}", status=status))
-    return answered
+        answer = httpx.request(method, f"{url}{path}", timeout=60, trust_env=False)
+        answered[question] = Answered(question=f"{question}{when}", status=answer.status_code)
+        linked = dict.fromkeys(f"GET {name}" for name in _LINKED.findall(answer.text))
+        waiting += [one for one in linked if one not in answered and one not in waiting]
+    return [*answered.values()]
 
 
 def _stop_neighbours(engine: Engine, container: Container) -> None:
@@ -202,7 +209,7 @@ def trace(
         with probe.running(engine, image, variant, native_platform(), **options) as (container, url):
             check = [loader, *_strace("health", health)] if health else []
             answered, healthy = exercise(engine, container, url, asked, variant, check)
-            container.execute(["python", "-c", STOP.read_text()])
+            _stop(engine, container, volume)
             code = _exit_code(container, image)
             container.copy_from(f"{TRACER}/out", folder)
         found: list[Look] = []
@@ -210,6 +217,13 @@ def trace(
             lines = path.read_text(errors="surrogateescape").splitlines()
             found += looks(lines, config.get("WorkingDir") or "/")
     return Run(answered, healthy, code), found
+
+
+def _stop(engine: Engine, container: Container, volume: str) -> None:
+    """Tell what runs under strace to end, from beside the container: an image may have no program that could."""
+    with probe.named_container(engine) as known_as:
+        beside: dict[str, Any] = {"pid": f"container:{container.id}", "volumes": [(volume, TRACER)], **known_as}
+        engine.docker.run(f"{TRACER_IMAGE}:{os.getpid()}", ["sh", "-c", _STOP], pull="never", **beside)
 
 
 def _strace(name: str, words: list[str]) -> list[str]:

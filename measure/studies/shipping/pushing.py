@@ -75,11 +75,14 @@ def _pushed(engine: Engine, step: Step, variant: Variant, registry: Registry, ki
     """Build a variant after a change of this kind, and push it; returns its digest."""
     name = f"{registry.address}/{REPOSITORY}:{kind}"
     with changed(step, kind) as copy, ExitStack() as stack:
-        contexts = {}
+        moved = copy.variant(variant.name)
         if kind == "base":
-            bases = {name: stack.enter_context(builder.changed_base(engine, name)) for name in variant.external_images}
-            contexts = {f"contexts.{old}": f"docker-image://{new}" for old, new in bases.items()}
-        return builder.push(engine, copy, copy.variant(variant.name), name, **contexts)
+            # Named in FROM: of a base that a named context gives, a builder that sets times sets the base's files' too.
+            text = moved.dockerfile.read_text()
+            for base in variant.external_images:
+                text = text.replace(f"FROM {base}", f"FROM {stack.enter_context(builder.changed_base(engine, base))}")
+            moved.dockerfile.write_text(text)
+        return builder.push(engine, copy, moved, name)
 
 
 def pushes(

@@ -1,0 +1,3 @@
+module whichimage
+
+go 1.27

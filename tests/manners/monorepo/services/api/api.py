@@ -1,0 +1,6 @@
+import time
+
+import common
+
+print(common.NAME, flush=True)
+time.sleep(3600)
