@@ -88,6 +88,16 @@ def test_what_is_on_a_disk_is_what_its_blocks_hold(tmp_path):
     assert 100_000 <= fleet.on_disk(tmp_path) <= 120_000
 
 
+@pytest.mark.parametrize("field", ["stored_bytes", "sent_bytes", "disk_bytes"])
+@pytest.mark.parametrize("services", SIZES)
+@pytest.mark.parametrize("differ", ["code", "packages"])
+def test_the_fleet_without_a_distribution_is_the_smallest(field, services, differ):
+    """The goal; and step 4's page says so."""
+    there = fleets.complete(LAB_ENVIRONMENT)
+    size = {variant: getattr(there.of(variant, differ).at(services), field) for variant in FLEETS}
+    assert min(size, key=size.get) == "distroless"
+
+
 @pytest.fixture(scope="module")
 def measured():
     """What the lab's record has of each variant."""
@@ -164,10 +174,7 @@ def recorded(tmp_path, monkeypatch):
     """Writes records of their own for the lab; returns a page that reads them."""
     real = Records()
     (tmp_path / LAB_ENVIRONMENT).mkdir()
-    names = [f"step-4/{name}" for name in FLEETS]
-    built = {name: real.get(name) for name in names}
     monkeypatch.setattr(records, "RESULTS", tmp_path)
-    monkeypatch.setattr(Page, "built", lambda _, name: built[name])
 
     def write(shipping: Shipping | None = None, of: Fleets | None = None) -> Page:
         for path, one in ((model.record_path(LAB_ENVIRONMENT), shipping), (fleets.record_path(LAB_ENVIRONMENT), of)):
@@ -231,7 +238,9 @@ def test_pages_say_what_was_sent_pulled_and_kept(recorded, shipping, all_fleets)
     assert "1.5&nbsp;s" in page.shipped(told, "plain", "pull-lock")
     assert len(page.pushes(told).splitlines()) == len(page.pulls(told).splitlines()) == 2 + len(STEP.variants)
     assert "63.0&nbsp;MB" in page.levels(told)
-    assert "40.0&nbsp;MB" in page.forty(told, "step-4/full")
+    assert "40.0&nbsp;MB" in page.of_fleet(told, "full")
+    assert "120.0&nbsp;MB" in page.of_fleet(told, "full", kind="unpacked")
+    assert "40.0&nbsp;MB" in page.unshared(told, "full")
     for kind, last in (("transfer", "40.0"), ("sent", "80.0"), ("unpacked", "120.0")):
         rows = page.fleet(told, kind).splitlines()
         assert len(rows[2 : 2 + len(FLEETS)]) == 4

@@ -32,8 +32,8 @@ from measure.studies.shipping.fleets import FLEETS, SIZES, Differ, Fleet, Togeth
 PACKAGES = Path(__file__).with_name("packages.txt")
 #: Bytes that a fleet takes on the engine's disk while it is built.
 ROOM = 8_000_000_000
-#: Services that are built at the same time.
-TOGETHER = 10
+#: How many services there are when it is counted: those between two numbers are built at the same time.
+COUNTED = (0, 1, 10, 20, 30, 40)
 
 
 def pairs() -> list[str]:
@@ -102,35 +102,30 @@ def _pull(engine: Engine, registry: Registry) -> dict[int, int]:
 def measure_fleet(engine: Engine, step: Step, variant: Variant, differ: Differ) -> Fleet:
     """Build, push and pull the services of a fleet, and count at its sizes. Raises Problem where the disk is full."""
     check_room(engine, ROOM)
-    pushed: dict[int, tuple[int, int, int]] = {}
+    inputs = inputs_of(step, variant, engine.recipe).sha256
+    pushed: dict[int, dict[str, int]] = {}
     with engine.registry() as registry, services(step, variant, differ) as folders:
         numbered = [*enumerate(folders)]
         with engine.fresh() as machine:
-            before = 0
-            for size in SIZES:
-                for first in range(before, size, TOGETHER):
-                    _build(machine, variant, registry, numbered[first : min(first + TOGETHER, size)])
-                before = size
+            for before, size in itertools.pairwise(COUNTED):
+                _build(machine, variant, registry, numbered[before:size])
                 pushed[size] = _counted(registry)
-                say(f"{variant.name}, {differ}, {size}: {megabytes(pushed[size][0])} stored")
+                say(f"{variant.name}, other {differ}, {size} pushed: {megabytes(pushed[size]['stored_bytes'])} stored")
         disk = _pull(engine, registry)
-    together = [
-        Together(services=size, stored_bytes=stored, sent_bytes=sent, mounted=lent, disk_bytes=disk[size])
-        for size, (stored, sent, lent) in pushed.items()
-    ]
     return Fleet(
         variant=variant.name,
         differ=differ,
-        inputs_sha256=inputs_of(step, variant, engine.recipe).sha256,
-        together=together,
+        inputs_sha256=inputs,
+        together=[Together(services=size, disk_bytes=disk[size], **pushed[size]) for size in SIZES],
         provenance=provenance(engine, variant.external_images, engine.platform, fleets.COMMAND),
     )
 
 
-def _counted(registry: Registry) -> tuple[int, int, int]:
-    """What a registry has on its disk, what was sent to it, both in bytes, and how many blobs it lent instead."""
+def _counted(registry: Registry) -> dict[str, int]:
+    """What a registry has so far, by the fields of `Together`."""
     sizes, log = blobs(registry.blobs), settled(registry.log)
-    return sum(sizes.values()), sum(sizes[digest] for digest in uploaded(log)), mounted(log)
+    sent = sum(sizes[digest] for digest in uploaded(log))
+    return {"stored_bytes": sum(sizes.values()), "sent_bytes": sent, "mounted": mounted(log)}
 
 
 def measure_fleets(engine: Engine, name: str = "") -> None:

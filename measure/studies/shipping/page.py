@@ -13,7 +13,7 @@ from measure.studies.shipping import fleets, model
 from measure.studies.shipping.fleets import SIZES, Differ, Together
 from measure.studies.shipping.model import Pushed
 from measure.tell.folklore import Facts
-from measure.tell.page import Page, code, emphasised, markdown_table, page_function, short
+from measure.tell.page import Page, code, emphasised, markdown_table, page_function
 
 #: What is pushed, as a table's head has it.
 PUSHED: dict[Pushed, str] = {
@@ -129,24 +129,31 @@ COUNTED = {
 }
 
 
-def _fleet(page: Page, name: str, differ: Differ, services: int) -> Together:
-    variant = page.built(name).variant
+def _fleet(page: Page, variant: str, differ: Differ, services: int) -> Together:
     found = page.records.once(fleets.complete).of(variant, differ)
     if found is None:
-        raise Problem(f"There is no fleet of {name}.", next=f"{fleets.COMMAND} NAME={variant}")
+        raise Problem(f"There is no fleet of {variant}.", next=f"{fleets.COMMAND} NAME={variant}")
     return found.at(services)
 
 
-def _weight(page: Page, name: str, differ: Differ, services: int, kind: str) -> str:
-    size = getattr(_fleet(page, name, differ, services), COUNTED[kind][0])
+def _weight(page: Page, variant: str, differ: Differ, services: int, kind: str) -> str:
+    size = getattr(_fleet(page, variant, differ, services), COUNTED[kind][0])
     path = fleets.record_path(page.records.environment)
     return page.figure(path, megabytes(size), f"{size:,} bytes for {services} services, measured")
 
 
 @page_function
-def forty(page: Page, name: str) -> str:
-    """What 40 services take in one registry that have two packages of their own each, measured."""
-    return _weight(page, name, "packages", SIZES[-1], "transfer")
+def of_fleet(page: Page, variant: str, differ: Differ = "packages", kind: str = "transfer") -> str:
+    """What the largest fleet of a variant weighs whose services differ so: see `COUNTED` for the kinds."""
+    return _weight(page, variant, differ, SIZES[-1], kind)
+
+
+@page_function
+def unshared(page: Page, variant: str) -> str:
+    """What the largest fleet of a variant would weigh in the registry if each image were one layer, computed."""
+    size = _fleet(page, variant, "packages", 1).stored_bytes
+    path = fleets.record_path(page.records.environment)
+    return page.figure(path, megabytes(size * SIZES[-1]), f"computed: {SIZES[-1]} times {size:,} bytes")
 
 
 @page_function
@@ -159,10 +166,10 @@ def fleet(page: Page, kind: str = "transfer") -> str:
         "10, two packages each": ("packages", 10),
         "40, two packages each": ("packages", 40),
     }
-    rows = []
-    for variant in fleets.FLEETS:
-        name = f"{short(fleets.STEP)}/{variant}"
-        rows.append([emphasised(variant), *(_weight(page, name, *column, kind) for column in columns.values())])
+    rows = [
+        [emphasised(variant), *(_weight(page, variant, *column, kind) for column in columns.values())]
+        for variant in fleets.FLEETS
+    ]
     table = markdown_table(["image", *columns], rows, "l" + "r" * len(columns))
     return f"{table}\n\nMeasured: {COUNTED[kind][1]}. One machine built all services.\n{{ .takes }}"
 
@@ -197,13 +204,7 @@ def fleet_bytes(facts: Facts, variant: str, differ: Differ) -> int:
     """Bytes of the largest fleet of a variant, in the registry."""
     environment = facts.records.environment
     facts.rests_on(fleets.record_path(environment), f"{fleets.COMMAND} NAME={variant}")
-    return _fleet(facts.page, f"{short(fleets.STEP)}/{variant}", differ, SIZES[-1]).stored_bytes
-
-
-@page_function
-def of_fleet(page: Page, variant: str, differ: Differ) -> str:
-    """What the largest fleet of a variant weighs in the registry, whose services differ so."""
-    return _weight(page, f"{short(fleets.STEP)}/{variant}", differ, SIZES[-1], "transfer")
+    return _fleet(facts.page, variant, differ, SIZES[-1]).stored_bytes
 
 
 @page_function
