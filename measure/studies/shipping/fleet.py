@@ -30,8 +30,8 @@ from measure.studies.shipping.fleets import FLEETS, SIZES, Differ, Fleet, Togeth
 
 #: Small packages of Python alone, with their hashes: each two of them are another service's.
 PACKAGES = Path(__file__).with_name("packages.txt")
-#: Bytes that a fleet takes on the engine's disk while it is built.
-ROOM = 8_000_000_000
+#: Bytes on the disk that a fleet takes at most: without a distribution, three stages have each service's packages.
+ROOM = 16_000_000_000
 #: How many services there are when it is counted: those between two numbers are built at the same time.
 COUNTED = (0, 1, 10, 20, 30, 40)
 
