@@ -100,7 +100,7 @@ def fleet(name: Annotated[str, typer.Argument(help="A variant of step 4; else th
     from measure.build.choosing import choose
     from measure.studies.shipping.fleet import measure_fleets
 
-    with progress.task("make fleet", told=False):
+    with progress.task("make fleet", told=False, kept=False):
         measure_fleets(choose(), name)
 
 

@@ -82,6 +82,11 @@ def test_each_service_of_a_fleet_has_two_packages_that_no_other_has_together():
     assert all(one.count("==") == 2 and one.count("--hash=sha256:") == 2 for one in pairs)
 
 
+def test_a_variant_without_fleets_is_refused_before_anything_is_built():
+    with pytest.raises(Problem, match="slim has no fleets"):
+        fleet.measure_fleets(None, "slim")
+
+
 def test_what_is_on_a_disk_is_what_its_blocks_hold(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a/b").write_bytes(b"x" * 100_000)

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from measure.base import progress
 from measure.base.errors import Problem, say
 from measure.base.files import write_whole
 from measure.base.units import megabytes
@@ -110,7 +111,7 @@ def measure_fleet(engine: Engine, step: Step, variant: Variant, differ: Differ) 
             for before, size in itertools.pairwise(COUNTED):
                 _build(machine, variant, registry, numbered[before:size])
                 pushed[size] = _counted(registry)
-                say(f"{variant.name}, other {differ}, {size} pushed: {megabytes(pushed[size]['stored_bytes'])} stored")
+                say(f"{size} services pushed: {megabytes(pushed[size]['stored_bytes'])} stored")
         disk = _pull(engine, registry)
     return Fleet(
         variant=variant.name,
@@ -131,8 +132,12 @@ def _counted(registry: Registry) -> dict[str, int]:
 def measure_fleets(engine: Engine, name: str = "") -> None:
     """Measure the fleets of this variant, or those that changed, and record each as soon as it is measured.
 
-    Raises Problem when the engine is not the lab's, which alone can be had a second time, or when a build fails.
+    Raises Problem when the engine is not the lab's, which alone can be had a second time, when a build fails, and for a
+    variant that has no fleets.
     """
+    if name and name not in FLEETS:
+        why, then = f"Those that have are {', '.join(FLEETS)}.", f"{fleets.COMMAND} NAME={FLEETS[0]}"
+        raise Problem(f"{name} has no fleets.", why=why, next=then)
     if not (engine.fresh and engine.registry) or engine.chosen:
         why = "It builds on machines that have nothing and pushes to registries that have nothing: the lab makes both."
         raise Problem("Only the lab can measure fleets.", why=why, next=f"ENGINE=lab {fleets.COMMAND}")
@@ -143,7 +148,8 @@ def measure_fleets(engine: Engine, name: str = "") -> None:
         for differ in ("code", "packages"):
             known = there.of(variant.name, differ)
             if name or known is None or known.inputs_sha256 != now:
-                _save(engine.environment, measure_fleet(engine, step, variant, differ))
+                with progress.task(f"{variant.name}, other {differ}"):
+                    _save(engine.environment, measure_fleet(engine, step, variant, differ))
 
 
 def _save(environment: str, fleet: Fleet) -> None:
