@@ -6,6 +6,7 @@ To a room, as a web server: a download that was cut short goes on where it stopp
 at HOST, where there is a network. But for the package index: that of the lab, which base images name, is nowhere else.
 """
 
+import contextlib
 import http.server
 import re
 import sys
@@ -25,6 +26,11 @@ class Handler(http.server.SimpleHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     #: Is what FOLDER lacks asked for elsewhere?
     forwards = False
+
+    def handle(self) -> None:
+        """A client that hangs up is no news."""
+        with contextlib.suppress(ConnectionError):
+            super().handle()
 
     def translate_path(self, path: str) -> str:
         """The file for a path, or for the whole address that a proxy is asked for."""

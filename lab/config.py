@@ -40,6 +40,9 @@ TREE_PACKAGES = (
 BRIDGE = "pyimages0"
 NETWORK = "10.231.0.0/16"
 BRIDGE_ADDRESS = "10.231.0.1"
+#: Of its own, in Docker's form: 02:42 and the address. A bridge that was given none takes over that of a container's
+#: interface, and changes it when that container ends: the others then send to nobody, for half a minute.
+BRIDGE_MAC = "02:42:0a:e7:00:01"
 COMPOSE_POOL = "10.231.128.0/17"
 INDEX_PORT = 3141
 #: Where builds and containers ask, as their proxy, for what an offline kit brought.

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
-from lab.config import BINFMT, BRIDGE, BRIDGE_ADDRESS, NETWORK, Lab
+from lab.config import BINFMT, BRIDGE, BRIDGE_ADDRESS, BRIDGE_MAC, NETWORK, Lab
 from measure.base.files import write_whole
 
 BINFMT_FOLDER = Path("/proc/sys/fs/binfmt_misc")
@@ -87,7 +87,7 @@ def prepare(lab: Lab) -> None:
     if BRIDGE not in psutil.net_if_addrs():
         _tool(lab.tree, "ip", "link", "add", BRIDGE, "type", "bridge")
         _tool(lab.tree, "ip", "address", "add", f"{BRIDGE_ADDRESS}/24", "dev", BRIDGE)
-    _tool(lab.tree, "ip", "link", "set", BRIDGE, "up")
+    _tool(lab.tree, "ip", "link", "set", BRIDGE, "address", BRIDGE_MAC, "up")
 
 
 def _clear_up_after_a_lost_lab(tree: Path) -> None:

@@ -11,6 +11,9 @@ RECIPE_LABEL = "org.python-images-measured.base.recipe"
 #: networks and volumes. Nothing without it is ever removed, whatever it is called.
 RUN_LABEL = "org.python-images-measured.run"
 
+#: Images of the workshop's exercises carry this label with the folder of their repository.
+EXERCISE_LABEL = "org.python-images-measured.exercise"
+
 #: What to accept when a registry is asked for a manifest (OCI image spec; Docker's image manifest v2, schema 2).
 MANIFEST_TYPES = ", ".join(
     (

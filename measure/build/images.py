@@ -33,6 +33,8 @@ GZIP = ",compression=gzip,force-compression=true"
 #: One progress line of the builder in plain form: `#7 [2/5] RUN …`, `#9 exporting to oci image format`.
 _STEP_LINE = re.compile(r"^#\d+ (?P<step>(\[|exporting to ).*)$")
 _NOISE = re.compile(r"^(#\d+ )?(\d+\.\d+ )?")
+#: Is told what the builder is doing.
+Telling = Callable[[str], None]
 
 
 class BuildError(Problem):
@@ -74,7 +76,7 @@ def scrub(line: str) -> str:
     return re.sub(r"https?://[^\s/]+", "https://…", line).strip()
 
 
-def _run(lines: Iterator, progress: Callable[[str], None]) -> list[str]:
+def _run(lines: Iterator, progress: Telling) -> list[str]:
     """Follow a build to its end; returns what the builder printed. Raises BuildError when it fails."""
     log: list[str] = []
     try:
@@ -110,7 +112,7 @@ def _own_children() -> list[psutil.Process]:
 
 
 def _bake_once(
-    engine: Engine, file: Path, target: str, platform: str, progress: Callable[[str], None], **settings: Any
+    engine: Engine, file: Path, target: str, platform: str, progress: Telling, **settings: Any
 ) -> tuple[dict[str, Any], list[str]]:
     """Build one target of a bake or compose file; returns what the builder tells about it, and what it printed.
 
@@ -146,7 +148,7 @@ _bake = AGAIN.wraps(_bake_once)
 
 
 def _export(
-    engine: Engine, file: Path, target: str, platform: str, progress: Callable[[str], None], how: str = "", **more: Any
+    engine: Engine, file: Path, target: str, platform: str, progress: Telling, how: str = "", **more: Any
 ) -> str:
     """Build a target into the layout, which must be in use; returns the image's digest. `how`: `Variant.exported`."""
     (layout() / "blobs").mkdir(exist_ok=True)
@@ -193,7 +195,7 @@ def build(
     step: Step,
     variant: Variant,
     platform: str,
-    progress: Callable[[str], None],
+    progress: Telling,
     *,
     remember: bool = True,
     **settings: Any,
@@ -286,7 +288,7 @@ def context_listing(engine: Engine, step: Step, variant: Variant) -> list[tuple[
 
 
 def build_text(
-    engine: Engine, dockerfile: str, progress: Callable[[str], None], *, context: Path | None = None, **settings: Any
+    engine: Engine, dockerfile: str, progress: Telling, *, context: Path | None = None, **settings: Any
 ) -> list[str]:
     """Build a Dockerfile given as text, natively, into the builder's cache alone.
 
@@ -298,13 +300,7 @@ def build_text(
 
 
 def export_text(
-    engine: Engine,
-    dockerfile: str,
-    platform: str,
-    progress: Callable[[str], None],
-    *,
-    context: Path | None = None,
-    **settings: Any,
+    engine: Engine, dockerfile: str, platform: str, progress: Telling, *, context: Path | None = None, **settings: Any
 ) -> str:
     """Build a Dockerfile given as text for a platform; returns the image's digest. The layout must be in use."""
     with _small_build({"Dockerfile": dockerfile}, context, **settings) as file:
@@ -315,7 +311,7 @@ def weigh_text(
     engine: Engine,
     dockerfile: str,
     base: str | None,
-    progress: Callable[[str], None],
+    progress: Telling,
     *,
     context: Path | None = None,
     **settings: Any,
@@ -330,10 +326,18 @@ def weigh_text(
         return read_image(layout(), digest).on(base_layers(engine, base, engine.platform) if base else [])
 
 
-def load_text(engine: Engine, dockerfile: str, name: str, *, context: Path | None = None, **settings: Any) -> None:
+def load_text(
+    engine: Engine,
+    dockerfile: str,
+    name: str,
+    at: Telling = lambda _: None,
+    *,
+    context: Path | None = None,
+    **more: Any,
+) -> None:
     """Build a Dockerfile given as text, natively, into the engine's own store under this name. Raises BuildError."""
-    with _small_build({"Dockerfile": dockerfile}, context, **settings) as file:
-        _bake(engine, file, "small", engine.platform, lambda _: None, output="type=docker", tags=name)
+    with _small_build({"Dockerfile": dockerfile}, context, **more) as file:
+        _bake(engine, file, "small", engine.platform, at, output="type=docker", tags=name)
 
 
 @contextlib.contextmanager

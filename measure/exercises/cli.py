@@ -75,6 +75,7 @@ def _try(engine: Engine, exercise: Exercise, folder: Path) -> tuple[Tried, list[
             trial = stack.enter_context(Trial(engine, exercise, folder, task))
             tried = trial.run()
         verdicts = judge(exercise.check.goals, tried)
+        trial.keep = not all(one.holds for one in verdicts)
         for one in verdicts:
             sign, style = ("✓", "green") if one.holds else ("✗", "red")
             _print(f"  {sign} {one.what}: {one.you}" + ("" if one.holds else f" (goal: {one.should})"), style)

@@ -21,7 +21,8 @@ from python_on_whales.exceptions import DockerException
 
 from measure.base import dockerfiles
 from measure.base.errors import Problem
-from measure.base.files import cache_folder, check_disk, shown
+from measure.base.files import ROOT, cache_folder, check_disk, shown
+from measure.base.names import EXERCISE_LABEL
 from measure.base.platforms import PLATFORMS, native_platform
 from measure.base.progress import Task, aside, pause
 from measure.base.units import megabytes
@@ -119,10 +120,14 @@ def platform_of(exercise: Exercise) -> str:
 
 
 class Trial:
-    """An exercise's folder, tried on an engine. To be used in `with`: the container and its image go in the end.
+    """An exercise's folder, tried on an engine. To be used in `with`: the container goes in the end, and its image.
 
     That takes half a second, and a verdict need not wait for it.
     """
+
+    #: Does the image stay, for the next try? Then the engine has its layers, and need not unpack them again: 1 s of 3.
+    #: It goes when another exercise is tried.
+    keep = False
 
     def __init__(self, engine: Engine, exercise: Exercise, folder: Path, task: Task) -> None:
         self.engine, self.exercise, self.folder, self.task = engine, exercise, folder, task
@@ -140,11 +145,14 @@ class Trial:
 
     def __enter__(self) -> Trial:
         self._left = contextlib.ExitStack()
-        self._left.callback(self.engine.docker.image.remove, self.name, force=True)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._left.close()
+        images, own = self.engine.docker.image, [("label", f"{EXERCISE_LABEL}={ROOT}")]
+        kept = {self.name} if self.keep else set()
+        images.remove([tag for one in images.list(filters=own) for tag in {*one.repo_tags} - kept], force=True)
+        images.prune(filters=own)  # the one that had the name before
 
     def _settings(self, folder: Path) -> dict[str, Any]:
         """Of a build: where it is, and the secret where the exercise has one, both ways."""
@@ -170,10 +178,8 @@ class Trial:
         try:
             self.parsed.check()
             self.engine.provide(self.parsed.external_images, [self.engine.platform, self.platform])
-            with layout_in_use(), _bounded("The build"):
-                self._build(found, load=start and not self.check.platform)
-            if start and not self.check.platform:
-                found.started = self._start()
+            with layout_in_use():
+                self._build(found, start=start and not self.check.platform)
             for target in self.goals.targets:
                 found.targets[target] = self._target(target)
         except BuildError as error:
@@ -181,20 +187,24 @@ class Trial:
         found.seconds = time.monotonic() - begun
         return found
 
-    def _build(self, found: Tried, *, load: bool) -> None:
-        """Into the layout, and at the side into the engine's store."""
+    def _build(self, found: Tried, *, start: bool) -> None:
+        """Into the engine's store; from there it is started, while the layout gets it, too, and it is weighed."""
         settings, at = self._settings(self.folder), self.task.at
 
-        def loaded() -> None:
-            if load:
-                with contextlib.suppress(BuildError):  # it is told once
-                    load_text(self.engine, self.text, self.name, **settings)
+        def started() -> None:
+            if start:
+                found.started = self._start()
 
-        with aside(loaded):
-            digest = export_text(self.engine, self.text, self.platform, at, **settings)
+        if start:
+            with _bounded("The build"):
+                load_text(self.engine, self.text, self.name, at, labels={EXERCISE_LABEL: str(ROOT)}, **settings)
+        with aside(started) as side:
+            with _bounded("The build"):
+                digest = export_text(self.engine, self.text, self.platform, at, **settings)
             image, platform, _ = read_archive(layout(), digest.removeprefix("sha256:"), self.platform)
             found.report = report_of(image, platform, self.parsed, None, found.context)
             found.paths = [path for path, node in image.files.walk() if node.kind != "directory"]
+        side.result()
         keep(Step(self.exercise.name, self.folder), self._variant(), self.platform, digest)
         if self.goals.secret:
             own = image.described[origin_of(image, self.parsed, None).base_layers :]

@@ -11,7 +11,8 @@ from python_on_whales import DockerClient
 from python_on_whales.exceptions import DockerException
 
 from measure.base.errors import Problem, say
-from measure.base.files import cache_folder
+from measure.base.files import ROOT, cache_folder
+from measure.base.names import EXERCISE_LABEL
 from measure.base.platforms import PLATFORMS
 from measure.build import lab_engine
 from measure.build.choosing import choose
@@ -46,6 +47,9 @@ def clean_engine(made: Callable[[DockerClient], list[str]]) -> None:
     images = [f"{step.name}:{v.name}-{p.split('/')[1]}" for step, v in variants for p in PLATFORMS]
     images += [f"{step.name}-{v.service}" for step, v in variants]  # Compose's names
     images += made(docker)
+    images += [
+        tag for one in docker.image.list(filters=[("label", f"{EXERCISE_LABEL}={ROOT}")]) for tag in one.repo_tags
+    ]
     if existing := [image for image in images if docker.image.exists(image)]:
         docker.image.remove(existing, force=True)
         say(f"{len(existing)} images removed")

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from measure.base import progress as told
-from measure.build.engine import image_ids
+from measure.base.names import EXERCISE_LABEL
 from measure.exercises import model, progress
 from measure.exercises.judging import judge
 from measure.exercises.trying import Trial
@@ -18,12 +18,17 @@ EACH = [
 ]
 
 
-def verdicts(engine, exercise, folder):
+def images(engine):
+    return engine.docker.image.list(filters=[("label", EXERCISE_LABEL)])
+
+
+def verdicts(engine, exercise, folder, *, keep=False):
     with told.task(exercise.name, told=False, kept=False) as task, Trial(engine, exercise, folder, task) as trial:
         tried = trial.run()
+        trial.keep = keep
     own = [("label", f"{LABEL}={os.getpid()}")]
     assert engine.docker.container.list(all=True, filters=own) == []
-    assert image_ids(engine, [f"exercise:{exercise.name}"]) == {}
+    assert [one.repo_tags for one in images(engine)] == [[f"exercise:{exercise.name}"]] * keep
     found = judge(exercise.check.goals, tried)
     print(f"{exercise.name}: {tried.seconds:.1f} s", *found, sep="\n")
     return found
@@ -33,7 +38,7 @@ def verdicts(engine, exercise, folder):
 def test_it_fails_as_it_is_given_and_passes_when_mended(engine, exercise, tmp_path):
     (tmp_path / "given").mkdir()
     progress.fill(exercise, tmp_path / "given")
-    given = verdicts(engine, exercise, tmp_path / "given")
+    given = verdicts(engine, exercise, tmp_path / "given", keep=exercise.name == FIRST)
     failing = [one for one in given if not one.holds]
     assert failing, "nothing is left to do"
     assert failing[0].goal in exercise.check.hints

@@ -5,11 +5,13 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import psutil
 import pytest
 
 from lab import host, processes, services
+from lab.config import BRIDGE, BRIDGE_MAC
 from measure.base.files import ROOT
 from tests.conftest import eventually
 from tests.lab.conftest import as_before, docker, firewall, lab_command, lab_processes
@@ -110,6 +112,17 @@ def test_containers_reach_the_package_index_cache(lab):
     assert "200 OK" in shown
     assert "Cache-Control: max-age" in shown
     assert "/files/https" in shown
+
+
+def test_who_ends_takes_no_address_along_that_others_send_to(lab):
+    """A bridge's own address must not be one of its containers'."""
+    address = Path(f"/sys/class/net/{BRIDGE}/address")
+    seen = {address.read_text().strip()}
+    for _ in range(6):  # whose interfaces have addresses by chance: one is the lowest
+        name = docker(lab, "run", "--detach", BASE, "sleep", "60").stdout.strip()
+        seen.add(address.read_text().strip())
+        docker(lab, "rm", "--force", name)
+    assert seen == {BRIDGE_MAC}
 
 
 def test_a_folder_of_the_host_can_be_mounted(lab, tmp_path):

@@ -6,9 +6,12 @@ import os
 import re
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import threading
+import time
 from functools import partial
 from http.server import ThreadingHTTPServer
 from pathlib import Path
@@ -23,7 +26,8 @@ from lab import kit as lab_kit
 from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.exercises.model import exercises
-from tests.conftest import eventually
+from tests.conftest import eventually, run, venv_with
+from tests.unit.test_messages_of_tools import TOOLS, wheel
 
 INSTALL = ROOT / "kit/install.py"
 
@@ -142,6 +146,54 @@ def test_a_download_that_was_cut_short_goes_on_where_it_stopped(tmp_path, served
         assert done.returncode in (0, 33)
         assert (tmp_path / "begun.tar").read_bytes() == content
     assert httpx.get(address, headers={"Range": "bytes=99999-"}, trust_env=False).status_code == 416
+
+
+PROJECT = """
+[project]
+name = "app"
+version = "1"
+requires-python = ">=3.11"
+dependencies = ["thing"]
+[tool.poetry]
+package-mode = false
+[[tool.poetry.source]]
+name = "kit"
+url = "{}"
+priority = "primary"
+"""
+
+
+def test_pip_poetry_and_uv_install_from_its_index(tmp_path, served):
+    programs = venv_with(TOOLS)
+    (tmp_path / "web/files").mkdir(parents=True)
+    path = wheel(tmp_path / "web/files")
+    packages._page(tmp_path / "web", "thing", {path.name: hashlib.sha256(path.read_bytes()).hexdigest()})
+    index = f"{served(tmp_path / 'web')}/simple/"
+    (tmp_path / "pyproject.toml").write_text(PROJECT.format(index))
+    for name, *commands in (
+        ("pip", ["pip", "--python", "{}", "install", "--index-url", index, "thing"]),
+        ("poetry", ["poetry", "lock"], ["poetry", "sync"]),
+        ("uv", ["uv", "pip", "install", "--no-cache", "--python", "{}", "--default-index", index, "thing"]),
+    ):
+        own = tmp_path / name
+        run(sys.executable, "-m", "venv", "--without-pip", own).check_returncode()
+        environment = {"PATH": f"{programs}:/usr/bin:/bin", "HOME": str(tmp_path), "VIRTUAL_ENV": str(own)}
+        for command in commands:
+            done = run(*(word.format(own) for word in command), cwd=tmp_path, env=environment)
+            assert done.returncode == 0, done.stdout + done.stderr
+        assert [*own.glob("lib/python*/site-packages/thing.py")], name
+
+
+def test_a_client_that_hangs_up_is_no_news_to_a_server(tmp_path, served, capfd):
+    address = served(tmp_path)
+    host, port = address.removeprefix("http://").split(":")
+    for _ in range(3):
+        with socket.create_connection((host, int(port))) as client:
+            client.send(b"GET /")
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # with a reset
+    assert httpx.get(address, trust_env=False).status_code == 200
+    time.sleep(0.2)
+    assert "Traceback" not in capfd.readouterr().err
 
 
 def test_a_proxy_gives_what_the_kit_has_and_asks_elsewhere_for_the_rest(tmp_path, served):

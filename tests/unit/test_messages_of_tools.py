@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import http.server
 import os
 import shutil
@@ -11,7 +10,6 @@ import signal
 import socket
 import ssl
 import subprocess
-import sys
 import threading
 import time
 import zipfile
@@ -21,11 +19,10 @@ from types import SimpleNamespace
 import pytest
 
 from measure.base.errors import Problem
-from measure.base.files import cache_folder
 from measure.record.records import load, record_path
 from measure.steps.compose import find_step
 from measure.studies.floor.finding import compare
-from tests.conftest import eventually, run
+from tests.conftest import eventually, run, venv_with
 from tests.unit.test_messages import MESSAGES, seen
 
 #: What provokes them, each in the version whose words messages.toml has.
@@ -44,13 +41,7 @@ def app(environ, start_response):
 @pytest.fixture(scope="module")
 def tools():
     """A folder of programs, installed once."""
-    venv = cache_folder() / "step-venvs" / hashlib.sha256("\n".join([sys.version, *TOOLS]).encode()).hexdigest()[:16]
-    if not (venv / "ready").exists():
-        run(sys.executable, "-m", "venv", "--clear", venv).check_returncode()
-        installed = run(venv / "bin/pip", "install", "--quiet", *TOOLS)
-        assert installed.returncode == 0, installed.stderr
-        (venv / "ready").touch()
-    return venv / "bin"
+    return venv_with(TOOLS)
 
 
 @pytest.fixture
