@@ -58,6 +58,10 @@ sameness: .venv/.run ## compare images built without emulation with emulated one
 shipping: .venv/.run ## push each way to ship an image, count what is sent, pull and start it, and record it; the lab alone can
 	@$(RUN) measure shipping
 
+.PHONY: fleet
+fleet: .venv/.run ## push and pull fleets of services on each base, and record what they weigh: make fleet, or NAME=full for one
+	@$(RUN) measure fleet $(NAME)
+
 .PHONY: builders
 builders: .venv/.run ## try Dockerfiles with podman, and with Docker without buildx: make builders, or STEP=step-3 for that one
 	@$(RUN) measure builders $(STEP)

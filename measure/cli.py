@@ -33,6 +33,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 STUDIES = [
     *(f"measure.studies.{name}.model" for name in ("recipes", "floor", "wheels", "fidelity", "sameness", "builders")),
     "measure.studies.shipping.model",
+    "measure.studies.shipping.fleets",
 ]
 app.add_typer(cli_studies.app)
 app.add_typer(cli_mine.app)

@@ -94,6 +94,18 @@ def shipping() -> None:
 
 @app.command()
 @friendly
+def fleet(name: Annotated[str, typer.Argument(help="A variant of step 4; else those that changed")] = "") -> None:
+    """Build, push and pull fleets of services on each base, and record what they weigh together."""
+    from measure.base import progress
+    from measure.build.choosing import choose
+    from measure.studies.shipping.fleet import measure_fleets
+
+    with progress.task("make fleet", told=False, kept=False):
+        measure_fleets(choose(), name)
+
+
+@app.command()
+@friendly
 def floor(name: StepName) -> None:
     """Find out which files an image looks at while it runs, prove that it needs no more, and record how large they are.
 

@@ -11,6 +11,7 @@ from measure.studies.builders.model import Builders
 from measure.studies.floor.model import FloorTable
 from measure.studies.recipes.model import RecipeTable
 from measure.studies.sameness.model import Sameness
+from measure.studies.shipping.fleets import Fleets
 from measure.studies.shipping.model import Shipping
 from measure.studies.wheels.model import WheelTable
 
@@ -26,6 +27,7 @@ def schemas() -> dict[str, str]:
         "floor.schema.json": FloorTable,
         "sameness.schema.json": Sameness,
         "shipping.schema.json": Shipping,
+        "fleet.schema.json": Fleets,
         "tests.schema.json": TestRun,
         "mine.schema.json": Report,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from measure.studies.shipping.page import level_bytes, same_twice, shipping_ratio
+from measure.studies.shipping.page import fleet_bytes, level_bytes, same_twice, shipping_ratio
 from measure.tell.folklore import Facts, Say, Told, claims_of, depends, holds, no_longer
 
 claim = claims_of("Pushing and pulling")
@@ -126,4 +126,47 @@ def bytecode_makes_no_difference(facts: Facts, say: Say) -> Told:
     return holds(
         f"Importing takes **{say.shipped('reproducible', 'import')}** of processor time where all bytecode is stale, "
         f"and {say.shipped('plain', 'import')} where it is valid."
+    )
+
+
+@claim(
+    short="One package that differs, and services share no packages",
+    says="even a slightly different dependency list between two images is enough to generate a different hash",
+    who="blog.tamanduati.tech, taking advantage of Docker layers",
+    when="undated",
+    url="https://blog.tamanduati.tech/taking-advantage-of-docker-layers",
+)
+def a_different_list_shares_nothing(facts: Facts, say: Say) -> Told:
+    if fleet_bytes(facts, "recommended", "packages") > 3 * fleet_bytes(facts, "recommended", "code"):
+        return holds(
+            "The largest fleet that was pushed takes "
+            f"**{say.of_fleet('recommended', 'packages')}** in the registry when each service has two packages of its "
+            f"own. When services differ in code alone, it takes {say.of_fleet('recommended', 'code')}."
+        )
+    return no_longer(
+        f"With two packages of its own for each service, a fleet takes **{say.of_fleet('recommended', 'packages')}** "
+        f"in the registry, and without {say.of_fleet('recommended', 'code')}."
+    )
+
+
+@claim(
+    short="A large base that is shared beats small layers that are not",
+    says=(
+        "it is less expensive to have files in your base image that aren't used than it is to have duplicated files "
+        "in higher layers"
+    ),
+    who="elegantinfrastructure.com",
+    when="undated",
+    url="https://elegantinfrastructure.com/?p=117",
+)
+def a_large_shared_base_is_cheaper(facts: Facts, say: Say) -> Told:
+    if fleet_bytes(facts, "full", "code") < fleet_bytes(facts, "recommended", "packages"):
+        return holds(
+            "Services on the full image that differ in code alone take "
+            f"**{say.of_fleet('full', 'code')}** together. On slim, with two packages of its own each, they take "
+            f"{say.of_fleet('recommended', 'packages')}."
+        )
+    return no_longer(
+        f"Services on the full image that differ in code alone take **{say.of_fleet('full', 'code')}** together. On "
+        f"slim, with two packages of its own each, they take {say.of_fleet('recommended', 'packages')}."
     )

@@ -32,7 +32,6 @@ from measure.steps.compose import all_steps
 from measure.tell import (  # noqa: F401 - what pages call
     advice,
     environments,
-    fleet,
     folklore,
     glossary,
     instructions,

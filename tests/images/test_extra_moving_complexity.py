@@ -28,6 +28,23 @@ def test_pip_refuses_a_package_that_is_not_the_one_that_was_listed(engine, folde
     assert failure.value.line_with("THESE PACKAGES DO NOT MATCH THE HASHES")
 
 
+@pytest.mark.parametrize(
+    ("edited", "words"),
+    [
+        ("s/HASH/" + "0" * 64 + "/", "THESE PACKAGES DO NOT MATCH THE HASHES"),
+        ("s/, hashes = {[^}]*}//", "Missing required value in"),
+    ],
+)
+def test_pip_refuses_a_pylock_toml_with_a_wrong_hash_or_none(engine, docker, folder, edited, words):
+    copy, copied = Step(STEP.name, folder), "COPY --from=lock /app/pylock.toml /pylock.toml\n"
+    edited = edited.replace("HASH", other_hash(folder / "poetry.lock", "flask").removeprefix("sha256:"))
+    edit = f"{copied}RUN sed --in-place '{edited}' /pylock.toml\n"
+    with changed(folder / "pylock.Dockerfile", copied, edit), pytest.raises(BuildError) as failure:
+        builder.load_into_engine(engine, copy, copy.variant("pylock"), NATIVE, tags="pylock:edited")
+    assert failure.value.line_with(words)
+    assert docker("image", "inspect", "pylock:edited").returncode != 0
+
+
 def test_the_solution_refuses_a_list_that_is_not_the_locks_and_the_recommended_one_does_not_see_it(engine, folder):
     lock, copy = folder / "poetry.lock", Step(STEP.name, folder)
     with changed(lock, other_hash(lock, "flask"), f"sha256:{0:064}"):

@@ -1,9 +1,14 @@
 """extra-shipping: one digest from two clones, what a push sends by three counts, and each trap with its message."""
 
+import contextlib
 import json
 import os
 import shutil
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
 
 from measure.build import images as builder
@@ -11,6 +16,7 @@ from measure.build.images import BuildError
 from measure.record.records import as_json
 from measure.run.step import provide_bases, weighed
 from measure.steps.compose import Step, find_step
+from measure.studies.builders.trying import other_builders
 from measure.studies.shipping import pushing
 from measure.studies.shipping.counting import Count
 from measure.weigh.oci import Image
@@ -160,3 +166,124 @@ def test_a_build_that_fails_pushes_nothing(engine, fresh_registry, folder):
     with pytest.raises(BuildError):
         builder.push(engine, copy, copy.variant("plain"), f"{fresh_registry.address}/nothing:at-all")
     assert "PUT" not in fresh_registry.log.read_text()
+
+
+class Without(BaseHTTPRequestHandler):
+    """In front of a registry: hands everything on, but refuses a manifest with a layer of one kind."""
+
+    #: The default, too: who asks by TLS first is answered in HTTP, and asks again without.
+    protocol_version = default_request_version = "HTTP/1.1"
+    registry: str
+    kind: bytes
+
+    def answer(self) -> None:
+        body = self._body()
+        if self.command == "PUT" and "/manifests/" in self.path and self.kind in body:
+            refusal = {"errors": [{"code": "MANIFEST_INVALID", "message": "manifest invalid"}]}
+            answer = httpx.Response(400, json=refusal)
+        else:
+            url = f"http://{self.registry}{self.path}"
+            headers = [one for one in self.headers.items() if one[0] != "Transfer-Encoding"]
+            answer = httpx.request(self.command, url, headers=headers, content=body, timeout=30, trust_env=False)
+        self.send_response(answer.status_code)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.content)
+
+    do_GET = do_HEAD = do_PATCH = do_POST = do_PUT = answer  # noqa: N815 - the names are the server's
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is printed."""
+
+
+@contextlib.contextmanager
+def without(kind: bytes, registry: str) -> Iterator[str]:
+    """The address of a registry that does not take a kind of layers, in front of another one."""
+    handler = type("Handler", (Without,), {"registry": registry, "kind": kind})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield f"127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+
+
+#: What a layer is called, by options of the exporter: in Docker's old form, which has no zstd, and in OCI's.
+FORMS = {"docker": "compression=zstd", "gzip": "compression=gzip", "oci": "compression=zstd,oci-mediatypes=true"}
+
+
+@pytest.fixture
+def push(docker, tmp_path):
+    """Pushes an image of one small layer in one of the forms."""
+    (tmp_path / "content").write_text(os.urandom(16).hex())
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY content /content\n")
+
+    def call(name: str, form: str):
+        output = f"type=image,name={name},push=true,force-compression=true,{FORMS[form]}"
+        done = docker("buildx", "build", "--output", output, tmp_path)
+        docker("image", "rm", "--force", name)
+        return done
+
+    return call
+
+
+@pytest.mark.parametrize(("kind", "taken"), [(b"zstd", ["gzip"]), (b"rootfs.diff.tar.zstd", ["gzip", "oci"])])
+def test_a_registry_that_does_not_take_zstd_says_so_and_has_no_tag(push, fresh_registry, kind, taken):
+    with without(kind, fresh_registry.address) as address:
+        for form in FORMS:
+            pushed = push(f"{address}/refused:{form}", form)
+            assert (pushed.returncode == 0) == (form in taken), pushed.stderr
+            if pushed.returncode:
+                seen("registry-without-zstd", pushed.stderr)
+    tags = httpx.get(f"http://{fresh_registry.address}/v2/refused/tags/list", trust_env=False).json()["tags"]
+    assert sorted(tags) == taken
+
+
+@pytest.mark.timeout(600)
+def test_podman_pulls_zstd_in_ocis_form_and_not_in_dockers(engine, push, fresh_registry):
+    with other_builders(engine) as builders:
+        for form in FORMS:
+            name = f"{fresh_registry.address}/podman:{form}"
+            push(name, form).check_returncode()
+            code, said = builders.podman("pull", "--tls-verify=false", name)
+            assert (code == 0) == (form != "docker"), said
+            if code:
+                seen("zstd-in-dockers-form", "\n".join(said))
+
+
+def test_a_tag_that_moved_gives_another_image_and_a_digest_the_same_one_or_none(docker, fresh_registry, tmp_path):
+    tag = f"{fresh_registry.address}/base:moves"
+
+    def built(dockerfile: str, output: str) -> tuple[str, str]:
+        """The digest of what comes of a Dockerfile, '' where nothing does, and what the builder says."""
+        (tmp_path / "Dockerfile").write_text(dockerfile)
+        told = tmp_path / "told.json"
+        told.unlink(missing_ok=True)
+        options = ("--no-cache", "--build-arg", "SOURCE_DATE_EPOCH=1767225600", "--metadata-file", told)
+        said = docker("buildx", "build", *options, "--output", output, tmp_path).stderr
+        return json.loads(told.read_text())["containerimage.digest"] if told.exists() else "", said
+
+    bases, upon = [], []
+    file = f"type=oci,dest={tmp_path / 'image.tar'},rewrite-timestamp=true"
+    (tmp_path / "mine").write_text("mine")
+    for content in ("before", "after"):
+        (tmp_path / "content").write_text(content)
+        bases.append(built("FROM scratch\nCOPY content /content\n", f"type=image,name={tag},push=true")[0])
+        docker("image", "rm", "--force", tag).check_returncode()
+        upon.append(built(f"FROM {tag}\nCOPY mine /mine\n", file)[0])
+    assert len({*bases, *upon}) == 4, "the tag moved, and so did what stands on it"
+    pinned = [built(f"FROM {tag}@{digest}\nCOPY mine /mine\n", file) for digest in (*bases, f"sha256:{0:064}")]
+    assert [digest for digest, _ in pinned] == [*upon, ""]
+    seen("no-such-base", pinned[-1][1])

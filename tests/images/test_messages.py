@@ -151,10 +151,6 @@ FAILING = {
     "not-in-the-context": ("FROM python:3.14-slim\nCOPY nothing /\n", ()),
     "no-match-for-platform": ("FROM --platform=linux/s390x python:3.14-slim\nRUN true\n", ()),
     "secret-not-found": ("FROM python:3.14-slim\nRUN --mount=type=secret,id=token,required=true true\n", ()),
-    "rewrite-timestamp-unpack": (
-        "FROM python:3.14-slim\nRUN touch /x\n",
-        ("--build-arg", "SOURCE_DATE_EPOCH=0", "--output", f"type=image,name={NAME},rewrite-timestamp=true"),
-    ),
     "manifest-lists": (
         "FROM scratch\nCOPY Dockerfile /\n",
         ("--platform", "linux/amd64,linux/arm64", "--output", "type=docker,dest=image.tar"),

@@ -123,6 +123,20 @@ def test_where_there_is_no_poetry_the_commit_is_refused_and_says_what_is_missing
     assert "Executable `no-poetry-here` not found" in refused.stderr
 
 
+def test_poetry_writes_the_list_without_an_index_and_asks_one_for_pylock_toml(tmp_path, tools):
+    (tmp_path / "project").mkdir()
+    project = Project(tmp_path / "project", tmp_path, tools)
+    project.environment |= dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+    export = ("poetry", "export", "--only", "main", "--output")
+    (project.folder / "requirements.txt").unlink()
+    assert project(*export, "requirements.txt").returncode == 0
+    assert FLASK in project.text("requirements.txt")
+    refused = project(*export, "pylock.toml", "--format", "pylock.toml")
+    assert refused.returncode == 1
+    assert "All attempts to connect to" in refused.stderr
+    assert not (project.folder / "pylock.toml").exists()
+
+
 LIST, FLASKS = "requirements.txt", "flask==3.1.3"
 #: What is wrong with the list or the lock, and what CI says of it.
 WRONG = {
@@ -166,10 +180,16 @@ def test_the_dockerfile_is_one_stage_and_what_it_is_compared_with_is_step_3s():
     assert len(STEP.recommended.parsed.stages) == 1
     for variant in STEP.variants:
         exports = "poetry==" in variant.dockerfile.read_text()
-        assert exports == (variant.name == "in-dockerfile")
+        assert exports == (variant.name in ("in-dockerfile", "pylock"))
     exported, listed = "COPY --from=lock /app/requirements.txt", "COPY requirements.txt"
     lines = STEP.variant("in-dockerfile").parsed.instructions
     begin = lines.index("FROM python:3.14-slim AS builder")
     step_3 = read(ROOT / "step-3-multistage/Dockerfile").instructions
     assert [line.replace(exported, listed) for line in lines[begin:]] == step_3
     assert all(any(tool in line for line in lines[:begin]) for tool in TOOLS[:2])
+    pylock = STEP.variant("pylock").parsed.instructions
+    assert [one[:19] for one, other in zip(pylock, lines, strict=True) if one != other] == [
+        "RUN poetry export -",
+        "COPY --from=lock /a",
+        "RUN pip --python /o",
+    ]

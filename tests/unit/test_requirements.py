@@ -47,7 +47,7 @@ TRAP = "extra-second-platform/requirements-markers.txt"
 WITH_POETRY = {
     "step-2-poetry": {"naive", "recommended", "no-venv", "solution"},
     "step-3-multistage": {"single", "purge", "export"},
-    "extra-moving-complexity": {"in-dockerfile"},
+    "extra-moving-complexity": {"in-dockerfile", "pylock"},
 }
 #: The modules of measure/ that only the making of the site imports.
 SITE = {"measure.pages", "measure.tell.site"}

@@ -11,11 +11,13 @@ from measure.record import records
 from measure.record.records import Samples
 from measure.steps.compose import find_step
 from measure.steps.inputs import inputs_of
-from measure.studies.shipping import model, page
+from measure.studies.shipping import fleet, fleets, model, page
 from measure.studies.shipping.counting import blobs, mounted, uploaded
+from measure.studies.shipping.fleets import FLEETS, SIZES, Fleet, Fleets, Together
 from measure.studies.shipping.model import Level, Sent, Shipped, Shipping
 from measure.tell.page import Page
 from measure.tell.reading import Records
+from tests import handmade
 
 STEP = find_step(model.STEP)
 ONE, TWO = "1" * 64, "2" * 64
@@ -72,6 +74,33 @@ def test_one_file_differs_from_the_other_in_the_time_that_each_of_its_stages_ask
     assert len(stages) == len(asks) == 2
     assert stages[0] < asks[0] < stages[1] < asks[1]
     assert asks[1] < next(i for i, one in enumerate(ours) if one.startswith("RUN useradd"))
+
+
+def test_each_service_of_a_fleet_has_two_packages_that_no_other_has_together():
+    pairs = fleet.pairs()
+    assert len({*pairs}) == len(pairs) >= SIZES[-1]
+    assert all(one.count("==") == 2 and one.count("--hash=sha256:") == 2 for one in pairs)
+
+
+def test_a_variant_without_fleets_is_refused_before_anything_is_built():
+    with pytest.raises(Problem, match="slim has no fleets"):
+        fleet.measure_fleets(None, "slim")
+
+
+def test_what_is_on_a_disk_is_what_its_blocks_hold(tmp_path):
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a/b").write_bytes(b"x" * 100_000)
+    assert 100_000 <= fleet.on_disk(tmp_path) <= 120_000
+
+
+@pytest.mark.parametrize("field", ["stored_bytes", "sent_bytes", "disk_bytes"])
+@pytest.mark.parametrize("services", SIZES)
+@pytest.mark.parametrize("differ", ["code", "packages"])
+def test_the_fleet_without_a_distribution_is_the_smallest(field, services, differ):
+    """The goal; and step 4's page says so."""
+    there = fleets.complete(LAB_ENVIRONMENT)
+    size = {variant: getattr(there.of(variant, differ).at(services), field) for variant in FLEETS}
+    assert min(size, key=size.get) == "distroless"
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +161,19 @@ def shipped(variant, push: int, **changes) -> Shipped:
     return Shipped(**{**usual, **changes})
 
 
+def of_fleet(variant: str, differ: str, size: int, **changes) -> Fleet:
+    step = find_step(fleets.STEP)
+    together = [
+        Together(services=n, stored_bytes=n * size, sent_bytes=2 * n * size, mounted=0, disk_bytes=3 * n * size)
+        for n in SIZES
+    ]
+    usual = {
+        "variant": variant, "differ": differ, "together": together, "provenance": handmade.record().provenance,
+        "inputs_sha256": inputs_of(step, step.variant(variant), fleets.recipes(LAB_ENVIRONMENT)).sha256,
+    }  # fmt: skip
+    return Fleet(**{**usual, **changes})
+
+
 @pytest.fixture
 def recorded(tmp_path, monkeypatch):
     """Writes records of their own for the lab; returns a page that reads them."""
@@ -139,9 +181,10 @@ def recorded(tmp_path, monkeypatch):
     (tmp_path / LAB_ENVIRONMENT).mkdir()
     monkeypatch.setattr(records, "RESULTS", tmp_path)
 
-    def write(shipping: Shipping | None = None) -> Page:
-        if shipping is not None:
-            model.record_path(LAB_ENVIRONMENT).write_text(shipping.model_dump_json())
+    def write(shipping: Shipping | None = None, of: Fleets | None = None) -> Page:
+        for path, one in ((model.record_path(LAB_ENVIRONMENT), shipping), (fleets.record_path(LAB_ENVIRONMENT), of)):
+            if one is not None:
+                path.write_text(one.model_dump_json())
         return Page(real, PurePosixPath("steps/step-4.md"))
 
     return write
@@ -151,6 +194,12 @@ def recorded(tmp_path, monkeypatch):
 def shipping():
     levels = [Level(options="compression=zstd", transfer_bytes=63_000_000)]
     return Shipping(shipped=[shipped(one, 67_000_000) for one in STEP.variants], levels=levels)
+
+
+@pytest.fixture
+def all_fleets():
+    found = [of_fleet(name, differ, 1_000_000) for name in FLEETS for differ in ("code", "packages")]
+    return Fleets(fleets=found)
 
 
 def test_a_variant_that_is_missing_or_changed_is_found(recorded, shipping):
@@ -166,8 +215,26 @@ def test_a_variant_that_is_missing_or_changed_is_found(recorded, shipping):
             model.complete(LAB_ENVIRONMENT)
 
 
-def test_pages_say_what_was_sent_pulled_and_kept(recorded, shipping):
-    told = recorded(shipping)
+def test_a_fleet_that_is_missing_or_changed_is_found(recorded, all_fleets):
+    recorded(of=all_fleets)
+    assert fleets.findings(LAB_ENVIRONMENT) == []
+    first, *others = all_fleets.fleets
+    for changed, state in ((others, "missing"), ([first.model_copy(update={"inputs_sha256": "0"}), *others], "stale")):
+        recorded(of=Fleets(fleets=changed))
+        (found,) = fleets.findings(LAB_ENVIRONMENT)
+        assert (found.state, found.command) == (state, "make fleet NAME=recommended")
+
+
+def test_a_fleet_that_is_measured_again_replaces_itself_alone(all_fleets):
+    again = of_fleet("full", "packages", 5)
+    found = all_fleets.having(again)
+    assert found.of("full", "packages") == again
+    assert [one.variant for one in found.fleets] == [one.variant for one in all_fleets.fleets]
+    assert found.of("full", "code") == all_fleets.of("full", "code")
+
+
+def test_pages_say_what_was_sent_pulled_and_kept(recorded, shipping, all_fleets):
+    told = recorded(shipping, all_fleets)
     assert "67.0&nbsp;MB" in page.sent(told, "plain")
     assert "67,000,000 bytes sent, 67,000,009 more stored" in page.sent(told, "plain", "again")
     assert "same" in page.sent_change(told, "plain", "zstd")
@@ -176,6 +243,13 @@ def test_pages_say_what_was_sent_pulled_and_kept(recorded, shipping):
     assert "1.5&nbsp;s" in page.shipped(told, "plain", "pull-lock")
     assert len(page.pushes(told).splitlines()) == len(page.pulls(told).splitlines()) == 2 + len(STEP.variants)
     assert "63.0&nbsp;MB" in page.levels(told)
+    assert "40.0&nbsp;MB" in page.of_fleet(told, "full")
+    assert "120.0&nbsp;MB" in page.of_fleet(told, "full", kind="unpacked")
+    assert "40.0&nbsp;MB" in page.unshared(told, "full")
+    for kind, last in (("transfer", "40.0"), ("sent", "80.0"), ("unpacked", "120.0")):
+        rows = page.fleet(told, kind).splitlines()
+        assert len(rows[2 : 2 + len(FLEETS)]) == 4
+        assert f"{last}&nbsp;MB" in rows[2].split("|")[-2]
 
 
 def test_pages_show_how_the_recommended_variant_is_written(recorded):

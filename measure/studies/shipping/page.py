@@ -1,14 +1,16 @@
-"""What pages say of pushes and pulls."""
+"""What pages say of pushes and pulls, and of fleets."""
 
 from __future__ import annotations
 
 import re
 import textwrap
 
+from measure.base.errors import Problem
 from measure.base.units import change, duration, megabytes
 from measure.record.records import Samples
 from measure.steps.compose import find_step
-from measure.studies.shipping import model
+from measure.studies.shipping import fleets, model
+from measure.studies.shipping.fleets import SIZES, Differ, Together
 from measure.studies.shipping.model import Pushed
 from measure.tell.folklore import Facts
 from measure.tell.page import Page, code, emphasised, markdown_table, page_function
@@ -119,6 +121,59 @@ def levels(page: Page) -> str:
     return markdown_table(["asked for, one after the other", "the builder gave"], rows, "lr")
 
 
+#: What is counted of a fleet, by the word that pages have for it: the field, and where that is.
+COUNTED = {
+    "transfer": ("stored_bytes", "on the registry's disk"),
+    "unpacked": ("disk_bytes", "on the disk of one host that pulled all of them, layers as they came and unpacked"),
+    "sent": ("sent_bytes", "uploaded to the registry"),
+}
+
+
+def _fleet(page: Page, variant: str, differ: Differ, services: int) -> Together:
+    found = page.records.once(fleets.complete).of(variant, differ)
+    if found is None:
+        raise Problem(f"There is no fleet of {variant}.", next=f"{fleets.COMMAND} NAME={variant}")
+    return found.at(services)
+
+
+def _weight(page: Page, variant: str, differ: Differ, services: int, kind: str) -> str:
+    size = getattr(_fleet(page, variant, differ, services), COUNTED[kind][0])
+    path = fleets.record_path(page.records.environment)
+    return page.figure(path, megabytes(size), f"{size:,} bytes for {services} services, measured")
+
+
+@page_function
+def of_fleet(page: Page, variant: str, differ: Differ = "packages", kind: str = "transfer") -> str:
+    """What the largest fleet of a variant weighs whose services differ so: see `COUNTED` for the kinds."""
+    return _weight(page, variant, differ, SIZES[-1], kind)
+
+
+@page_function
+def unshared(page: Page, variant: str) -> str:
+    """What the largest fleet of a variant would weigh in the registry if each image were one layer, computed."""
+    size = _fleet(page, variant, "packages", 1).stored_bytes
+    path = fleets.record_path(page.records.environment)
+    return page.figure(path, megabytes(size * SIZES[-1]), f"computed: {SIZES[-1]} times {size:,} bytes")
+
+
+@page_function
+def fleet(page: Page, kind: str = "transfer") -> str:
+    """What 1, 10 and 40 services take together on each base, `transfer`, `unpacked` or `sent`: a table."""
+    columns: dict[str, tuple[Differ, int]] = {
+        "1 service": ("code", 1),
+        "10, other code": ("code", 10),
+        "40, other code": ("code", 40),
+        "10, two packages each": ("packages", 10),
+        "40, two packages each": ("packages", 40),
+    }
+    rows = [
+        [emphasised(variant), *(_weight(page, variant, *column, kind) for column in columns.values())]
+        for variant in fleets.FLEETS
+    ]
+    table = markdown_table(["image", *columns], rows, "l" + "r" * len(columns))
+    return f"{table}\n\nMeasured: {COUNTED[kind][1]}. One machine built all services.\n{{ .takes }}"
+
+
 # What claims ask.
 
 
@@ -143,6 +198,13 @@ def shipping_ratio(facts: Facts, slow: str, fast: str, what: str) -> float:
 def level_bytes(facts: Facts, options: str) -> int:
     """Bytes of the layers that a builder gave which was asked for these options, after those before them."""
     return next(one.transfer_bytes for one in _rests(facts).levels if one.options == options)
+
+
+def fleet_bytes(facts: Facts, variant: str, differ: Differ) -> int:
+    """Bytes of the largest fleet of a variant, in the registry."""
+    environment = facts.records.environment
+    facts.rests_on(fleets.record_path(environment), f"{fleets.COMMAND} NAME={variant}")
+    return _fleet(facts.page, variant, differ, SIZES[-1]).stored_bytes
 
 
 @page_function

@@ -1,0 +1,110 @@
+"""The record of fleets: what many services weigh together in one registry, and on one machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from measure.base.model import Strict, read
+from measure.base.names import LAB_ENVIRONMENT
+from measure.record import records
+from measure.record.check import Finding, demand, recipes
+from measure.record.records import Provenance
+from measure.steps.compose import RECOMMENDED, find_step
+from measure.steps.inputs import inputs_of
+
+SCHEMA_VERSION = 1
+STEP = "step-4-slim-vs-alpine"
+COMMAND = "make fleet"
+#: Variants whose services make up fleets, one for each base, and how many services are counted.
+FLEETS = (RECOMMENDED, "full", "alpine-multistage", "distroless")
+SIZES = (1, 10, 40)
+#: The services differ in one line of code, or also in two packages each.
+Differ = Literal["code", "packages"]
+
+
+class Together(Strict):
+    """What so many services weigh together, in bytes."""
+
+    services: int
+    #: On the registry's disk: layers, configurations, manifests.
+    stored_bytes: int
+    #: Uploaded to the registry, by its access log.
+    sent_bytes: int
+    #: Layers that were not uploaded, because another service's repository had them.
+    mounted: int
+    #: On the disk of a machine that pulled all of them, as `du` counts it: layers as they come, and unpacked.
+    disk_bytes: int
+
+
+class Fleet(Strict):
+    """Services that are one variant, each with something of its own."""
+
+    variant: str
+    differ: Differ
+    inputs_sha256: str
+    together: list[Together]
+    provenance: Provenance
+
+    def at(self, services: int) -> Together:
+        """What so many of them weigh. Raises StopIteration for a number that was not counted."""
+        return next(one for one in self.together if one.services == services)
+
+
+class Fleets(Strict):
+    """The record."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    fleets: list[Fleet] = Field(default_factory=list)
+
+    def of(self, variant: str, differ: Differ) -> Fleet | None:
+        """The fleet of a variant whose services differ so, if it is there."""
+        return next((one for one in self.fleets if (one.variant, one.differ) == (variant, differ)), None)
+
+    def having(self, fleet: Fleet) -> Fleets:
+        """The same with this fleet, in the order of `FLEETS`."""
+        others = [one for one in self.fleets if (one.variant, one.differ) != (fleet.variant, fleet.differ)]
+        known = [one for one in [*others, fleet] if one.variant in FLEETS]
+        return Fleets(fleets=sorted(known, key=lambda one: (FLEETS.index(one.variant), one.differ)))
+
+
+def record_path(environment: str) -> Path:
+    """Where an environment's fleets are recorded."""
+    return records.RESULTS / environment / "fleet.json"
+
+
+def load(environment: str) -> Fleets:
+    """The record; an empty one when there is none. Raises Problem when it is not valid."""
+    return read(Fleets, record_path(environment), COMMAND) or Fleets()
+
+
+def count(environment: str) -> int:
+    """How many fleets are recorded. Raises Problem as `load` does."""
+    return len(load(environment).fleets)
+
+
+def complete(environment: str) -> Fleets:
+    """The record. Raises Problem when it does not hold."""
+    demand(record_path(environment), findings(environment))
+    return load(environment)
+
+
+def findings(environment: str) -> list[Finding]:
+    """What is wrong with the record: a fleet that is missing, or is of what changed since.
+
+    The lab's is whole; of any other environment, what is there has to hold. Raises Problem as `load` does.
+    """
+    there = load(environment)
+    if not there.fleets and environment != LAB_ENVIRONMENT:
+        return []
+    step, recipe, wrong = find_step(STEP), recipes(environment), []
+    for name in FLEETS:
+        now = inputs_of(step, step.variant(name), recipe).sha256
+        for differ in ("code", "packages"):
+            if (one := there.of(name, differ)) is None:
+                wrong.append(("missing", name, f"the services of {name} that differ in {differ} were not pushed"))
+            elif one.inputs_sha256 != now:
+                wrong.append(("stale", name, f"what the services of {name} are built from changed"))
+    return [Finding(state, record_path(environment), why, f"{COMMAND} NAME={name}") for state, name, why in wrong]
