@@ -48,6 +48,16 @@ def digest(engine, folder, variant, umask: int, zone: str) -> str:
     return json.loads(told.read_text())[variant.service]["containerimage.digest"]
 
 
+#: What the page says to do about packages from apt and about one that is compiled, by what stands in the Dockerfile.
+TRACES = "/var/log/apt /var/log/dpkg.log /var/cache/ldconfig/aux-cache"
+CURES = {
+    "extra-need-for-speed": {
+        "rm -rf /var/lib/apt/lists/*": f"rm -rf /var/lib/apt/lists/* {TRACES}",
+        "    pip --python": "    CFLAGS=-g0 pip --python",
+    }
+}
+
+
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "name",
@@ -65,6 +75,11 @@ def test_two_clones_with_two_umasks_in_two_time_zones_give_one_digest(engine, tm
             shutil.copytree(step.folder, folder, copy_function=shutil.copyfile)
         finally:
             os.umask(before)
+        text = (folder / "Dockerfile").read_text()
+        for old, new in CURES.get(name, {}).items():
+            assert old in text
+            text = text.replace(old, new)
+        (folder / "Dockerfile").write_text(text)
         found.append(digest(engine, folder, step.recommended, umask, zone))
     modes = {(tmp_path / clone / step.name / "gunicorn.conf.py").stat().st_mode & 0o777 for clone in ("one", "another")}
     assert modes == {0o644, 0o600}
@@ -95,12 +110,15 @@ def test_the_disk_the_log_and_the_manifests_of_a_registry_agree_about_what_a_pus
     variant, count = STEP.variant("plain"), Count(fresh_registry)
     provide_bases(engine, [(variant, NATIVE)])
     sent = {}
-    for kind in ("first", "edit"):
-        with pushing.changed(STEP, kind) as copy:
-            builder.push(engine, copy, copy.variant("plain"), f"{fresh_registry.address}/counted:{kind}")
-        sent[kind] = count.sent("counted", kind)
-        assert sent[kind].sent_bytes == sent[kind].named_bytes
-        assert 0 < sent[kind].stored_bytes - sent[kind].sent_bytes < 10_000, "the manifest"
+    # A machine that has nothing: one that built both before, and one of them again without its cache, has the layers of
+    # the same lines twice.
+    with engine.fresh() as machine:
+        for kind in ("first", "edit"):
+            with pushing.changed(STEP, kind) as copy:
+                builder.push(machine, copy, copy.variant("plain"), f"{fresh_registry.address}/counted:{kind}")
+            sent[kind] = count.sent("counted", kind)
+            assert sent[kind].sent_bytes == sent[kind].named_bytes
+            assert 0 < sent[kind].stored_bytes - sent[kind].sent_bytes < 10_000, "the manifest"
     weighed_bytes = _weighed(engine, variant).transfer_bytes
     assert 0 < sent["first"].sent_bytes - weighed_bytes < 20_000, "the layers, and the configuration"
     assert sent["edit"].sent_bytes < 20_000, "one layer of code, and the configuration"
@@ -141,13 +159,16 @@ def test_into_the_engine_times_cannot_be_set_and_an_epoch_is_a_number(engine, do
 
 @pytest.mark.parametrize(("options", "is_refused"), [("", True), (builder.GZIP, False)])
 def test_what_is_saved_after_a_push_in_zstd_is_not_loaded_unless_it_is_in_gzip(docker, tmp_path, options, is_refused):
-    """Of a builder that has the layer in zstd alone: so the tool has it make gzip first of what it weighs in zstd."""
+    """Of a builder that has the layer in zstd alone: so the tool has it make gzip first of what it weighs in zstd.
+
+    With an attestation it stands in an index, and is loaded all the same.
+    """
     (tmp_path / "content").write_text(os.urandom(16).hex())
     (tmp_path / "Dockerfile").write_text('FROM scratch\nCOPY content /content\nCMD ["/content"]\n')
     name, saved = "extra-shipping:saved", tmp_path / "saved.tar"
     try:
         for output in (f"type=oci,compression=zstd,dest={saved}", f"type=docker,name={name}{options}"):
-            docker("buildx", "build", "--output", output, tmp_path).check_returncode()
+            docker("buildx", "build", "--provenance=false", "--output", output, tmp_path).check_returncode()
         docker("save", "--output", saved, name).check_returncode()
         docker("image", "rm", "--force", name).check_returncode()
         docker("load", "--input", saved).check_returncode()
@@ -226,13 +247,13 @@ FORMS = {"docker": "compression=zstd", "gzip": "compression=gzip", "oci": "compr
 
 @pytest.fixture
 def push(docker, tmp_path):
-    """Pushes an image of one small layer in one of the forms."""
+    """Pushes an image of one small layer in one of the forms; without an attestation, which takes OCI's by itself."""
     (tmp_path / "content").write_text(os.urandom(16).hex())
     (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY content /content\n")
 
     def call(name: str, form: str):
         output = f"type=image,name={name},push=true,force-compression=true,{FORMS[form]}"
-        done = docker("buildx", "build", "--output", output, tmp_path)
+        done = docker("buildx", "build", "--provenance=false", "--output", output, tmp_path)
         docker("image", "rm", "--force", name)
         return done
 
