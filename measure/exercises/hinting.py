@@ -58,6 +58,7 @@ def _solution(engine: Engine, exercise: Exercise, task: Task) -> Report:
     except (OSError, ValidationError):
         pass
     with progress.solved(exercise) as folder, Trial(engine, exercise, folder, task) as trial:
+        trial.keep = True  # the reader's image: of the solution the engine has none
         tried = trial.run(start=False)
     if tried.failure:
         raise tried.failure

@@ -169,7 +169,7 @@ def of_fleet(variant: str, differ: str, size: int, **changes) -> Fleet:
     ]
     usual = {
         "variant": variant, "differ": differ, "together": together, "provenance": handmade.record().provenance,
-        "inputs_sha256": inputs_of(step, step.variant(variant), fleets.recipes(LAB_ENVIRONMENT)).sha256,
+        "inputs_sha256": fleets.inputs(step.variant(variant), differ, fleets.recipes(LAB_ENVIRONMENT)),
     }  # fmt: skip
     return Fleet(**{**usual, **changes})
 
@@ -223,6 +223,13 @@ def test_a_fleet_that_is_missing_or_changed_is_found(recorded, all_fleets):
         recorded(of=Fleets(fleets=changed))
         (found,) = fleets.findings(LAB_ENVIRONMENT)
         assert (found.state, found.command) == (state, "make fleet NAME=recommended")
+
+
+def test_other_packages_make_the_fleets_stale_that_differ_in_them(recorded, all_fleets, tmp_path, monkeypatch):
+    recorded(of=all_fleets)
+    monkeypatch.setattr(fleets, "PACKAGES", tmp_path / "packages.txt")
+    fleets.PACKAGES.write_text("other==1\n")
+    assert [found.state for found in fleets.findings(LAB_ENVIRONMENT)] == ["stale"] * len(FLEETS)
 
 
 def test_a_fleet_that_is_measured_again_replaces_itself_alone(all_fleets):

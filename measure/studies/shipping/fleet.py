@@ -24,13 +24,10 @@ from measure.run.step import provenance, provide_bases
 from measure.run.timing import check_room
 from measure.steps.compose import Step, Variant, find_step
 from measure.steps.copying import clean_copy
-from measure.steps.inputs import inputs_of
 from measure.studies.shipping import fleets
 from measure.studies.shipping.counting import blobs, mounted, settled, uploaded
 from measure.studies.shipping.fleets import FLEETS, SIZES, Differ, Fleet, Together
 
-#: Small packages of Python alone, with their hashes: each two of them are another service's.
-PACKAGES = Path(__file__).with_name("packages.txt")
 #: Bytes on the disk that a fleet takes at most: without a distribution, three stages have each service's packages.
 ROOM = 16_000_000_000
 #: How many services there are when it is counted: those between two numbers are built at the same time.
@@ -39,7 +36,7 @@ COUNTED = (0, 1, 10, 20, 30, 40)
 
 def pairs() -> list[str]:
     """Two requirements with their hashes, for each service another two."""
-    packages = [one for one in PACKAGES.read_text().split("\n\n") if one.strip()]
+    packages = [one for one in fleets.PACKAGES.read_text().split("\n\n") if one.strip()]
     return ["\n".join(two) for two in itertools.combinations(packages, 2)]
 
 
@@ -103,7 +100,7 @@ def _pull(engine: Engine, registry: Registry) -> dict[int, int]:
 def measure_fleet(engine: Engine, step: Step, variant: Variant, differ: Differ) -> Fleet:
     """Build, push and pull the services of a fleet, and count at its sizes. Raises Problem where the disk is full."""
     check_room(engine, ROOM)
-    inputs = inputs_of(step, variant, engine.recipe).sha256
+    inputs = fleets.inputs(variant, differ, engine.recipe)
     pushed: dict[int, dict[str, int]] = {}
     with engine.registry() as registry, services(step, variant, differ) as folders:
         numbered = [*enumerate(folders)]
@@ -144,10 +141,9 @@ def measure_fleets(engine: Engine, name: str = "") -> None:
     step, there = find_step(fleets.STEP), fleets.load(engine.environment)
     for variant in (step.variant(one) for one in FLEETS if name in ("", one)):
         provide_bases(engine, [(variant, engine.platform)])
-        now = inputs_of(step, variant, engine.recipe).sha256
         for differ in ("code", "packages"):
             known = there.of(variant.name, differ)
-            if name or known is None or known.inputs_sha256 != now:
+            if name or known is None or known.inputs_sha256 != fleets.inputs(variant, differ, engine.recipe):
                 with progress.task(f"{variant.name}, other {differ}"):
                     _save(engine.environment, measure_fleet(engine, step, variant, differ))
 

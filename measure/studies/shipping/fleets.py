@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
@@ -12,7 +14,7 @@ from measure.base.names import LAB_ENVIRONMENT
 from measure.record import records
 from measure.record.check import Finding, demand, recipes
 from measure.record.records import Provenance
-from measure.steps.compose import RECOMMENDED, find_step
+from measure.steps.compose import RECOMMENDED, Variant, find_step
 from measure.steps.inputs import inputs_of
 
 SCHEMA_VERSION = 1
@@ -21,6 +23,8 @@ COMMAND = "make fleet"
 #: Variants whose services make up fleets, one for each base, and how many services are counted.
 FLEETS = (RECOMMENDED, "full", "alpine-multistage", "distroless")
 SIZES = (1, 10, 40)
+#: Small packages of Python alone, with their hashes: each two of them are another service's.
+PACKAGES = Path(__file__).with_name("packages.txt")
 #: The services differ in one line of code, or also in two packages each.
 Differ = Literal["code", "packages"]
 
@@ -91,6 +95,12 @@ def complete(environment: str) -> Fleets:
     return load(environment)
 
 
+def inputs(variant: Variant, differ: Differ, recipe: Callable[[str], str | None]) -> str:
+    """A hash of all that the services of a fleet are built from, as it is now."""
+    found = inputs_of(find_step(STEP), variant, recipe).sha256
+    return hashlib.sha256(found.encode() + PACKAGES.read_bytes()).hexdigest() if differ == "packages" else found
+
+
 def findings(environment: str) -> list[Finding]:
     """What is wrong with the record: a fleet that is missing, or is of what changed since.
 
@@ -101,10 +111,9 @@ def findings(environment: str) -> list[Finding]:
         return []
     step, recipe, wrong = find_step(STEP), recipes(environment), []
     for name in FLEETS:
-        now = inputs_of(step, step.variant(name), recipe).sha256
         for differ in ("code", "packages"):
             if (one := there.of(name, differ)) is None:
                 wrong.append(("missing", name, f"the services of {name} that differ in {differ} were not pushed"))
-            elif one.inputs_sha256 != now:
+            elif one.inputs_sha256 != inputs(step.variant(name), differ, recipe):
                 wrong.append(("stale", name, f"what the services of {name} are built from changed"))
     return [Finding(state, record_path(environment), why, f"{COMMAND} NAME={name}") for state, name, why in wrong]
