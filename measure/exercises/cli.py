@@ -136,6 +136,8 @@ def exercise(
     if found is None:
         _print("All exercises are done. `make golf` has no end; `make exercise-3` does one again.")
         return
+    from measure.exercises.trying import remove_images
+
     folder, engine = _introduce(found), _engine(found)
     while True:
         seen = _stamp(folder)
@@ -152,7 +154,11 @@ def exercise(
             _print(f"Next: edit it, then {_typed('exercise', found)} again; or {_typed('hint', found)}", "bold")
             raise typer.Exit(NOT_YET)
         say(f"watching {shown(folder)}: save a file, or Ctrl-C")
-        _wait_for_change(lambda before=seen: _stamp(folder) != before)
+        try:
+            _wait_for_change(lambda before=seen: _stamp(folder) != before)
+        except KeyboardInterrupt:
+            remove_images(engine)
+            raise
 
 
 def _stamp(folder: Path) -> list[tuple[str, int, int]]:

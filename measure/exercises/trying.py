@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -119,6 +119,13 @@ def platform_of(exercise: Exercise) -> str:
     return next(one for one in PLATFORMS if one != native) if exercise.check.platform else native
 
 
+def remove_images(engine: Engine, kept: Set[str] = frozenset()) -> None:
+    """Remove the images of this folder's exercises, but for those with these names."""
+    images, own = engine.docker.image, [("label", f"{EXERCISE_LABEL}={ROOT}")]
+    images.remove([tag for one in images.list(filters=own) for tag in {*one.repo_tags} - kept], force=True)
+    images.prune(filters=own)  # the one that had the name before
+
+
 class Trial:
     """An exercise's folder, tried on an engine. To be used in `with`: the container goes in the end, and its image.
 
@@ -149,10 +156,7 @@ class Trial:
 
     def __exit__(self, *_: object) -> None:
         self._left.close()
-        images, own = self.engine.docker.image, [("label", f"{EXERCISE_LABEL}={ROOT}")]
-        kept = {self.name} if self.keep else set()
-        images.remove([tag for one in images.list(filters=own) for tag in {*one.repo_tags} - kept], force=True)
-        images.prune(filters=own)  # the one that had the name before
+        remove_images(self.engine, {self.name} if self.keep else set())
 
     def _settings(self, folder: Path) -> dict[str, Any]:
         """Of a build: where it is, and the secret where the exercise has one, both ways."""
