@@ -330,14 +330,14 @@ def load_text(
     engine: Engine,
     dockerfile: str,
     name: str,
-    at: Telling = lambda _: None,
+    progress: Telling = lambda _: None,
     *,
     context: Path | None = None,
-    **more: Any,
+    **settings: Any,
 ) -> None:
     """Build a Dockerfile given as text, natively, into the engine's own store under this name. Raises BuildError."""
-    with _small_build({"Dockerfile": dockerfile}, context, **more) as file:
-        _bake(engine, file, "small", engine.platform, at, output="type=docker", tags=name)
+    with _small_build({"Dockerfile": dockerfile}, context, **settings) as file:
+        _bake(engine, file, "small", engine.platform, progress, output="type=docker", tags=name)
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -65,6 +66,8 @@ CURES = {
 )
 def test_two_clones_with_two_umasks_in_two_time_zones_give_one_digest(engine, tmp_path, name):
     """The recommended image of every step whose Dockerfile asks for a time. useradd's day counts: both on one day."""
+    if (left := 86_400 - time.time() % 86_400) < 300:
+        time.sleep(left)
     step = find_step(name)
     provide_bases(engine, [(step.recommended, NATIVE)])
     found = []

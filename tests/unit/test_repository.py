@@ -46,3 +46,9 @@ def test_every_make_target_is_in_make_help():
     targets = re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(), re.MULTILINE)
     for target in targets:
         assert re.search(rf"^  {target} ", listed, re.MULTILINE), target
+
+
+def test_every_kind_of_record_is_listed_beside_the_records():
+    listed = (ROOT / "results/README.md").read_text()
+    assert [path.name for path in (ROOT / "results").glob("*.schema.json") if path.name not in listed] == []
+    assert [path.name for path in (ROOT / "results/lab-amd64").glob("*.json") if path.name not in listed] == []
