@@ -51,7 +51,7 @@ ask() {
 }
 show() {
     rm -f socket
-    "venv/bin/$2" "${@:3}" "$1:app" > log 2>&1 &
+    timeout --kill-after=10 120 "venv/bin/$2" "${@:3}" "$1:app" > log 2>&1 &
     server=$!
     for _ in $(seq 100); do
         if [ "$(ask /)" != 000 ]; then break; fi
