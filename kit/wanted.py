@@ -36,6 +36,17 @@ def numbers(text: str) -> list[int]:
     return sorted(found) or list(CHAPTERS)
 
 
+def ranges(chapters: list[int]) -> str:
+    """Chapters in order, as somebody would type them: `1-3,5`."""
+    runs: list[list[int]] = []
+    for one in chapters:
+        if runs and one == runs[-1][-1] + 1:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return ",".join(f"{run[0]}-{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What a kit is to hold: for which chapters, and for which platforms."""
@@ -46,8 +57,7 @@ class Wanted:
     @property
     def name(self) -> str:
         """Of the kit's archive, without .tar."""
-        ends = self.chapters[0], self.chapters[-1]
-        some = "" if len(self.chapters) == len(CHAPTERS) else "-chapters-" + "-".join(map(str, dict.fromkeys(ends)))
+        some = "" if len(self.chapters) == len(CHAPTERS) else f"-chapters-{ranges(self.chapters)}"
         return "-".join(["python-images-workshop", *map(short, self.platforms)]) + some
 
     @cached_property

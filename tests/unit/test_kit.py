@@ -35,8 +35,9 @@ INSTALL = ROOT / "kit/install.py"
 @pytest.mark.parametrize(
     ("text", "found"), [("", [1, 2, 3, 4, 5]), ("1-3", [1, 2, 3]), ("2", [2]), ("1,4-5", [1, 4, 5])]
 )
-def test_chapters_are_told_by_numbers(text, found):
+def test_chapters_are_told_by_numbers_and_a_kit_is_named_after_them(text, found):
     assert wanted.numbers(text) == found
+    assert wanted.Wanted(found, ["linux/amd64"]).name.endswith(f"-chapters-{text}" if text else "-amd64")
 
 
 @pytest.mark.parametrize("text", ["0", "1-9", "3-1", "one", "1-", "-2"])
