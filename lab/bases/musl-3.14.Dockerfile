@@ -71,14 +71,14 @@ RUN --mount=type=bind,from=sources,source=/src/libffi,target=/src,rw \
         --disable-multi-os-directory \
     && make install DESTDIR=/out
 
-# Without the engines, tests, programs and manual pages, which are most of the work.
+# Without the engines, tests, programs, manual pages and static libraries, which are most of the work.
 FROM toolchain AS openssl
 ARG TARGETARCH
 RUN --mount=type=bind,from=sources,source=/src/openssl,target=/src,rw \
     case $TARGETARCH in amd64) target=linux-x86_64 ;; arm64) target=linux-aarch64 ;; esac \
     && ./Configure "$target" --prefix=/usr --libdir=lib --openssldir=/etc/ssl shared enable-ec_nistp_64_gcc_128 \
         no-async no-comp no-ec2m no-engine no-idea no-mdc2 no-rc5 no-seed no-tests no-weak-ssl-ciphers \
-    && make build_libs providers/legacy.so && make install_dev DESTDIR=/out \
+    && make build_libs providers/legacy.so LIBS= && make install_dev LIBS= INSTALL_LIBS= DESTDIR=/out \
     && mkdir -p /out/etc/ssl /out/usr/lib/ossl-modules \
     && cp apps/openssl.cnf /out/etc/ssl/ && cp providers/legacy.so /out/usr/lib/ossl-modules/
 
