@@ -18,11 +18,13 @@ from tests.conftest import HARDENED, NATIVE, ON_BOTH
 #: What most have, what keeps others out, and what keeps out everybody.
 UMASKS = ("022", "027", "077")
 #: `make test` has the first and the one whose Dockerfile the others follow; each checkout installs all packages anew.
+EVERYBODYS = ("step-1-kiss", "step-3-multistage")
+#: What is there to be copied: of each step, and of each language.
 CASES = [
-    pytest.param(
-        step, id=step.name, marks=[] if step.name in ("step-1-kiss", "step-3-multistage") else pytest.mark.study
-    )
+    pytest.param(step, variant, id=variant.service, marks=[] if variant.service in EVERYBODYS else pytest.mark.study)
     for step in all_steps()
+    for variant in step.variants
+    if variant.dockerfile.name == "Dockerfile"
 ]
 Entry = tuple[str, int, int, int, str, int]
 
@@ -63,22 +65,21 @@ def copied(layout: Path) -> dict[str, list[Entry]]:
     return found
 
 
-def exported(docker, step: Step, folder: Path) -> Path:
-    """The recommended image of a step, built from its folder, as an OCI layout."""
+def exported(docker, context: Path, folder: Path) -> Path:
+    """The image that a context's Dockerfile makes, as an OCI layout."""
     target = folder / "layout"
-    command = ("buildx", "build", "--quiet", "--output", f"type=oci,tar=false,dest={target}", str(step.folder))
-    built = docker(*command)
+    built = docker("buildx", "build", "--quiet", "--output", f"type=oci,tar=false,dest={target}", str(context))
     assert built.returncode == 0, built.stderr
     return target
 
 
-@pytest.mark.parametrize("step", CASES)
-def test_what_is_copied_is_the_same_whatever_the_umask(engine, docker, tmp_path, step):
-    provide_bases(engine, [(step.recommended, NATIVE)])
+@pytest.mark.parametrize(("step", "variant"), CASES)
+def test_what_is_copied_is_the_same_whatever_the_umask(engine, docker, tmp_path, step, variant):
+    provide_bases(engine, [(variant, NATIVE)])
     found = {}
     for umask in UMASKS:
-        other = checkout(step, umask, tmp_path)
-        found[umask] = copied(exported(docker, other, other.folder.parent))
+        other = checkout(step, umask, tmp_path).folder
+        found[umask] = copied(exported(docker, other / variant.context.relative_to(step.folder), other.parent))
     assert all(words and len(entries) for words, entries in found["022"].items())
     assert len(found["022"]) >= 2
     for umask in UMASKS[1:]:
