@@ -10,13 +10,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from measure.base.files import write_whole
-from measure.base.model import Strict, read
+from measure.base.model import Strict
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS
-from measure.record import records
 from measure.record.check import Finding, demand, recipes
-from measure.record.records import Failure, as_json, load_environment, writing
+from measure.record.records import Failure, load_environment
+from measure.record.tables import Table
 from measure.steps.compose import Step, Variant, all_steps
 from measure.steps.inputs import hash_of
 
@@ -112,28 +111,19 @@ def listed(platform: str) -> Iterator[tuple[Step, Variant]]:
         yield from ((step, variant) for variant in step.variants if variant.platforms([platform]))
 
 
-def record_path(environment: str) -> Path:
-    """Where an environment's attempts are recorded."""
-    return records.RESULTS / environment / "builders.json"
-
-
-def load(environment: str) -> Builders:
-    """The record; an empty one when there is none. Raises Problem when it is not valid."""
-    return read(Builders, record_path(environment), COMMAND) or Builders()
-
-
-def count(environment: str) -> int:
-    """How many Dockerfiles are recorded. Raises Problem as `load` does."""
-    return len(load(environment).tried)
+TABLE = Table(Builders, "builders.json", "tried", COMMAND)
+record_path, load, count = TABLE.path, TABLE.load, TABLE.count
 
 
 def save(environment: str, tried: Tried) -> None:
     """Record what came of a Dockerfile, in the order of the steps, and forget those that are no more."""
-    path = record_path(environment)
-    with writing(path.parent):
-        by_key = Builders(tried=[*load(environment).tried, tried]).by_key
+
+    def renewed(before: Builders) -> Builders:
+        by_key = Builders(tried=[*before.tried, tried]).by_key
         order = [(step.name, variant.name) for step, variant in listed(tried.platform)]
-        write_whole(path, as_json(Builders(tried=[by_key[key] for key in order if key in by_key])))
+        return Builders(tried=[by_key[key] for key in order if key in by_key])
+
+    TABLE.save(environment, renewed)
 
 
 def why_stale(

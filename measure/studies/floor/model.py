@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from measure.base.errors import Problem
-from measure.base.files import write_whole
-from measure.base.model import Strict, read
+from measure.base.model import Strict
 from measure.base.names import LAB_ENVIRONMENT
 from measure.record import records
 from measure.record.check import Finding, demand, recipes
 from measure.record.check import command as for_environment
 from measure.record.compare import SAME
-from measure.record.records import Provenance, Record, as_json, writing
+from measure.record.records import Provenance, Record
+from measure.record.tables import Table
 from measure.steps.compose import RECOMMENDED, Step, Variant, all_steps
 from measure.steps.inputs import Inputs, inputs_of
 
@@ -108,27 +107,14 @@ class FloorTable(Strict):
         return FloorTable(floors=sorted(kept, key=lambda one: (expected.index(one.key[:2]), one.platform)))
 
 
-def record_path(environment: str) -> Path:
-    """Where the floors that were found in an environment are recorded."""
-    return records.RESULTS / environment / "floor.json"
-
-
-def load(environment: str) -> FloorTable:
-    """The recorded table; an empty one when there is no file. Raises Problem when it is not valid."""
-    return read(FloorTable, record_path(environment)) or FloorTable()
-
-
-def count(environment: str) -> int:
-    """How many floors are recorded. Raises Problem as `load` does."""
-    return len(load(environment).floors)
+TABLE = Table(FloorTable, "floor.json", "floors")
+record_path, load, count = TABLE.path, TABLE.load, TABLE.count
 
 
 def save(environment: str, floors: list[Floor]) -> None:
     """Record these floors in place of older ones. Raises Problem as `load` does."""
-    path = record_path(environment)
     expected = [(step.name, variant.name) for step in all_steps() for variant in chosen(step)]
-    with writing(path.parent):
-        write_whole(path, as_json(load(environment).renewed(floors, expected)))
+    TABLE.save(environment, lambda before: before.renewed(floors, expected))
 
 
 def chosen(step: Step) -> list[Variant]:

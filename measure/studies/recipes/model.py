@@ -12,14 +12,14 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError, model_validator
 
 from measure.base.errors import Problem
-from measure.base.files import shown, write_whole
-from measure.base.model import Strict, read
+from measure.base.files import shown
+from measure.base.model import Strict
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.packages import normal
-from measure.record import records
 from measure.record.check import Finding, demand
 from measure.record.check import recipes as base_recipes
-from measure.record.records import Failure, Provenance, as_json, writing
+from measure.record.records import Failure, Provenance
+from measure.record.tables import Table
 
 SCHEMA_VERSION = 1
 LIST = Path(__file__).with_name("recipes.toml")
@@ -166,9 +166,8 @@ class RecipeTable(Strict):
         return RecipeTable(recipes=[by_name[name] for name in listed if name in by_name])
 
 
-def record_path(environment: str) -> Path:
-    """Where the recipes that were proved in an environment are recorded."""
-    return records.RESULTS / environment / "recipes.json"
+TABLE = Table(RecipeTable, "recipes.json", "recipes")
+record_path, load, count = TABLE.path, TABLE.load, TABLE.count
 
 
 def listed() -> list[Recipe]:
@@ -183,23 +182,10 @@ def listed() -> list[Recipe]:
     return found
 
 
-def load(environment: str) -> RecipeTable:
-    """The recorded table; an empty one when there is no file. Raises Problem when it is not valid."""
-    return read(RecipeTable, record_path(environment)) or RecipeTable(recipes=[])
-
-
-def count(environment: str) -> int:
-    """How many recipes are recorded. Raises Problem as `load` does."""
-    return len(load(environment).recipes)
-
-
 def save(environment: str, found: list[RecipeRecord]) -> None:
     """Record what came of proofs, and forget what is listed no more. Raises Problem as `load` does."""
-    path = record_path(environment)
-    with writing(path.parent):
-        table = load(environment)
-        if (renewed := table.renewed(found, [row.package for row in listed()])) != table:
-            write_whole(path, as_json(renewed))
+    names = [row.package for row in listed()]
+    TABLE.save(environment, lambda before: before.renewed(found, names))
 
 
 def why_stale(record: RecipeRecord | None, row: Recipe, base_recipe: str | None) -> str:

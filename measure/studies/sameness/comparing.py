@@ -10,11 +10,9 @@ from pathlib import Path
 
 from measure.base import progress
 from measure.base.errors import Problem
-from measure.base.files import write_whole
 from measure.base.platforms import other_than
 from measure.build import images as builder
 from measure.build.engine import Engine
-from measure.record.records import as_json, writing
 from measure.run import probe
 from measure.run.step import provenance, provide_bases
 from measure.steps.compose import Step, find_step
@@ -103,9 +101,7 @@ def measure_sameness(engine: Engine) -> None:
         engine, [(step.variant(name), platform) for pair in pairs.pair for name in (pair.variant, pair.against)]
     )
     compared = [compare(engine, step, pair, platform) for pair in pairs.pair]
-    path = model.record_path(engine.environment)
-    with writing(path.parent):
-        write_whole(path, as_json(Sameness(compared=compared)))
+    model.TABLE.save(engine.environment, lambda _: Sameness(compared=compared))
     unknown = 0
     for pair, one in zip(pairs.pair, compared, strict=True):
         out.print(f"[bold]{one.variant}[/] against {one.against}: {len(one.differences)} of {one.paths} paths differ")

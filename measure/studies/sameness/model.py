@@ -12,11 +12,11 @@ from pydantic import Field, model_validator
 
 from measure.base.errors import Problem
 from measure.base.files import shown
-from measure.base.model import Strict, read
+from measure.base.model import Strict
 from measure.base.names import LAB_ENVIRONMENT
-from measure.record import records
 from measure.record.check import Finding, demand, recipes
 from measure.record.records import Provenance
+from measure.record.tables import Table
 from measure.steps.compose import find_step
 from measure.steps.inputs import inputs_of
 
@@ -97,25 +97,14 @@ def listed() -> Pairs:
         raise Problem(f"{shown(LIST)} is not valid.", why=str(error), next=f"git checkout {shown(LIST)}") from None
 
 
-def record_path(environment: str) -> Path:
-    """Where an environment's comparisons are recorded."""
-    return records.RESULTS / environment / "sameness.json"
-
-
-def load(environment: str) -> Sameness:
-    """The record; an empty one when there is none. Raises Problem when it is not valid."""
-    return read(Sameness, record_path(environment), COMMAND) or Sameness()
+TABLE = Table(Sameness, "sameness.json", "compared", COMMAND)
+record_path, load, count = TABLE.path, TABLE.load, TABLE.count
 
 
 def complete(environment: str) -> Sameness:
     """The record. Raises Problem when it does not hold."""
     demand(record_path(environment), findings(environment))
     return load(environment)
-
-
-def count(environment: str) -> int:
-    """How many comparisons are recorded. Raises Problem as `load` does."""
-    return len(load(environment).compared)
 
 
 def findings(environment: str) -> list[Finding]:

@@ -16,10 +16,8 @@ from pathlib import Path
 
 from measure.base import progress
 from measure.base.errors import Problem, say
-from measure.base.files import write_whole
 from measure.base.units import megabytes
 from measure.build.engine import Engine, Registry
-from measure.record.records import as_json, writing
 from measure.run.step import provenance, provide_bases
 from measure.run.timing import check_room
 from measure.steps.compose import Step, Variant, find_step
@@ -41,7 +39,7 @@ def pairs() -> list[str]:
 
 
 @contextmanager
-def services(step: Step, variant: Variant, differ: Differ) -> Iterator[list[Path]]:
+def services(step: Step, differ: Differ) -> Iterator[list[Path]]:
     """Yields the folders of as many services as the largest fleet has."""
     with ExitStack() as stack:
         folders = []
@@ -102,7 +100,7 @@ def measure_fleet(engine: Engine, step: Step, variant: Variant, differ: Differ) 
     check_room(engine, ROOM)
     inputs = fleets.inputs(variant, differ, engine.recipe)
     pushed: dict[int, dict[str, int]] = {}
-    with engine.registry() as registry, services(step, variant, differ) as folders:
+    with engine.registry() as registry, services(step, differ) as folders:
         numbered = [*enumerate(folders)]
         with engine.fresh() as machine:
             for before, size in itertools.pairwise(COUNTED):
@@ -145,10 +143,5 @@ def measure_fleets(engine: Engine, name: str = "") -> None:
             known = there.of(variant.name, differ)
             if name or known is None or known.inputs_sha256 != fleets.inputs(variant, differ, engine.recipe):
                 with progress.task(f"{variant.name}, other {differ}"):
-                    _save(engine.environment, measure_fleet(engine, step, variant, differ))
-
-
-def _save(environment: str, fleet: Fleet) -> None:
-    path = fleets.record_path(environment)
-    with writing(path.parent):
-        write_whole(path, as_json(fleets.load(environment).having(fleet)))
+                    fleet = measure_fleet(engine, step, variant, differ)
+                    fleets.TABLE.save(engine.environment, lambda before, fleet=fleet: before.having(fleet))

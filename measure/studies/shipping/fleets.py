@@ -9,11 +9,11 @@ from typing import Literal
 
 from pydantic import Field
 
-from measure.base.model import Strict, read
+from measure.base.model import Strict
 from measure.base.names import LAB_ENVIRONMENT
-from measure.record import records
 from measure.record.check import Finding, demand, recipes
 from measure.record.records import Provenance
+from measure.record.tables import Table
 from measure.steps.compose import RECOMMENDED, Variant, find_step
 from measure.steps.inputs import inputs_of
 
@@ -74,19 +74,8 @@ class Fleets(Strict):
         return Fleets(fleets=sorted(known, key=lambda one: (FLEETS.index(one.variant), one.differ)))
 
 
-def record_path(environment: str) -> Path:
-    """Where an environment's fleets are recorded."""
-    return records.RESULTS / environment / "fleet.json"
-
-
-def load(environment: str) -> Fleets:
-    """The record; an empty one when there is none. Raises Problem when it is not valid."""
-    return read(Fleets, record_path(environment), COMMAND) or Fleets()
-
-
-def count(environment: str) -> int:
-    """How many fleets are recorded. Raises Problem as `load` does."""
-    return len(load(environment).fleets)
+TABLE = Table(Fleets, "fleet.json", "fleets", COMMAND)
+record_path, load, count = TABLE.path, TABLE.load, TABLE.count
 
 
 def complete(environment: str) -> Fleets:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
-from measure.base.model import Strict, read
+from measure.base.model import Strict
 from measure.base.names import LAB_ENVIRONMENT
-from measure.record import records
 from measure.record.check import Finding, demand, recipes
 from measure.record.records import Provenance, Samples
+from measure.record.tables import Table
 from measure.steps.compose import find_step
 from measure.steps.inputs import inputs_of
 
@@ -83,19 +82,8 @@ class Shipping(Strict):
         return next(one for one in self.shipped if one.variant == variant)
 
 
-def record_path(environment: str) -> Path:
-    """Where an environment's pushes and pulls are recorded."""
-    return records.RESULTS / environment / "shipping.json"
-
-
-def load(environment: str) -> Shipping:
-    """The record; an empty one when there is none. Raises Problem when it is not valid."""
-    return read(Shipping, record_path(environment), COMMAND) or Shipping()
-
-
-def count(environment: str) -> int:
-    """How many variants are recorded. Raises Problem as `load` does."""
-    return len(load(environment).shipped)
+TABLE = Table(Shipping, "shipping.json", "shipped", COMMAND)
+record_path, load, count = TABLE.path, TABLE.load, TABLE.count
 
 
 def complete(environment: str) -> Shipping:

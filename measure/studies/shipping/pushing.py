@@ -15,12 +15,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from measure.base.errors import Problem, say
-from measure.base.files import write_whole
 from measure.base.units import megabytes
 from measure.build import images as builder
 from measure.build.engine import Engine, Registry
 from measure.record.plan import CHANGES
-from measure.record.records import Samples, as_json, writing
+from measure.record.records import Samples
 from measure.run import probe
 from measure.run.step import provenance, provide_bases
 from measure.run.timing import quiet_load
@@ -188,9 +187,7 @@ def measure_shipping(engine: Engine, *, turns: tuple[int, int] = (PULLS, STARTS)
         load_before=round(load_before, 2),
         measured_at=datetime.now(UTC).replace(microsecond=0),
     )
-    path = model.record_path(engine.environment)
-    with writing(path.parent):
-        write_whole(path, as_json(record))
+    model.TABLE.save(engine.environment, lambda _: record)
 
 
 def _times(

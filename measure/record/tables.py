@@ -1,0 +1,47 @@
+"""A table of what a study found in an environment: one file of results/ for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from measure.base.files import write_whole
+from measure.base.model import Strict, read
+from measure.record import records
+from measure.record.records import as_json, writing
+
+M = TypeVar("M", bound=Strict)
+
+
+@dataclass(frozen=True)
+class Table(Generic[M]):
+    """The tables of a study: a file of this name in the folder of each environment."""
+
+    model: type[M]
+    file: str
+    #: The field that has the rows.
+    rows: str
+    #: What to type where one is not valid; '' for what git has.
+    command: str = ""
+
+    def path(self, environment: str) -> Path:
+        """Where an environment's table is recorded."""
+        return records.RESULTS / environment / self.file
+
+    def load(self, environment: str) -> M:
+        """The table; an empty one when there is no file. Raises Problem when it is not valid."""
+        return read(self.model, self.path(environment), self.command) or self.model(**{self.rows: []})
+
+    def count(self, environment: str) -> int:
+        """How many rows are recorded. Raises Problem as `load` does."""
+        return len(getattr(self.load(environment), self.rows))
+
+    def save(self, environment: str, renewed: Callable[[M], M]) -> None:
+        """Record what `renewed` makes of the table that is there, if that is another. Raises Problem as `load` does."""
+        path = self.path(environment)
+        with writing(path.parent):
+            before = self.load(environment)
+            if (after := renewed(before)) != before:
+                write_whole(path, as_json(after))
