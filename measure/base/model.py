@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,6 +30,15 @@ def read(model: type[M], path: Path, next: str = "") -> M | None:
     except ValidationError as error:
         next = next or f"git checkout {shown(path)}"
         raise Problem(f"{shown(path)} is not valid.", why=reasons(error), next=next) from None
+
+
+def read_toml(model: type[M], path: Path, next: str = "") -> M:
+    """What a TOML file says. Raises Problem, `next` (or to mend it) as advice, if it is not there or not valid."""
+    try:
+        return model.model_validate(tomllib.loads(path.read_text()))
+    except (FileNotFoundError, ValueError) as error:  # of TOML, of text, or of the model
+        why = reasons(error) if isinstance(error, ValidationError) else str(error)
+        raise Problem(f"{shown(path)} is not valid.", why=why, next=next or f"mend {shown(path)}") from None
 
 
 def reasons(error: ValidationError) -> str:

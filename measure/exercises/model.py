@@ -5,17 +5,16 @@ from __future__ import annotations
 import hashlib
 import re
 import subprocess
-import tomllib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from measure.base.errors import Problem
 from measure.base.files import ROOT, shown
-from measure.base.model import Strict, reasons
+from measure.base.model import Strict, read_toml
 
 WORKSHOP = ROOT / "workshop"
 CHAPTERS = {
@@ -114,11 +113,7 @@ class Exercise:
     def check(self) -> Check:
         """Its check.toml. Raises Problem when it is not there or not valid."""
         path = self.folder / "check.toml"
-        try:
-            return Check.model_validate(tomllib.loads(path.read_text()))
-        except (ValidationError, ValueError, FileNotFoundError) as error:
-            why = reasons(error) if isinstance(error, ValidationError) else str(error)
-            raise Problem(f"{shown(path)} is not valid.", why=why, next=f"git checkout {shown(path)}") from None
+        return read_toml(Check, path, f"git checkout {shown(path)}")
 
     @property
     def readme(self) -> str:

@@ -140,10 +140,7 @@ def origin_of(image: Opened, dockerfile: Dockerfile | None, target: str | None) 
         text[step.layer] = step.text
         if one := pairs.get(number):
             where[step.layer] = f"{Path(dockerfile.name).name}:{one.first}"
-            if one.word != "COPY":
-                text[step.layer] = f"{one.word} {plain(one.value)}"
-            else:
-                text[step.layer] = f"COPY {plain(one.value)}"
+            text[step.layer] = f"{one.word} {plain(one.value)}"
             if not _alike(one, step):
                 changed.add(step.layer)
     base = _base_layers(steps, pairs, dockerfile, target, count, len(pairs) == len(own))

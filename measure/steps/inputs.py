@@ -45,11 +45,6 @@ class Inputs(Strict):
         """All of them as one."""
         return hash_of(self.model_dump())
 
-    @property
-    def own_sha256(self) -> str:
-        """What a step brings itself, as one: its Dockerfile, options and context, whatever its base images are."""
-        return hash_of(self.model_dump(exclude={"recipes_sha256"}))
-
     def changes(self, other: Inputs) -> list[str]:
         """What differs in `other`, in words."""
         words = []

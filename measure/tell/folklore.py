@@ -39,7 +39,6 @@ from measure.tell.reading import Records
 #: The page that has every claim.
 CLAIMS_PAGE = PurePosixPath("results/folklore.md")
 Verdict = Literal["holds", "it depends", "no longer", "undecided"]
-VERDICTS: tuple[Verdict, ...] = ("holds", "it depends", "no longer", "undecided")
 #: The one number of a verdict, with the words that it needs.
 _NUMBER = re.compile(r"\*\*(.+?)\*\*")
 

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from functools import cache
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from measure.base.errors import Problem
 from measure.base.files import shown
-from measure.base.model import Strict, reasons
+from measure.base.model import Strict, read_toml
 from measure.tell.messages import linked
 from measure.tell.page import Page, in_cell, markdown_table, page_function
 
@@ -43,11 +42,7 @@ class _Source(Strict):
 
 def read_terms(path: Path = SOURCE) -> list[Term]:
     """All terms. Raises Problem when the file is not valid, or a name is avoided that is a term itself."""
-    try:
-        found = _Source.model_validate(tomllib.loads(path.read_text())).term
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        why = reasons(error) if isinstance(error, ValidationError) else str(error)
-        raise Problem(f"{shown(path)} is not valid.", why=why, next=f"mend {shown(path)}") from None
+    found = read_toml(_Source, path).term
     names = [name.lower() for one in found for name in (one.name, *one.avoid)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise Problem(f"{shown(path)} has more than once: {', '.join(twice)}.", next=f"mend {shown(path)}")

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from measure.base.errors import Problem
 from measure.base.files import shown
-from measure.base.model import Strict, reasons
+from measure.base.model import Strict, read_toml
 from measure.tell.page import Page, in_cell, markdown_table, page_function
 
 SOURCE = Path(__file__).with_name("messages.toml")
@@ -77,11 +76,7 @@ class _Source(Strict):
 
 def read_groups(path: Path = SOURCE) -> list[Group]:
     """All messages, by occasion. Raises Problem when the file is not valid."""
-    try:
-        return _Source.model_validate(tomllib.loads(path.read_text())).group
-    except (tomllib.TOMLDecodeError, ValidationError) as error:
-        why = reasons(error) if isinstance(error, ValidationError) else str(error)
-        raise Problem(f"{shown(path)} is not valid.", why=why, next=f"mend {shown(path)}") from None
+    return read_toml(_Source, path).group
 
 
 @cache

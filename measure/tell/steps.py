@@ -14,7 +14,7 @@ from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.base.platforms import MACHINES, PLATFORMS
 from measure.steps.compose import RECOMMENDED, find_step
-from measure.tell.page import Page, code, front_matter, markdown_table, page_function, short
+from measure.tell.page import Page, front_matter, markdown_table, page_function, short
 from measure.tell.table import table
 
 
@@ -100,15 +100,6 @@ def lines(page: Page, name: str) -> str:
 def requirements(page: Page, name: str) -> str:
     """How many packages a list of requirements pins."""
     return str(len(re.findall(r"^[\w.\[\]-]+==", (ROOT / name).read_text(), re.MULTILINE)))
-
-
-@page_function
-def instruction(page: Page, dockerfile: str, words: str) -> str:
-    """The one instruction of a Dockerfile of the repository that begins with these words, as code."""
-    found = [line for line in dockerfiles.read(ROOT / dockerfile).instructions if line.startswith(words)]
-    if len(found) != 1:
-        raise Problem(f"{len(found)} instructions of {dockerfile} begin with {words!r}.", next=f"less {dockerfile}")
-    return code(found[0])
 
 
 @page_function

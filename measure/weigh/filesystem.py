@@ -182,9 +182,9 @@ class FileSystem:
         """Every regular file of every layer, those that are hidden too."""
         return self._inodes
 
-    def walk(self, node: Node | None = None, path: str = "") -> Iterator[tuple[str, Node]]:
-        """Every visible name below a directory, as (path, node), directories before what is in them."""
-        waiting = [(path, iter((node or self.root).children.items()))]
+    def walk(self) -> Iterator[tuple[str, Node]]:
+        """Every visible name, as (path, node), directories before what is in them."""
+        waiting = [("", iter(self.root.children.items()))]
         while waiting:
             path, names = waiting[-1]
             for name, child in names:

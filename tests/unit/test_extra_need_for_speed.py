@@ -7,7 +7,6 @@ from measure.record.records import load, record_path
 from measure.steps.compose import find_step
 
 STEP = find_step("extra-need-for-speed")
-PLAIN = STEP.variant("plain")
 
 
 #: Of a variant and the one that it adds an idea to: how many instructions of that one it changes or leaves out, and how

@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from pathlib import PurePosixPath
+from typing import get_args
 
 import pytest
 
@@ -15,8 +16,8 @@ from measure.record import records
 from measure.tell.folklore import (
     CLAIMS,
     LAST,
-    VERDICTS,
     Decided,
+    Verdict,
     claims_of,
     decide,
     depends,
@@ -73,7 +74,7 @@ def test_there_are_enough_claims_and_each_is_decided(decided):
     assert all(one.url or one.when == "undated" for one in CLAIMS), "a date without a place to look it up"
     assert {one.claim.id: one.words for one in decided.values() if not one.records} == {}
     assert {one.claim.id for one in decided.values() if one.verdict == "undecided"} == OPEN
-    assert {one.verdict for one in decided.values()} == {*VERDICTS}
+    assert {one.verdict for one in decided.values()} == {*get_args(Verdict)}
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)

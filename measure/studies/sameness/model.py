@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from functools import cache
 from pathlib import Path
 from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from measure.base.errors import Problem
 from measure.base.files import shown
-from measure.base.model import Strict
+from measure.base.model import Strict, read_toml
 from measure.base.names import LAB_ENVIRONMENT
 from measure.record.check import Finding, demand, recipes
 from measure.record.records import Provenance
@@ -91,10 +89,7 @@ class Sameness(Strict):
 @cache
 def listed() -> Pairs:
     """The pairs. Raises Problem when the list is not valid."""
-    try:
-        return Pairs.model_validate(tomllib.loads(LIST.read_text()))
-    except ValueError as error:
-        raise Problem(f"{shown(LIST)} is not valid.", why=str(error), next=f"git checkout {shown(LIST)}") from None
+    return read_toml(Pairs, LIST, f"git checkout {shown(LIST)}")
 
 
 TABLE = Table(Sameness, "sameness.json", "compared", COMMAND)

@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from measure.base.errors import Problem
+from measure.base.names import MANIFEST_TYPES
 from measure.build.engine import Registry
 from measure.studies.shipping.model import Sent
 
@@ -19,13 +20,6 @@ _UPLOADED = re.compile(r'"(?:PUT|POST) /v2/\S+/blobs/uploads/\S*[?&]digest=sha25
 _MOUNTED = re.compile(r'"POST /v2/\S+/blobs/uploads/\S*[?&]mount=sha256(?:%3A|:)([0-9a-f]{64})\S* \S+" 201 ')
 #: Seconds that the log may be behind an answer.
 _BEHIND = 0.3
-_TYPES = ", ".join(
-    f"application/vnd.{kind}"
-    for kind in (
-        "oci.image.index.v1+json", "oci.image.manifest.v1+json",
-        "docker.distribution.manifest.list.v2+json", "docker.distribution.manifest.v2+json",
-    )
-)  # fmt: skip
 
 
 @dataclass
@@ -56,7 +50,7 @@ class Count:
         url = f"http://{self.registry.address}/v2/{repository}/manifests/"
         waiting, named = [tag], {}
         while waiting:
-            answer = httpx.get(url + waiting.pop(), headers={"Accept": _TYPES}, timeout=20, trust_env=False)
+            answer = httpx.get(url + waiting.pop(), headers={"Accept": MANIFEST_TYPES}, timeout=20, trust_env=False)
             if not answer.is_success:
                 raise Problem(f"The registry has no {repository}:{tag}.", why=answer.text, next="make lab-status")
             content = answer.json()
