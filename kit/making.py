@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -25,7 +24,7 @@ from lab.recipe import APK_PACKAGES, KEPT, order, recipe_sha256
 from lab.tree import run_logged
 from measure.base import progress
 from measure.base.errors import Problem, say
-from measure.base.files import ROOT, cache_folder, check_disk, write_whole
+from measure.base.files import ROOT, cache_folder, check_disk, sha256_of, write_whole
 from measure.base.names import RECIPE_LABEL
 from measure.base.platforms import MACHINES, PLATFORMS, short
 from measure.base.units import megabytes
@@ -164,7 +163,7 @@ def _described(wanted: Wanted, stage: Path, parts: dict[str, list[str]]) -> dict
     lines = []
     for file in _files(stage, [*SCRIPTS, "kit.json", *chain(*parts.values())]):
         progress.pause(0)
-        lines.append(f"{_sha256(file)}  {file.relative_to(stage)}\n")
+        lines.append(f"{sha256_of(file)}  {file.relative_to(stage)}\n")
     write_whole(stage / "SHA256SUMS", "".join(lines))
     return told
 
@@ -173,11 +172,6 @@ def _files(stage: Path, paths: list[str]) -> list[Path]:
     """Every file at or below these paths, in order."""
     found = [path for top in paths for path in (stage / top, *sorted((stage / top).rglob("*")))]
     return [path for path in found if path.is_file()]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -210,5 +204,5 @@ def _pack(stage: Path, paths: list[str], archive: Path) -> None:
             for file in files:
                 progress.pause(0)
                 tar.add(file, f"{stage.name}/{file.relative_to(stage)}", filter=nobody)
-        checksum = _sha256(partial)
+        checksum = sha256_of(partial)
     write_whole(archive.with_name(f"{archive.name}.sha256"), f"{checksum}  {archive.name}\n")

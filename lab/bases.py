@@ -34,7 +34,7 @@ from lab.recipe import (
 from lab.tree import remove, run_logged
 from measure.base import progress
 from measure.base.errors import Problem, say
-from measure.base.files import check_disk, write_whole
+from measure.base.files import check_disk, read_json, write_whole
 from measure.base.names import MANIFEST_TYPES, ORIGIN_LABEL, RECIPE_LABEL
 from measure.base.platforms import MACHINES, PLATFORMS, short
 
@@ -63,13 +63,6 @@ def digest(lab: Lab, name: str, platform: str = "") -> str | None:
     images = {"/".join(one["platform"][part] for part in ("os", "architecture")): one["digest"]
               for one in answer.json().get("manifests", []) if "platform" in one}  # fmt: skip
     return images.get(platform) if platform and images else answer.headers["Docker-Content-Digest"]
-
-
-def _state(lab: Lab) -> dict:
-    try:
-        return json.loads(lab.bases_file.read_text())
-    except (OSError, ValueError):
-        return {}
 
 
 def _key(lab: Lab, name: str) -> str:
@@ -261,7 +254,7 @@ def provide(lab: Lab, names: Iterable[str], platforms: Iterable[str] = PLATFORMS
 def note(lab: Lab, held: dict[str, list[str]]) -> None:
     """Write down that these bases are there for these platforms, made from their recipes as they are now."""
     new = {name: {"key": _key(lab, name), "platforms": platforms} for name, platforms in held.items()}
-    write_whole(lab.bases_file, json.dumps(_state(lab) | new, indent=1))
+    write_whole(lab.bases_file, json.dumps(read_json(lab.bases_file) | new, indent=1))
 
 
 def _platforms(lab: Lab, wanted: list[str], asked: set[str]) -> dict[str, list[str]]:
@@ -280,7 +273,7 @@ def _platforms(lab: Lab, wanted: list[str], asked: set[str]) -> dict[str, list[s
 
 def holds(lab: Lab, name: str) -> list[str]:
     """The platforms that the lab has this base for, made from the recipe as it is now."""
-    entry = _state(lab).get(name)
+    entry = read_json(lab.bases_file).get(name)
     if not isinstance(entry, dict) or entry["key"] != _key(lab, name):
         return []
     there = apk_folder(lab).exists() if name == APK_PACKAGES else digest(lab, name) is not None

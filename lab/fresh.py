@@ -6,7 +6,7 @@ import json
 import socket as sockets
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +23,32 @@ ADDRESSES = f"{BRIDGE_ADDRESS.rpartition('.')[0]}.128/25"
 
 
 @contextmanager
+def _running(
+    what: str, command: list[str], home: Path, answers: Callable[[], bool], seconds: float, grace: float
+) -> Iterator[Path]:
+    """Run a service until it is needed no more; yields its log. It ends when this process does, even if that is killed.
+
+    In the end it has `grace` seconds, and its folder, `home`, goes. Raises Problem, with its last lines, when it does
+    not answer within `seconds`.
+    """
+    log = home / "log"
+    with log.open("wb") as output:
+        command = ["setpriv", "--pdeathsig", "TERM", *command]
+        service = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/")
+    try:
+        until = time.monotonic() + seconds
+        while not answers():
+            if service.poll() is not None or time.monotonic() > until:
+                tail = "\n".join(log.read_text().splitlines()[-8:])
+                raise Problem(f"A second {what} did not start.", why=tail, next="make lab-status")
+            time.sleep(0.05)
+        yield log
+    finally:
+        end(service, grace)
+        remove(home)
+
+
+@contextmanager
 def machine(lab: Lab, seconds: float = 30) -> Iterator[str]:
     """Start such an engine; yields its address, as DOCKER_HOST takes it. In the end nothing of it is left.
 
@@ -32,7 +58,7 @@ def machine(lab: Lab, seconds: float = 30) -> Iterator[str]:
     home = lab.home / "fresh"
     remove(home)
     home.mkdir()
-    socket, log = home / "docker.sock", home / "log"
+    socket = home / "docker.sock"
     config = daemon_config(lab) | {
         "hosts": [f"unix://{socket}"],
         "data-root": str(home / "engine"),
@@ -40,21 +66,9 @@ def machine(lab: Lab, seconds: float = 30) -> Iterator[str]:
         **dict.fromkeys(("iptables", "ip6tables", "ip-forward", "ip-masq"), False),
     }
     (home / "engine.json").write_text(json.dumps(config))
-    # It ends when this process does, even when that is killed.
-    command = ["setpriv", "--pdeathsig", "TERM", *inside(lab, "dockerd", "--config-file", str(home / "engine.json"))]
-    with log.open("wb") as output:
-        engine = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/")
-    try:
-        until = time.monotonic() + seconds
-        while not answers_ping(socket):
-            if engine.poll() is not None or time.monotonic() > until:
-                tail = "\n".join(log.read_text().splitlines()[-8:])
-                raise Problem("A second engine did not start.", why=tail, next="make lab-status")
-            time.sleep(0.05)
+    command = inside(lab, "dockerd", "--config-file", str(home / "engine.json"))
+    with _running("engine", command, home, lambda: answers_ping(socket), seconds, 40):
         yield f"unix://{socket}"
-    finally:
-        end(engine, 40)
-        remove(home)
 
 
 @contextmanager
@@ -71,29 +85,11 @@ def registry(lab: Lab, seconds: float = 30) -> Iterator[tuple[str, Path, Path]]:
             remove(left)
     home = lab.home / f"fresh-registry-{address.rpartition(':')[2]}"
     home.mkdir()
-    log = home / "log"
     config = registry_config(home / "registry", address, logged=True)
     (home / "registry.yml").write_text(json.dumps(config))  # JSON is YAML
     command = inside(lab, "docker-registry", "serve", str(home / "registry.yml"))
-    with log.open("wb") as output:
-        service = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", *command],
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-            cwd="/",
-        )
-    try:
-        until = time.monotonic() + seconds
-        while not _answers(address):
-            if service.poll() is not None or time.monotonic() > until:
-                tail = "\n".join(log.read_text().splitlines()[-8:])
-                raise Problem("A second registry did not start.", why=tail, next="make lab-status")
-            time.sleep(0.05)
+    with _running("registry", command, home, lambda: _answers(address), seconds, 10) as log:
         yield address, home / "registry/docker/registry/v2/blobs", log
-    finally:
-        end(service, 10)
-        remove(home)
 
 
 def _answers(address: str) -> bool:

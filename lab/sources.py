@@ -13,6 +13,7 @@ from lab.recipe import BUILD_PLATFORM, FOREIGN_OPTIONS, PYTHON_SHA256, PYTHON_VE
 from lab.tree import apt_settings, run_logged
 from measure.base import progress
 from measure.base.errors import Problem, say
+from measure.base.files import sha256_of
 
 
 @contextmanager
@@ -61,7 +62,7 @@ def python_source(lab: Lab) -> tuple[Path, str, str]:
     pinned = lab.sources / f"python-{PYTHON_VERSION}.tar.xz"
     if not pinned.exists():
         if others := sorted(lab.sources.glob("fallback-*.tar.xz"), key=lambda path: path.stat().st_mtime):
-            return others[-1], others[-1].name[len("fallback-") : -len(".tar.xz")], _sha256(others[-1])
+            return others[-1], others[-1].name[len("fallback-") : -len(".tar.xz")], sha256_of(others[-1])
         url = f"{_mirror(lab)}/pool/main/p/python3.14/python3.14_{PYTHON_VERSION}.orig.tar.xz"
         partial = lab.sources / "python.partial"
         fetch = ["/usr/lib/apt/apt-helper", "download-file", url, str(partial), f"SHA256:{PYTHON_SHA256}"]
@@ -75,14 +76,9 @@ def python_source(lab: Lab) -> tuple[Path, str, str]:
             version = _python_source_package(lab, partial)
             path = lab.sources / f"fallback-{version}.tar.xz"
             partial.rename(path)
-            return path, version, _sha256(path)
+            return path, version, sha256_of(path)
         partial.rename(pinned)
     return pinned, PYTHON_VERSION, PYTHON_SHA256
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _python_source_package(lab: Lab, target: Path) -> str:

@@ -34,7 +34,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 
 from measure.base.errors import console
-from measure.base.files import RESULTS, cache_folder, shown, write_whole
+from measure.base.files import RESULTS, cache_folder, read_json, shown, write_whole
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.units import duration
 
@@ -211,10 +211,7 @@ def task(name: str, *, told: bool = True, kept: bool = True) -> Iterator[Task]:
 
 
 def _durations() -> dict[str, float]:
-    try:
-        return json.loads((cache_folder() / "durations.json").read_text())
-    except (OSError, ValueError):
-        return {}
+    return read_json(cache_folder() / "durations.json")
 
 
 def remember(name: str, seconds: float) -> None:

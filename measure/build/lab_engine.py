@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from python_on_whales import DockerClient
 from lab import bases, fresh, lifecycle, processes, recipe, services, sources
 from lab.config import Lab
 from measure.base.errors import Problem
+from measure.base.files import read_json
 from measure.base.platforms import PLATFORMS, narrow
 from measure.build.engine import Engine, Registry, builders_platforms, buildx_version, driver, server_version
 
@@ -89,10 +89,7 @@ def was_made() -> bool:
 
 def missing_bases(names: Iterable[str]) -> list[str]:
     """Those of these images that the lab can build and has not built yet, as far as can be told while it is down."""
-    try:
-        made = json.loads(Lab.from_environment().bases_file.read_text())
-    except (OSError, ValueError):
-        made = {}
+    made = read_json(Lab.from_environment().bases_file)
     return [name for name in names if name in recipe.available() and name not in made]
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from filelock import FileLock
 
 from measure.base.errors import Problem
-from measure.base.files import cache_folder, write_whole
+from measure.base.files import cache_folder, read_json, write_whole
 from measure.steps.compose import Step, Variant
 from measure.weigh.layers import reader_version
 from measure.weigh.oci import Layer, manifest_of
@@ -50,10 +50,7 @@ def layout_in_use(*, alone: bool = False) -> Iterator[bool]:
 
 def _kept() -> dict[str, str]:
     """Digest of the latest build of each variant, by folder, variant and platform."""
-    try:
-        return json.loads((layout() / "kept.json").read_text())
-    except (OSError, ValueError):
-        return {}
+    return read_json(layout() / "kept.json")
 
 
 def _name(step: Step, variant: Variant, platform: str) -> str:

@@ -36,8 +36,8 @@ from measure.mine.lines import origin_of
 from measure.mine.model import Context, Report
 from measure.mine.reporting import report_of
 from measure.mine.running import line_seconds
-from measure.run.probe import last_lines, remove_orphans, running
-from measure.steps.compose import Step, Teaching, Variant
+from measure.run.probe import comes_to, is_healthy, last_lines, remove_orphans, running
+from measure.steps.compose import Step, Variant, stepless
 from measure.weigh.oci import Opened
 
 #: Seconds that a build may take, that a container has until it answers, and that one request may take; and after which
@@ -247,12 +247,7 @@ class Trial:
 
     def _variant(self) -> Variant:
         """The folder, as what starts images knows one."""
-        teaching = Teaching(title="", teaches="", question="")
-        return Variant(
-            step=self.exercise.name, name="exercise", service="exercise", dockerfile=self.dockerfile,
-            context=self.folder, build={}, environment={}, port=8000, published=8000, depends_on=[], images=[],
-            teaching=teaching,
-        )  # fmt: skip
+        return stepless(self.exercise.name, "exercise", self.dockerfile, 8000)
 
     def _start(self) -> Started:
         """Start it, ask it, stop it."""
@@ -270,35 +265,19 @@ class Trial:
                 if (answer := _ask(container, f"{url}{path}", found)) is not None:
                     found.answers[path] = answer
             if self.goals.healthy_s is not None and not found.trouble:
-                found.healthy_s = self._healthy(container, begun)
+                self.task.at("waiting for its health check")
+                found.healthy_s = comes_to(container, is_healthy, self.goals.healthy_s, begun)
             if self.goals.stops_s is not None and not found.trouble:
-                found.stopped_s = self._stop(container)
+                self.task.at("stopping it with SIGTERM")
+                begun = time.monotonic()
+                container.kill("SIGTERM")
+                found.stopped_s = comes_to(container, lambda state: not state.running, self.goals.stops_s, begun)
             found.logs = found.logs or last_lines(container)
         except Problem as problem:
             found.trouble, found.logs = "it ended at once", problem.why
         except DockerException as error:
             found.trouble, found.logs = "it does not start", "\n".join((error.stderr or "").splitlines()[-3:])
         return found
-
-    def _healthy(self, container: Container, begun: float) -> float | None:
-        self.task.at("waiting for its health check")
-        while time.monotonic() - begun < self.goals.healthy_s:
-            container.reload()
-            if container.state.health and container.state.health.status == "healthy":
-                return time.monotonic() - begun
-            pause(0.2)
-        return None
-
-    def _stop(self, container: Container) -> float | None:
-        self.task.at("stopping it with SIGTERM")
-        begun = time.monotonic()
-        container.kill("SIGTERM")
-        while time.monotonic() - begun < self.goals.stops_s:
-            container.reload()
-            if not container.state.running:
-                return time.monotonic() - begun
-            pause(0.1)
-        return None
 
 
 def _ask(container: Container, url: str, found: Started) -> tuple[int, str] | None:

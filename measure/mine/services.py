@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import yaml
 
 from measure.base.errors import Problem
+from measure.steps.compose import arguments
 
 #: The names that Compose looks for, in this order.
 FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
@@ -42,13 +42,6 @@ def _filled(value: Any) -> Any:
     return _VARIABLE.sub(put, value) if isinstance(value, str) else value
 
 
-def _args(given: Any) -> dict[str, str]:
-    pairs: Iterable[tuple[str, Any]]
-    pairs = given.items() if isinstance(given, dict) else ((*str(one).split("=", 1), None)[:2] for one in given or ())
-    values = {str(key): os.environ.get(str(key)) if value is None else _filled(value) for key, value in pairs}
-    return {key: str(value) for key, value in values.items() if value is not None}
-
-
 def service(folder: Path, name: str) -> Build:
     """What a service is built from, by the compose file in a folder. Raises Problem when there is no such service."""
     file = next((folder / one for one in FILES if (folder / one).is_file()), None)
@@ -74,7 +67,7 @@ def service(folder: Path, name: str) -> Build:
     context = (folder / str(_filled(build.get("context", ".")))).resolve()
     dockerfile = context / str(_filled(build.get("dockerfile", "Dockerfile")))
     target = build.get("target")
-    return Build(context, dockerfile, target and str(_filled(target)), _args(build.get("args")))
+    return Build(context, dockerfile, target and str(_filled(target)), arguments(build.get("args"), _filled))
 
 
 def _services(content: Any) -> dict[str, Any]:

@@ -8,7 +8,9 @@ import posixpath
 import re
 import socket
 import subprocess
+import tarfile
 import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +23,7 @@ import httpx
 import psutil
 import yaml
 from python_on_whales import Container, DockerClient
+from python_on_whales.components.container.models import ContainerState
 from python_on_whales.exceptions import DockerException
 from tenacity import (
     RetryError,
@@ -36,7 +39,7 @@ from tenacity import (
 
 from measure.base.errors import Problem, say
 from measure.base.names import RUN_LABEL as LABEL
-from measure.base.progress import ending
+from measure.base.progress import ending, pause
 from measure.build.engine import STILLBORN, Engine
 from measure.steps.compose import Variant
 
@@ -228,6 +231,35 @@ def named_container(engine: Engine) -> Iterator[dict[str, Any]]:
         yield {"name": name, "labels": {LABEL: str(os.getpid())}}
     finally:
         _remove(engine, name)
+
+
+@contextmanager
+def exported(engine: Engine, image: str, platform: str) -> Iterator[tarfile.TarFile]:
+    """All files of an image, as a container that never ran has them."""
+    with tempfile.TemporaryDirectory(prefix="measure-") as folder:
+        archive = Path(folder) / "exported.tar"
+        with named_container(engine) as known_as:
+            engine.docker.create(image, platform=platform, pull="never", **known_as).export(archive)
+        with tarfile.open(archive) as files:
+            yield files
+
+
+def comes_to(
+    container: Container, state: Callable[[ContainerState], object], seconds: float, begun: float | None = None
+) -> float | None:
+    """Seconds since `begun` (monotonic; now) until a container comes to this state; None: not within as many."""
+    begun = time.monotonic() if begun is None else begun
+    while time.monotonic() - begun < seconds:
+        container.reload()
+        if state(container.state):
+            return time.monotonic() - begun
+        pause(0.1)
+    return None
+
+
+def is_healthy(state: ContainerState) -> bool:
+    """Did its health check succeed last?"""
+    return state.health is not None and state.health.status == "healthy"
 
 
 @contextmanager

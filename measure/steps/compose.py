@@ -55,6 +55,13 @@ class Teaching(Strict):
         return platforms and [normal(name) for name in platforms]
 
 
+def arguments(given: Any, filled: Callable[[Any], Any] = lambda value: value) -> dict[str, str]:
+    """Build arguments of a service, which are a list or a mapping. One without a value has that of the environment."""
+    pairs = given.items() if isinstance(given, dict) else ((*str(one).split("=", 1), None)[:2] for one in given or ())
+    values = {str(key): os.environ.get(str(key)) if value is None else filled(value) for key, value in pairs}
+    return {key: str(value) for key, value in values.items() if value is not None}
+
+
 @dataclass(frozen=True)
 class Variant:
     """One way to build a step: a service of its compose file.
@@ -95,11 +102,8 @@ class Variant:
 
     @cached_property
     def parsed(self) -> Dockerfile:
-        """Its Dockerfile, with the service's build arguments. One without a value has that of the environment."""
-        given = self.build.get("args") or {}
-        pairs = given.items() if isinstance(given, dict) else ((*one.split("=", 1), None)[:2] for one in given)
-        values = {key: os.environ.get(key) if value is None else value for key, value in pairs}
-        return dockerfiles.read(self.dockerfile, {key: str(one) for key, one in values.items() if one is not None})
+        """Its Dockerfile, with the service's build arguments."""
+        return dockerfiles.read(self.dockerfile, arguments(self.build.get("args")))
 
     @property
     def external_images(self) -> list[str]:
@@ -159,6 +163,14 @@ class Variant:
         """Those of the given platforms that this variant makes sense on."""
         some = self.teaching.platforms
         return [name for name in of if some is None or name in (some if len(some) > 1 else [self.native])]
+
+
+def stepless(step: str, name: str, dockerfile: Path, port: int) -> Variant:
+    """An image of no step, as what starts images knows one: its Dockerfile is all that there is beside it."""
+    return Variant(
+        step=step, name=name, service=name, dockerfile=dockerfile, context=dockerfile.parent, build={}, environment={},
+        port=port, published=port, depends_on=[], images=[], teaching=Teaching(title="", teaches="", question=""),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

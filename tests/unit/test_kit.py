@@ -24,7 +24,7 @@ from kit import making, packages, serve, wanted
 from lab import config, services, tree
 from lab import kit as lab_kit
 from measure.base.errors import Problem
-from measure.base.files import ROOT
+from measure.base.files import ROOT, sha256_of
 from measure.exercises.model import exercises
 from tests.conftest import eventually, run, venv_with
 from tests.unit.test_messages_of_tools import TOOLS, wheel
@@ -257,7 +257,7 @@ def test_a_full_disk_is_told_before_anything_is_unpacked(kit, tmp_path):
     script = kit / "install"
     script.write_text(script.read_text().replace("DISK_BYTES = 6_000_000_000", "DISK_BYTES = 6_000_000_000_000_000"))
     sums = (kit / "SHA256SUMS").read_text().splitlines()
-    digest = making._sha256(script)
+    digest = sha256_of(script)
     (kit / "SHA256SUMS").write_text("\n".join(f"{digest}  install" if "  install" in line else line for line in sums))
     done = install(kit, str(tmp_path / "new"))
     assert done.returncode == 1

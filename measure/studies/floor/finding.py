@@ -83,7 +83,7 @@ class Traced:
 def traced(engine: Engine, step: Step, variant: Variant, progress: Callable[[str], None]) -> Iterator[Traced]:
     """Build a variant, run it under strace. Raises BuildError, or Problem when it fails or is not what was weighed."""
     platform = native_platform()
-    with layout_in_use(), tempfile.TemporaryDirectory(prefix="measure-") as folder:
+    with layout_in_use():
         image = builder.build(engine, step, variant, platform, progress)
         manifest = manifest_of(layout(), image.digest)
         layers = [layer_facts(blob(one["digest"])) for one in manifest["layers"]]
@@ -98,10 +98,7 @@ def traced(engine: Engine, step: Step, variant: Variant, progress: Callable[[str
         asked = questions(engine, loaded, variant, about["Config"])
         progress("running under strace")
         run, found = trace(engine, loaded, variant, about["Config"], asked)
-        exported = Path(folder) / "exported.tar"
-        with probe.named_container(engine) as known_as:
-            engine.docker.create(loaded, platform=platform, pull="never", **known_as).export(exported)
-        with tarfile.open(exported) as archive:
+        with probe.exported(engine, loaded, platform) as archive:
             touched = touched_by(FileSystem(layers), found, archive)
             yield Traced(image, about["Config"], asked, run, touched, archive)
 

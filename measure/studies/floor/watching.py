@@ -12,16 +12,14 @@ import json
 import os
 import re
 import tempfile
-import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import httpx
 from python_on_whales import Container, DockerClient
-from python_on_whales.components.container.models import ContainerState
 from python_on_whales.exceptions import DockerException
 from tenacity import RetryError
 
@@ -159,20 +157,9 @@ def _succeeds(container: Container, words: list[str]) -> bool | None:
     return True
 
 
-def _comes_to(container: Container, state: Callable[[ContainerState], object]) -> bool:
-    """Does a container come to this state within PATIENCE?"""
-    end = time.monotonic() + PATIENCE
-    while time.monotonic() < end:
-        container.reload()
-        if state(container.state):
-            return True
-        time.sleep(0.1)
-    return False
-
-
 def _exit_code(container: Container, image: str) -> int:
     """The exit code of a container that was told to stop. Raises Problem when it does not."""
-    if _comes_to(container, lambda state: not state.running):
+    if probe.comes_to(container, lambda state: not state.running, PATIENCE) is not None:
         return container.state.exit_code
     raise Problem(
         f"{image} does not stop within {PATIENCE} s of SIGTERM.", why=probe.last_lines(container), next=_STATUS
@@ -184,7 +171,7 @@ def run_alone(engine: Engine, image: str, variant: Variant, config: dict[str, An
     health = health_command(config)
     try:
         with probe.running(engine, image, variant, native_platform()) as (container, url):
-            if health and not _comes_to(container, lambda state: state.health and state.health.status == "healthy"):
+            if health and probe.comes_to(container, probe.is_healthy, PATIENCE) is None:
                 raise Problem(f"{image} does not get healthy.", why=probe.last_lines(container), next=_STATUS)
             answered, healthy = exercise(engine, container, url, asked, variant, health or [])
             engine.docker.stop(container, time=60)

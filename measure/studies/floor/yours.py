@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tarfile
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +11,7 @@ from measure.base.errors import Problem
 from measure.base.platforms import native_platform
 from measure.build.choosing import choose
 from measure.run import probe
-from measure.steps.compose import Teaching, Variant
+from measure.steps.compose import Variant, stepless
 from measure.studies.floor.finding import MOST, Traced, inspected, prove
 from measure.studies.floor.model import Untouched
 from measure.studies.floor.packing import touched_by
@@ -31,7 +29,7 @@ class Yours:
     untouched: list[Untouched]
 
 
-def _variant(name: str, dockerfile: Path, exposed: list[str]) -> Variant:
+def _variant(dockerfile: Path, exposed: list[str]) -> Variant:
     """An image as the study knows one: by the first port that it names. Raises Problem when it names none."""
     ports = [int(port.partition("/")[0]) for port in exposed if not port.endswith("/udp")]
     if not ports:
@@ -40,11 +38,7 @@ def _variant(name: str, dockerfile: Path, exposed: list[str]) -> Variant:
             why="What it looks at counts from its first answer to its end.",
             next=f"add EXPOSE and the port to {dockerfile}",
         )
-    return Variant(
-        step="yours", name=dockerfile.name, service=name, dockerfile=dockerfile, context=dockerfile.parent, build={},
-        environment={}, port=ports[0], published=ports[0], depends_on=[], images=[],
-        teaching=Teaching(title="", teaches="", question=""),
-    )  # fmt: skip
+    return stepless("yours", dockerfile.name, dockerfile, ports[0])
 
 
 def floor_of(name: str, opened: Opened, dockerfile: Path, progress: Callable[[str], None]) -> Yours:
@@ -57,7 +51,7 @@ def floor_of(name: str, opened: Opened, dockerfile: Path, progress: Callable[[st
     engine.provide(external_images(TRACER_DOCKERFILE), [native_platform()])
     about = inspected(engine, name)
     config, asked = about["Config"], ["GET /"]
-    variant = _variant(name, dockerfile, list(config.get("ExposedPorts") or {}))
+    variant = _variant(dockerfile, list(config.get("ExposedPorts") or {}))
     if about["RootFS"]["Layers"] != (opened.config.get("rootfs") or {}).get("diff_ids"):
         raise Problem(
             "The image was built for the scales and built again to run, and not alike.",
@@ -66,14 +60,10 @@ def floor_of(name: str, opened: Opened, dockerfile: Path, progress: Callable[[st
         )
     progress("running under strace")
     run, found = trace(engine, name, variant, config, asked)
-    with tempfile.TemporaryDirectory(prefix="measure-") as folder:
-        exported = Path(folder) / "exported.tar"
-        with probe.named_container(engine) as known_as:
-            engine.docker.create(name, platform=native_platform(), pull="never", **known_as).export(exported)
-        with tarfile.open(exported) as archive:
-            touched = touched_by(opened.files, found, archive)
-            of = Traced(image_of(opened), config, asked, run, touched, archive)
-            floor, alone = prove(engine, variant, of, touched.names, progress)
+    with probe.exported(engine, name, native_platform()) as archive:
+        touched = touched_by(opened.files, found, archive)
+        of = Traced(image_of(opened), config, asked, run, touched, archive)
+        floor, alone = prove(engine, variant, of, touched.names, progress)
     if alone != run:
         raise Problem(
             "The image needs more files than those that it was seen to look at.",

@@ -5,8 +5,6 @@ from __future__ import annotations
 import hashlib
 import re
 import tarfile
-import tempfile
-from pathlib import Path
 
 from measure.base import progress
 from measure.base.errors import Problem
@@ -32,22 +30,12 @@ PARTS = ("kind", "mode", "owner", "bytes")
 
 def entries(engine: Engine, image: str, platform: str) -> dict[str, Entry]:
     """All paths of an image, by what a container that never ran has in it."""
-    client = engine.docker
-    with tempfile.TemporaryDirectory() as folder, probe.named_container(engine) as known_as:
-        archive = Path(folder) / "image.tar"
-        container = client.container.create(image, platform=platform, pull="never", **known_as)
-        client.container.export(container, archive)
-        with tarfile.open(archive) as files:
-            return {
-                HOST.sub("…", member.name): (
-                    member.type,
-                    member.mode,
-                    (member.uid, member.gid),
-                    _content(files, member),
-                )
-                for member in files
-                if member.name not in ENGINES and member.name.partition("/")[0] not in ENGINES
-            }
+    with probe.exported(engine, image, platform) as files:
+        return {
+            HOST.sub("…", member.name): (member.type, member.mode, (member.uid, member.gid), _content(files, member))
+            for member in files
+            if member.name not in ENGINES and member.name.partition("/")[0] not in ENGINES
+        }
 
 
 def _content(files: tarfile.TarFile, member: tarfile.TarInfo) -> str:
