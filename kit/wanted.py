@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from packaging.requirements import Requirement
 from packaging.utils import InvalidSdistFilename, InvalidWheelFilename, parse_sdist_filename, parse_wheel_filename
 from packaging.version import Version
 
@@ -17,6 +16,7 @@ from measure.base.packages import normal
 from measure.base.platforms import MACHINES, native_platform, short
 from measure.exercises.model import CHAPTERS, WORKSHOP, Exercise, exercises
 from measure.exercises.trying import platform_of
+from measure.studies.wheels import listing
 
 #: What pip builds a source distribution with, where that does not say otherwise; and what it looks for a newer one of.
 ALWAYS = ("setuptools", "pip")
@@ -108,11 +108,9 @@ class Wanted:
 def pins(text: str) -> dict[str, set[str]]:
     """The versions that lists of requirements, as pip reads them, pin of each package."""
     found: dict[str, set[str]] = {}
-    for line in text.splitlines():
-        if re.match(r"\w", line):
-            one = Requirement(re.sub(r"\s*(--hash=.*|\\)\s*$", "", line))
-            versions = {pin.version for pin in one.specifier if pin.operator == "=="}
-            found.setdefault(normal(one.name), set()).update(versions)
+    for one in listing.requirements(text, "requirements.txt"):
+        versions = {pin.version for pin in one.specifier if pin.operator == "=="}
+        found.setdefault(normal(one.name), set()).update(versions)
     return found
 
 

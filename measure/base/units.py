@@ -30,6 +30,11 @@ def change(size: int, first: int | None) -> str:
     return "same" if abs(percent) < 0.05 else f"{percent:+.1f} %"
 
 
+def as_word(value: str | bool) -> str:
+    """Yes or no; what is a word already stays."""
+    return value if isinstance(value, str) else "yes" if value else "no"
+
+
 def duration(seconds: float) -> str:
     """A duration for people: minutes from two of them on, else seconds, both with a decimal below ten; milliseconds."""
     if seconds >= 120:

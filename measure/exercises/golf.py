@@ -8,9 +8,10 @@ from pathlib import Path
 
 from measure.base.errors import Problem
 from measure.base.names import LAB_ENVIRONMENT
+from measure.base.platforms import PLATFORMS
 from measure.base.units import megabytes
 from measure.exercises import progress
-from measure.steps.compose import find_step
+from measure.steps.compose import RECOMMENDED, find_step
 from measure.studies.floor.model import load
 
 #: The step whose application it is; its recommended image's floor is 1.
@@ -19,12 +20,10 @@ STEP = "step-4"
 
 def floor_bytes() -> int:
     """Compressed bytes of an image of just the files that the application looks at, as recorded for the lab's bases."""
-    name = find_step(STEP).name
-    record = load(LAB_ENVIRONMENT)
-    for one in record.floors if record else ():
-        if (one.step, one.variant) == (name, "recommended"):
-            return one.floor.transfer_bytes
-    raise Problem(f"The floor of {STEP} is not recorded.", next=f"make floor-{STEP}")
+    found = load(LAB_ENVIRONMENT).get(find_step(STEP).name, RECOMMENDED, PLATFORMS[0])
+    if found is None:
+        raise Problem(f"The floor of {STEP} is not recorded.", next=f"make floor-{STEP}")
+    return found.floor.transfer_bytes
 
 
 def scored(folder: Path, transfer_bytes: int) -> Iterator[str]:

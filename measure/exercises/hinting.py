@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from measure.base.files import cache_folder, shown, write_whole
 from measure.base.progress import Task
-from measure.base.units import megabytes, signed
+from measure.base.units import as_word, megabytes, signed
 from measure.build.engine import Engine
 from measure.exercises import progress
 from measure.exercises.judging import Verdict
@@ -88,14 +88,10 @@ def _against(tried: Tried, solution: Report) -> Iterator[str]:
         ("a compiler", mine.facts.has_compiler, solution.facts.has_compiler),
     ):
         if yours != theirs:
-            yield f"{what}: you {_word(yours)}, it {_word(theirs)}"
+            yield f"{what}: you {as_word(yours)}, it {as_word(theirs)}"
     yours, theirs = mine.context.bytes, solution.context.bytes
     if abs(yours - theirs) > NOISE_BYTES:
         yield f"build context: you {megabytes(yours)}, it {megabytes(theirs)}"
-
-
-def _word(value: str | bool) -> str:
-    return {True: "yes", False: "no"}.get(value, value)
 
 
 def _changed(exercise: Exercise) -> list[str]:

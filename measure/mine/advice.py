@@ -170,31 +170,32 @@ def _base_bytecode(work: Work) -> Iterator[NextStep]:
         yield _step("bytecode of the base", what, work.take(files), work.where(files), page)
 
 
+def _tools(owned: list[Owned]) -> list[Owned]:
+    """Those that own lines bring and that a running application hardly needs."""
+    return [one for one in owned if not one.of_base and packages.is_development(one)]
+
+
+def _gone(work: Work, owned: list[Owned], tools: list[Owned]) -> tuple[list[Inode], list[str]]:
+    """The files of these packages and of what only they bring, and the names of all of them."""
+    gone = packages.closure(owned, {one.key for one in tools})
+    own = [one for one in owned if one.key in gone]
+    return _files_of(own, own=work.seen.is_own), sorted(one.installed.name for one in own)
+
+
 def _development(work: Work) -> Iterator[NextStep]:
-    own = [one for one in work.python if not one.of_base]
-    tools = {one.key for one in own if one.asked_for and packages.is_development(one) and one.installed.name != "pip"}
-    if not tools:
-        return
-    gone = packages.closure(own, tools)
-    files = _files_of([one for one in own if one.key in gone], own=work.seen.is_own)
-    names = sorted({one.installed.name for one in own if one.key in tools})
-    what = f"leave out development tools and what only they bring: {', '.join(names[:6])}"
-    of = sorted(one.installed.name for one in own if one.key in gone)
-    yield _step("development tools", what, work.take(files), work.where(files), "steps/step-2.md", of)
+    if tools := [one for one in _tools(work.python) if one.asked_for and one.installed.name != "pip"]:
+        files, of = _gone(work, work.python, tools)
+        names = sorted({one.installed.name for one in tools})
+        what = f"leave out development tools and what only they bring: {', '.join(names[:6])}"
+        yield _step("development tools", what, work.take(files), work.where(files), "steps/step-2.md", of)
 
 
 def _compilers(work: Work) -> Iterator[NextStep]:
-    own = [one for one in work.distribution if not one.of_base]
-    tools = {one.key for one in own if packages.is_development(one)}
-    if not tools:
-        return
-    gone = packages.closure(work.distribution, tools)
-    files = _files_of([one for one in own if one.key in gone], own=work.seen.is_own)
-    what = (
-        f"compile in a stage of its own, and copy the result: {len(gone)} packages of compilers and headers stay there"
-    )
-    of = sorted(one.installed.name for one in own if one.key in gone)
-    yield _step("compilers", what, work.take(files), work.where(files), "steps/step-3.md", of)
+    if tools := _tools(work.distribution):
+        files, of = _gone(work, work.distribution, tools)
+        count = f"{len(of)} packages of compilers and headers"
+        what = f"compile in a stage of its own, and copy the result: {count} stay there"
+        yield _step("compilers", what, work.take(files), work.where(files), "steps/step-3.md", of)
 
 
 def _slim(work: Work) -> Iterator[NextStep]:
@@ -279,19 +280,25 @@ def _stale(work: Work) -> Iterator[NextStep]:
 
 def _order(work: Work) -> Iterator[NextStep]:
     """Requirements after the code: each edit installs anew, and sends all of it anew."""
-    if not work.dockerfile:
-        return
-    lines = work.dockerfile.chain(work.target)[-1].instructions
-    late = late_install(lines)
-    if not late:
-        return
-    name = posixpath.basename(work.dockerfile.name)
-    where = f"{name}:{late.first}"
-    layers = [number for number, one in enumerate(work.seen.origin.where) if one == where]
-    sent = sum(work.seen.image.facts[number].packed_bytes for number in layers)
-    what = "copy the list of requirements alone, install, then copy the code"
-    step = _step("order of lines", what, Sum(0, 0, 0), where, "steps/step-1.md")
-    yield step.model_copy(update={"other_bytes": sent, "other": "sent again after each edit of the code"})
+    for step in order_steps(work.dockerfile, work.target) if work.dockerfile else ():
+        layers = [number for number, one in enumerate(work.seen.origin.where) if one == step.where]
+        sent = sum(work.seen.image.facts[number].packed_bytes for number in layers)
+        other = {"other_bytes": sent, "other": "sent again after each edit of the code"}
+        yield step.model_copy(update={"transfer_bytes": 0, **other})
+
+
+def order_steps(dockerfile: Dockerfile, target: str | None) -> Iterator[NextStep]:
+    """Requirements after the code, as far as a Dockerfile alone tells."""
+    if late := late_install(dockerfile.chain(target)[-1].instructions):
+        yield NextStep(
+            name="order of lines",
+            what="copy the list of requirements alone, install, then copy the code",
+            where=f"{posixpath.basename(dockerfile.name)}:{late.first}",
+            transfer_bytes=None,
+            unpacked_tar_bytes=0,
+            other="installed again after each edit of the code",
+            page="steps/step-1.md",
+        )
 
 
 def late_install(lines: list[Instruction]) -> Instruction | None:

@@ -168,9 +168,7 @@ class Found:
 def _in_layout(files: _Files, index: dict[str, Any]) -> Iterator[Found]:
     for entry in index["manifests"]:
         said = entry.get("annotations") or {}
-        names = tuple(dict.fromkeys(said[name] for name in _NAMES[:1] if name in said)) or tuple(
-            said[name] for name in _NAMES[1:] if name in said
-        )
+        names = tuple(said[name] for name in _NAMES if name in said)[:1]
         for platform, digest in images_in(files, {"manifests": [entry]}):
             yield Found(platform, names, digest)
 

@@ -60,22 +60,20 @@ def is_stale(bytecode: Node, source: Node) -> bool:
 
 def _bytecode(seen: Seen) -> Bytecode:
     found = Bytecode()
-    have: set[str] = set()
-    for path, node, source in compiled(seen):
+    have: set[int] = set()
+    for _, node, source in compiled(seen):
         found.files += 1
         found.bytes += node.inode.size
         if source:
-            match = _COMPILED.match(path)
-            have.add(f"{match['folder']}/{match['name']}.py")
+            have.add(id(source))
             if is_stale(node, source):
                 found.stale_files += 1
                 found.stale_bytes += node.inode.size
-    sources = (
-        path
+    found.missing_files = sum(
+        path.endswith(".py") and id(node) not in have and _SITE.search(path) is not None and not TESTS.search(path)
         for path, node in seen.visible
-        if path.endswith(".py") and node.inode and seen.is_own(node.inode) and _SITE.search(path)
+        if node.inode and seen.is_own(node.inode)
     )
-    found.missing_files = sum(path not in have and not TESTS.search(path) for path in sources)
     return found
 
 

@@ -64,12 +64,9 @@ def _step(created_by: str, layer: int | None) -> Step:
 
 def _body(one: Instruction) -> str:
     """What an instruction says, as the history would."""
-    if one.word == "RUN":
-        words = re.sub(r"^(--\S+\s+)+", "", one.value)
-        if one.here:  # a here-document alone is what is run
-            return plain("\n".join(one.here))
-        return plain(words)
-    return plain(re.sub(r"^(--\S+\s+)+", "", one.value) if one.word in ("COPY", "ADD") else one.value)
+    if one.word == "RUN" and one.here:  # a here-document alone is what is run
+        return plain("\n".join(one.here))
+    return plain(re.sub(r"^(--\S+\s+)+", "", one.value) if one.word in ("RUN", "COPY", "ADD") else one.value)
 
 
 def _alike(one: Instruction, step: Step) -> bool:

@@ -206,22 +206,18 @@ def brought_by(found: list[Owned]) -> dict[str, list[str]]:
 
 def closure(found: list[Owned], keys: set[str]) -> set[str]:
     """These packages and all that nothing but these needs: what goes when they go."""
-    gone = set(keys)
     by_key = {one.key: one for one in found}
-    kept = {one.key for one in found if (one.asked_for or one.of_base) and one.key not in gone}
-    waiting = deque(kept)
-    while waiting:
-        for other in by_key[waiting.popleft()].requires:
-            if other not in kept and other not in gone:
-                kept.add(other)
-                waiting.append(other)
-    reached, waiting = set(gone), deque(gone)
-    while waiting:
-        for other in by_key[waiting.popleft()].requires:
-            if other not in reached and other not in kept:
-                reached.add(other)
-                waiting.append(other)
-    return reached
+
+    def needed(by: set[str], but: set[str]) -> set[str]:
+        reached, waiting = set(by), list(by)
+        while waiting:
+            more = by_key[waiting.pop()].requires - reached - but
+            reached |= more
+            waiting += more
+        return reached
+
+    kept = {one.key for one in found if (one.asked_for or one.of_base) and one.key not in keys}
+    return needed(keys, needed(kept, keys))
 
 
 def is_development(one: Owned) -> bool:

@@ -18,7 +18,7 @@ from measure.mine import advice, facts, packages
 from measure.mine.archives import read_archive
 from measure.mine.context import context_of
 from measure.mine.lines import lines_of, origin_of
-from measure.mine.model import Context, NextStep, Report, plain
+from measure.mine.model import Context, Report, plain
 from measure.mine.seen import Seen
 from measure.weigh.layers import reader_version
 from measure.weigh.oci import Opened
@@ -104,29 +104,12 @@ def _report(asked: Asked) -> Report:
             dockerfile=asked.dockerfile.name,
             base=dockerfile.base_image(asked.target) or "scratch",
             context=context,
-            next_steps=[*_order(dockerfile, asked.target), *advice.context_steps(context)],
+            next_steps=[*advice.order_steps(dockerfile, asked.target), *advice.context_steps(context)],
         )
     image, platform, others = read_archive(asked.archive, asked.image, asked.platform)
     made = report_of(image, platform, dockerfile, asked.target, context)
     names = [plain(one, 200) for one in others]
     return made.model_copy(update={"subject": asked.subject, "others": names})
-
-
-def _order(dockerfile: Dockerfile, target: str | None) -> list[NextStep]:
-    late = advice.late_install(dockerfile.chain(target)[-1].instructions)
-    if not late:
-        return []
-    return [
-        NextStep(
-            name="order of lines",
-            what="copy the list of requirements alone, install, then copy the code",
-            where=f"{Path(dockerfile.name).name}:{late.first}",
-            transfer_bytes=None,
-            unpacked_tar_bytes=0,
-            other="installed again after each edit of the code",
-            page="steps/step-1.md",
-        )
-    ]
 
 
 def report_of(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 
 from measure.base.errors import Problem
-from measure.base.units import SAME, change, megabytes, signed
+from measure.base.units import SAME, as_word, change, megabytes, signed
 from measure.record.records import Record
 from measure.weigh.contents import Contents
 from measure.weigh.oci import Layer
@@ -130,7 +130,7 @@ class Change:
 
 def _seen(contents: Contents) -> dict[tuple[str, str], str]:
     """What can be seen in an image, in words, by kind and name: a package in several places has all its versions."""
-    seen = {("", word): _word(getattr(contents, name)) for name, word in FACTS.items()}
+    seen = {("", word): as_word(getattr(contents, name)) for name, word in FACTS.items()}
     seen |= {("setuid", path): "yes" for path in contents.setuid_files}
     for kind in PACKAGES:
         versions: defaultdict[str, list[str]] = defaultdict(list)
@@ -157,10 +157,6 @@ def content_changes(before: Record, after: Record) -> list[Change]:
         if row.both and abs(row.growth) > bound and row.name.partition(" ")[0] not in named:
             found.append(Change(row.name, megabytes(row.before), megabytes(row.after)))
     return found
-
-
-def _word(value: str | bool) -> str:
-    return value if isinstance(value, str) else "yes" if value else "no"
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,12 @@ def test_caches_tests_a_second_pip_and_development_tools(tmp_path):
     assert next(iter(found)) in ("caches", "tests", "development tools"), "what saves most stands first"
 
 
+def test_a_development_tool_that_needs_a_package_of_the_base_goes_alone(tmp_path):
+    site = "usr/local/lib/python3.14/site-packages"
+    (one,) = told(tmp_path, package("pip-tools", {"piptools.py": NOISE}, ("pip",), site)).values()
+    assert (one.name, one.of) == ("development tools", ["pip-tools"])
+
+
 def test_what_has_a_name_outside_of_a_cache_stays_when_the_cache_goes(tmp_path):
     """uv links what it installs to its cache: of two files in it, one is a package's too."""
     own = tar({"root/.cache/uv/a.py": NOISE, "root/.cache/uv/b": NOISE}, links={f"{SITE}/a.py": "root/.cache/uv/a.py"})

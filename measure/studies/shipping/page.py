@@ -112,12 +112,7 @@ def pulls(page: Page) -> str:
 @page_function
 def levels(page: Page) -> str:
     """What one builder gave that was asked for several compressions, one after the other."""
-    path = model.record_path(page.records.environment)
-    found = page.records.once(model.complete).levels
-    rows = [
-        [code(one.options), page.figure(path, megabytes(one.transfer_bytes), f"{one.transfer_bytes:,} bytes")]
-        for one in found
-    ]
+    rows = [[code(one.options), level(page, one.options)] for one in page.records.once(model.complete).levels]
     return markdown_table(["asked for, one after the other", "the builder gave"], rows, "lr")
 
 

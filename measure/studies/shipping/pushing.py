@@ -145,8 +145,8 @@ def levels(engine: Engine, step: Step, registry: Registry) -> list[Level]:
     return found
 
 
-def measure_shipping(engine: Engine, *, turns: tuple[int, int] = (PULLS, STARTS)) -> None:
-    """Push, pull and start each variant, and record it. `turns`: how often pulls and starts are timed.
+def measure_shipping(engine: Engine) -> None:
+    """Push, pull and start each variant, and record it.
 
     Raises Problem when the engine is not the lab's, which alone can be had a second time, or when a build fails.
     """
@@ -161,7 +161,7 @@ def measure_shipping(engine: Engine, *, turns: tuple[int, int] = (PULLS, STARTS)
         registries = {variant.name: stack.enter_context(engine.registry()) for variant in step.variants}
         pushed = {one.name: pushes(engine, step, one, registries[one.name]) for one in step.variants}
         tried = levels(engine, step, stack.enter_context(engine.registry()))
-        times, bytecode = _times(engine, step, registries, turns)
+        times, bytecode = _times(engine, step, registries)
     shipped = [
         Shipped(
             variant=name,
@@ -191,7 +191,7 @@ def measure_shipping(engine: Engine, *, turns: tuple[int, int] = (PULLS, STARTS)
 
 
 def _times(
-    engine: Engine, step: Step, registries: dict[str, Registry], turns: tuple[int, int]
+    engine: Engine, step: Step, registries: dict[str, Registry]
 ) -> tuple[dict[tuple[str, str], list[float]], dict[str, list[int]]]:
     """Seconds by variant and kind, taken in turns; and of each variant, files of bytecode and those that are stale."""
     times: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
@@ -201,7 +201,7 @@ def _times(
             times[name, kind].append(seconds)
         say(f"{name}, {turn + 1}: " + ", ".join(f"{kind} {seconds:.2f} s" for kind, seconds in found.items()))
 
-    for turn in range(turns[0]):
+    for turn in range(PULLS):
         for name, registry in registries.items():
             take(name, pulls(engine, registry), turn)
     images = {name: f"{registry.address}/{REPOSITORY}:first" for name, registry in registries.items()}
@@ -209,7 +209,7 @@ def _times(
         for image in images.values():
             engine.docker.image.pull(image, quiet=True)
         told = {name: in_python(engine, image, BYTECODE) for name, image in images.items()}
-        for turn in range(turns[1]):
+        for turn in range(STARTS):
             for name, image in images.items():
                 take(name, starts(engine, step.variant(name), image), turn)
     finally:

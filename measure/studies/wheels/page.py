@@ -47,9 +47,7 @@ def wheels_of(page: Page, *names: str) -> str:
     """The wheels that pip would choose of some packages alone. Raises Problem for one that was not asked for."""
     rows = []
     for name in names:
-        row = complete().package(name)
-        if row is None:
-            raise Problem(f"No one asked for wheels of {name}.", next=f"make wheels PACKAGES={name}")
+        row = _row(name)
         rows.append([f"`{row.name}` {row.latest}", *(_cell(row, row.answer(*target)) for target in TARGETS)])
     table = markdown_table(["package", *(f"{libc}, {machine}" for libc, machine in TARGETS)], rows, "lrrrr")
     return f"{table}\n\nSizes are those of the wheels. {page.file(record_path(), 'The record')} has their names."
@@ -60,6 +58,14 @@ def _cell(package: Package, answer: Answer) -> str:
     wheel = answer.wheel
     exact = f", {wheel.bytes:,} bytes" if wheel and wheel.bytes is not None else ""
     return pointed(wheel_cell(package, answer), wheel.file + exact if wheel else answer.said)
+
+
+def _row(name: str) -> Package:
+    """What is recorded of a package. Raises Problem for one that was not asked for."""
+    row = complete().package(name)
+    if row is None:
+        raise Problem(f"No one asked for wheels of {name}.", next=f"make wheels PACKAGES={name}")
+    return row
 
 
 def _bytes(package: str, libc: Libc, machine: Machine) -> int:
@@ -148,10 +154,7 @@ def glibc_wheel(page: Page, package: str) -> str:
 def has_wheel(facts: Facts, package: str, libc: Libc, machine: Machine = "x86_64") -> bool:
     """Has the latest version of a package a wheel?"""
     facts.rests_on(record_path(), f"make wheels PACKAGES={package}")
-    row = complete().package(package)
-    if row is None:
-        raise Problem(f"No one asked for wheels of {package}.", next=f"make wheels PACKAGES={package}")
-    return row.state(libc, machine) == "yes"
+    return _row(package).state(libc, machine) == "yes"
 
 
 def wheel_bytes(facts: Facts, package: str, libc: Libc, machine: Machine = "x86_64") -> int:
