@@ -319,7 +319,7 @@ def test_the_lab_has_the_packages_of_the_kit_that_it_took_last(tmp_path):
 
 def test_an_archive_is_whole_or_not_there(kit, tmp_path, monkeypatch):
     before = (tmp_path / "kit.tar").read_bytes()
-    monkeypatch.setattr(making, "_sha256", lambda path: 1 / 0)
+    monkeypatch.setattr(making, "sha256_of", lambda path: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         making._pack(kit, ["kit.json"], tmp_path / "kit.tar")
     monkeypatch.setattr(making.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(2, 1, 1))
