@@ -12,9 +12,11 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TypeVar
 
@@ -74,6 +76,25 @@ def run(*command: str | Path, cwd: Path = ROOT, seconds: int = 600, **options) -
 def python_m(module: str, *arguments: str, **options) -> subprocess.CompletedProcess[str]:
     """Run `python -m MODULE ARGUMENT…` as the Makefile does."""
     return run(sys.executable, "-m", module, *arguments, **options)
+
+
+def program(path: Path, text: str) -> Path:
+    """Write a program that stands in for another one; returns its path."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    path.chmod(0o755)
+    return path
+
+
+@contextlib.contextmanager
+def serving(handler: Callable[..., BaseHTTPRequestHandler]) -> Iterator[ThreadingHTTPServer]:
+    """A server on loopback, at a port that nobody else has, for as long as it is needed."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
 
 
 def venv_with(packages: list[str], *options: str) -> Path:

@@ -7,7 +7,6 @@ import http.server
 import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from measure.pages import site
+from tests.conftest import serving
 
 #: Without these Chromium asks its maker for updates and the like, at every start.
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
@@ -50,11 +50,8 @@ class _Silent(http.server.SimpleHTTPRequestHandler):
 @pytest.fixture(scope="session")
 def url(built) -> Iterator[str]:
     """Where the site is served, on loopback."""
-    handler = functools.partial(_Silent, directory=str(built))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
+    with serving(functools.partial(_Silent, directory=str(built))) as server:
+        yield f"http://127.0.0.1:{server.server_port}/"
 
 
 @pytest.fixture(scope="session")

@@ -4,10 +4,9 @@ import contextlib
 import json
 import os
 import shutil
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import httpx
 import pytest
@@ -21,7 +20,7 @@ from measure.studies.builders.trying import other_builders
 from measure.studies.shipping import pushing
 from measure.studies.shipping.counting import Count
 from measure.weigh.oci import Image
-from tests.conftest import NATIVE, python_m, run
+from tests.conftest import NATIVE, python_m, run, serving
 from tests.unit.test_messages import seen
 
 pytestmark = pytest.mark.study
@@ -236,12 +235,8 @@ class Without(BaseHTTPRequestHandler):
 def without(kind: bytes, registry: str) -> Iterator[str]:
     """The address of a registry that does not take a kind of layers, in front of another one."""
     handler = type("Handler", (Without,), {"registry": registry, "kind": kind})
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        try:
-            yield f"127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
+    with serving(handler) as server:
+        yield f"127.0.0.1:{server.server_port}"
 
 
 #: What a layer is called, by options of the exporter: in Docker's old form, which has no zstd, and in OCI's.

@@ -9,6 +9,7 @@ from measure.base.files import RESULTS
 from measure.base.names import LAB_ENVIRONMENT
 from measure.studies.bench.bench import Bench, ladder_timings, show
 from measure.studies.bench.own_image import timings_of
+from tests.conftest import program
 from tests.handmade import tar
 from tests.images_by_hand import as_archive, layout
 
@@ -24,13 +25,10 @@ def test_a_reason_is_given_where_a_goal_was_missed_and_nowhere_else():
     assert missed.reason and met.reason is None
 
 
-def test_reports_are_timed_beside_gzip_with_an_empty_cache_and_again(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def test_reports_are_timed_beside_gzip_with_an_empty_cache_and_again(cache, tmp_path, monkeypatch, capsys):
     large = bytearray(b"1") * 200_000_000  # what is measured is not the memory of whoever measures
     archive = as_archive(layout(tmp_path / "layout", [tar({"a": bytes(5_000_000)})]).root, tmp_path / "image.tar")
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/dive").write_text(f'#!/bin/bash\necho "$@" >> {tmp_path}/asked\n')
-    (tmp_path / "bin/dive").chmod(0o755)
+    program(tmp_path / "bin/dive", f'#!/bin/bash\necho "$@" >> {tmp_path}/asked\n')
     monkeypatch.setenv("PATH", f"{tmp_path}/bin", prepend=os.pathsep)
     gzip, first, again, memory, dive, dives_memory = timings_of(archive, "an image", samples=2)
     assert (tmp_path / "asked").read_text().count(f"--source docker-archive {archive} --json ") == 2

@@ -48,9 +48,8 @@ EXPORTED = """#8 DONE 19.6s
 
 
 @pytest.fixture
-def said(monkeypatch, tmp_path):
+def said(cache, monkeypatch):
     """What is said without a terminal."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     board = progress.Board(Console(file=io.StringIO(), width=200))
     monkeypatch.setattr(progress, "board", board)
     return board.console.file

@@ -8,7 +8,7 @@ from measure.base.platforms import asked_for, in_file, narrow, normal, short
 from measure.build import choosing, lab_engine
 from measure.build import images as builder
 from measure.build.engine import describe
-from tests.conftest import python_m
+from tests.conftest import program, python_m
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,7 @@ esac
 @pytest.fixture
 def reached(tmp_path, monkeypatch):
     """An old client of an engine on another machine, which is an arm64 one; takes its current builder and driver."""
-    (tmp_path / "docker").write_text(DOCKER)
-    (tmp_path / "docker").chmod(0o755)
+    program(tmp_path / "docker", DOCKER)
     info = {
         "OSType": "linux", "Architecture": "aarch64", "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]],
         "Driver": "overlayfs", "NCPU": 96, "MemTotal": 7, "KernelVersion": "1.2.3-elsewhere",
@@ -121,8 +120,7 @@ AWAY = Problem("Another Docker engine runs.", next="use that engine (ENGINE=host
     ],
 )
 def test_where_no_engine_answers_docker_says_why_and_the_advice_is_no_circle(tmp_path, monkeypatch, forced, lab, next):
-    (tmp_path / "docker").write_text(f"#!/bin/sh\necho {REFUSED} >&2; exit 1\n")
-    (tmp_path / "docker").chmod(0o755)
+    program(tmp_path / "docker", f"#!/bin/sh\necho {REFUSED} >&2; exit 1\n")
     monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
     monkeypatch.setenv("ENGINE", forced)
     monkeypatch.setattr(lab_engine, "is_lab", lambda: False)

@@ -31,8 +31,7 @@ NUMBERED = [pytest.param(one, id=one.name) for one in exercises()]
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def elsewhere(cache, tmp_path, monkeypatch):
     monkeypatch.setattr(progress, "YOURS", tmp_path / "yours")
 
 

@@ -1,5 +1,6 @@
 """The workshop's offline kit: what goes in, what serves it, and what its installer says of a bad one. No engine."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -10,10 +11,8 @@ import socket
 import struct
 import subprocess
 import sys
-import threading
 import time
 from functools import partial
-from http.server import ThreadingHTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,7 +25,7 @@ from lab import kit as lab_kit
 from measure.base.errors import Problem
 from measure.base.files import ROOT, sha256_of
 from measure.exercises.model import exercises
-from tests.conftest import eventually, run, venv_with
+from tests.conftest import eventually, program, run, serving, venv_with
 from tests.unit.test_messages_of_tools import TOOLS, wheel
 
 INSTALL = ROOT / "kit/install.py"
@@ -121,18 +120,13 @@ def test_packages_are_fetched_once_checked_and_dropped_when_nobody_needs_them(tm
 @pytest.fixture
 def served(tmp_path):
     """Starts servers of a folder on loopback; returns the address of one."""
-    servers = []
+    with contextlib.ExitStack() as stack:
 
-    def start(folder, kind=serve.Handler):
-        server = ThreadingHTTPServer(("127.0.0.1", 0), partial(kind, directory=str(folder)))
-        servers.append(server)
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        return f"http://127.0.0.1:{server.server_address[1]}"
+        def start(folder, kind=serve.Handler):
+            server = stack.enter_context(serving(partial(kind, directory=str(folder))))
+            return f"http://127.0.0.1:{server.server_port}"
 
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+        yield start
 
 
 def test_a_download_that_was_cut_short_goes_on_where_it_stopped(tmp_path, served):
@@ -277,9 +271,7 @@ def test_a_repository_that_cannot_be_cloned_leaves_nothing(kit, tmp_path):
 
 def test_ctrl_c_leaves_nothing_of_an_installation(kit, tmp_path):
     """A `git` that never ends stands in for one that was just cloning."""
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/git").write_text(f'#!/bin/sh\nmkdir -p "$4"\ntouch {tmp_path}/begun\nexec sleep 60\n')
-    (tmp_path / "bin/git").chmod(0o755)
+    program(tmp_path / "bin/git", f'#!/bin/sh\nmkdir -p "$4"\ntouch {tmp_path}/begun\nexec sleep 60\n')
     command = [sys.executable, kit / "install", tmp_path / "new"]
     environment = {**os.environ, "PATH": f"{tmp_path}/bin:{os.environ['PATH']}"}
     started = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
@@ -331,9 +323,7 @@ def test_an_archive_is_whole_or_not_there(kit, tmp_path, monkeypatch):
 
 def test_removing_leaves_dockers_configuration_as_it_was(kit, tmp_path):
     """A `docker` that does nothing stands in for the client: only the container would be its business."""
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/docker").write_text("#!/bin/sh\n")
-    (tmp_path / "bin/docker").chmod(0o755)
+    program(tmp_path / "bin/docker", "#!/bin/sh\n")
     own = {"auths": {}, "proxies": {"default": {"noProxy": "a"}}}
     (tmp_path / "config.json").write_text(
         json.dumps(own | {"proxies": {"default": {"noProxy": "a", "httpProxy": "http://b:3151"}}})

@@ -25,10 +25,9 @@ VARIANTS = {name: len(find_step(name).variants) for name in NAMES}
 
 
 @pytest.fixture(autouse=True)
-def place(tmp_path, monkeypatch):
+def place(cache, tmp_path, monkeypatch):
     """Records and cache in a place of their own; the machine is one for linux/amd64."""
     monkeypatch.setattr(records, "RESULTS", tmp_path / "results")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture

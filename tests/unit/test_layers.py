@@ -180,8 +180,7 @@ def test_names_count_from_the_images_root(name, cleaned, escapes):
     assert facts.escapes == escapes
 
 
-def test_what_was_read_comes_back_from_the_cache_as_it_was(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def test_what_was_read_comes_back_from_the_cache_as_it_was(cache, tmp_path):
     content = tar({"a/b.pyc": bytes(range(40)), "usr/lib/x-1.dist-info/METADATA": b"Name: x\n", "empty": b""})
     path = tmp_path / ("0" * 64)
     path.write_bytes(content)

@@ -33,9 +33,7 @@ from tests.images_by_hand import (
 TARS = [tar({"etc/x": b"x" * 5000, "a": b"a" * 100}), tar({"a": b"b" * 70, "etc/.wh.x": b""})]
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 def told(path, **asked):

@@ -18,8 +18,7 @@ from tests.images_by_hand import docker_archive, layout, package
 
 
 @pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def here(cache, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 

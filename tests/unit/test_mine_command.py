@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from measure.base.files import ROOT
 from measure.mine import building, cli
 from tests.__main__ import actionlint
+from tests.conftest import program
 from tests.handmade import tar
 from tests.images_by_hand import as_archive, layout
 
@@ -24,9 +25,7 @@ HISTORY = [
 ]  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 @pytest.fixture
@@ -54,13 +53,12 @@ def test_what_is_installed_is_enough(tmp_path, archive):
 @pytest.fixture
 def docker(tmp_path, archive, monkeypatch):
     """A docker that writes down what it is asked for, and hands over a ready archive."""
-    script = tmp_path / "docker"
-    script.write_text(
+    script = program(
+        tmp_path / "docker",
         f'#!/bin/bash\nprintf "%s\\n" "$@" > {tmp_path}/asked\n[ "$FAIL" ] && echo "no such image" >&2 && exit 1\n'
         f"for word; do case $word in type=oci,dest=*|*/image.tar) cp {archive} "
-        '"${word#*dest=}";; esac; done\n'
+        '"${word#*dest=}";; esac; done\n',
     )
-    script.chmod(0o755)
     wanted = []
     monkeypatch.setattr(
         building,
@@ -166,8 +164,7 @@ def test_what_a_machine_lacks_to_build_is_told_where_the_command_is_installed_al
 ):
     (tmp_path / "bin").mkdir()
     if script:
-        (tmp_path / "bin/docker").write_text(f"#!/bin/bash\n{script}\n")
-        (tmp_path / "bin/docker").chmod(0o755)
+        program(tmp_path / "bin/docker", f"#!/bin/bash\n{script}\n")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setitem(sys.modules, "measure.build.choosing", None)
     found = run(folder if subject == "app" else subject, "--build")

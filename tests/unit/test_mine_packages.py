@@ -11,10 +11,7 @@ from measure.mine.reporting import report_of
 from tests.handmade import tar
 from tests.images_by_hand import SITE, layout, package
 
-
-@pytest.fixture(autouse=True)
-def cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+pytestmark = pytest.mark.usefixtures("cache")
 
 
 HISTORY = [

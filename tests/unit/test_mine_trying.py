@@ -15,6 +15,7 @@ from measure.mine.editing import WAYS, edited
 from measure.mine.model import Facts, Floor, NextStep, Package, Report, Sizes, Started
 from measure.mine.reporting import Asked
 from measure.mine.showing import markdown
+from tests.conftest import program
 
 SITE = "/opt/venv/lib/python3.14/site-packages"
 #: A step, what it is about, the Dockerfile, and what becomes of it.
@@ -182,8 +183,8 @@ def test_the_seconds_of_each_line_are_read_from_the_builders_log():
 @pytest.fixture
 def docker(tmp_path):
     """A docker whose one container is in one state after another, and that writes down what it was told."""
-    script = tmp_path / "docker"
-    script.write_text(
+    script = program(
+        tmp_path / "docker",
         f"""#!/bin/bash
 echo "$@" >> {tmp_path}/told
 case "$1 $2" in
@@ -192,9 +193,8 @@ inspect*) head -n 1 {tmp_path}/states; [ $(wc -l < {tmp_path}/states) = 1 ] || s
 logs*) echo "KeyError: 'URL'" ;;
 run*) [ ! -e {tmp_path}/fail ] || {{ echo "no such program" >&2; exit 127; }} ;;
 esac
-"""
+""",
     )
-    script.chmod(0o755)
 
     def told(*states):
         (tmp_path / "states").write_text("".join(json.dumps([{"State": state}]) + "\n" for state in states))
@@ -229,9 +229,8 @@ SIZES = Sizes(
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(cache, tmp_path, monkeypatch):
     """A folder, and an engine that builds whatever it is given."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "app").mkdir()
     (tmp_path / "app/Dockerfile").write_text("FROM python:3.14\nCOPY . .\n")
     (tmp_path / "app/.dockerignore").write_text("*.log")
@@ -302,8 +301,7 @@ def test_what_does_not_build_writes_nothing(folder, monkeypatch):
     assert not list(app.glob("try*"))
 
 
-def test_an_edit_is_timed_in_a_copy_and_the_readers_files_stay_as_they_are(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def test_an_edit_is_timed_in_a_copy_and_the_readers_files_stay_as_they_are(cache, tmp_path, monkeypatch):
     app = tmp_path / "app"
     (app / "tests").mkdir(parents=True)
     for name, text in {"main.py": "x = 1\n", "tests/t.py": "", "a.log": "1", ".dockerignore": "*.log"}.items():

@@ -11,8 +11,7 @@ from tests.handmade import Layout, tar
 
 
 @pytest.fixture
-def layout(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+def layout(cache, tmp_path):
     return Layout(tmp_path / "layout")
 
 

@@ -22,6 +22,7 @@ from measure.run.remembered import Entry
 from measure.steps.compose import Step
 from measure.weigh.oci import read_image
 from tests import handmade
+from tests.conftest import program
 
 NATIVE, OTHER = PLATFORMS = ["linux/amd64", "linux/arm64"]
 NAME = "step-9-demo"
@@ -53,9 +54,8 @@ def a_clone(folder) -> Step:
 
 
 @pytest.fixture
-def step(tmp_path, monkeypatch):
+def step(cache, tmp_path, monkeypatch):
     """The step of a clone; records and cache are the test's own, the machine is one for linux/amd64."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setattr(records, "RESULTS", tmp_path / "results")
     monkeypatch.setattr(run, "check_disk", lambda *_: None)
     yield a_clone(tmp_path / "clone")
@@ -333,8 +333,8 @@ def test_a_record_that_is_gone_or_another_is_written_whole(engine, step, tmp_pat
 
 
 def test_the_engine_is_asked_once_for_all_images_and_tells_those_that_it_has(tmp_path):
-    client = tmp_path / "docker"
-    client.write_text(
+    client = program(
+        tmp_path / "docker",
         f"""#!/bin/sh
 echo "$@" >> {tmp_path}/asked
 echo 'sha256:1 ["step-1-kiss:recommended-amd64","else:where"]'
@@ -342,9 +342,8 @@ echo 'sha256:2 null'
 echo ''
 echo 'Error: No such image: gone:1' >&2
 exit 1
-"""
+""",
     )
-    client.chmod(0o755)
     config = SimpleNamespace(client_call=[str(client)])
     engine = SimpleNamespace(docker=SimpleNamespace(client_config=config))
     names = ["step-1-kiss:recommended-amd64", "gone:1"]

@@ -24,10 +24,9 @@ PLATFORM = "linux/amd64"
 
 
 @pytest.fixture
-def engine(tmp_path, monkeypatch):
+def engine(cache, tmp_path, monkeypatch):
     """An engine whose base image has the digest that a test gives it; records and cache are its own."""
     monkeypatch.setattr(records, "RESULTS", tmp_path / "results")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     found = SimpleNamespace(
         environment="lab-amd64", kind="lab", builder="default", version="1", buildx="1", driver="docker", chosen=False,
         recipe=recipes("lab-amd64"), base="sha256:1", platform=PLATFORM, diagnose=lambda: None, platforms=[PLATFORM],

@@ -105,10 +105,9 @@ def test_make_test_has_nothing_emulated_but_step_1_no_alpine_and_no_variant_and_
 
 
 @pytest.fixture
-def save(tmp_path, monkeypatch):
+def save(cache, tmp_path, monkeypatch):
     """Saves a run of a day, in results of its own."""
     monkeypatch.setattr(records, "RESULTS", tmp_path / "results")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
     def saved(day: int, *, passed: bool = True, dirty: bool = False) -> tested.TestRun:
         begun = datetime(2026, 1, day, tzinfo=UTC)

@@ -117,9 +117,8 @@ def test_what_is_another_is_named_alone(record, word, capsys):
 
 
 @pytest.fixture
-def layout(tmp_path, monkeypatch):
+def layout(cache, tmp_path, monkeypatch):
     """A layout that the builder is to have exported to, with a cache of its own beside it."""
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     made = handmade.Layout(tmp_path / "layout")
     monkeypatch.setattr("measure.build.layout.layout", lambda: made.root)
     return made

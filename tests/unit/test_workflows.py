@@ -9,7 +9,7 @@ import yaml
 from measure.base.files import ROOT
 from measure.base.platforms import PLATFORMS
 from tests.__main__ import actionlint, lint
-from tests.conftest import run
+from tests.conftest import program, run
 
 WORKFLOWS = {path.name: path for path in sorted((ROOT / ".github/workflows").iterdir())}
 #: Who may write, and what. All others only read the repository.
@@ -126,10 +126,8 @@ if [ "$2" = list ]; then cat "$(dirname "$0")/open"; fi
 def test_new_records_are_proposed_and_later_ones_replace_them(tmp_path):
     """The last step of `measure.yml` in a clone, with a gh that only notes what it is called with."""
     (script,) = [words for words in commands("measure.yml") if "gh pr create" in words]
-    for name in ("origin", "bin"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "bin/gh").write_text(GH)
-    (tmp_path / "bin/gh").chmod(0o755)
+    (tmp_path / "origin").mkdir()
+    program(tmp_path / "bin/gh", GH)
     git = ("git", "-c", "user.name=a", "-c", "user.email=a@b")
     for words in (["init", "--quiet", "--initial-branch=main"], ["commit", "--quiet", "--allow-empty", "-m", "first"]):
         run(*git, *words, cwd=tmp_path / "origin").check_returncode()
