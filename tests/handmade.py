@@ -6,7 +6,9 @@ import gzip
 import hashlib
 import io
 import json
+import subprocess
 import tarfile
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,18 +67,53 @@ class Layout:
 
     def image(self, tars: list[bytes], history: list[dict] | None = None, user: str = "") -> str:
         """Digest of the manifest of an image with these layers."""
-        config = {
-            "config": {"Labels": {"a": "b"}, "User": user},
-            "history": history or [{"created_by": f"RUN {number}"} for number in range(len(tars))],
-            "rootfs": {"diff_ids": [f"sha256:{hashlib.sha256(one).hexdigest()}" for one in tars]},
-        }
-        digest, size = self.add(json.dumps(config).encode())
-        layers = [self.add(gzip.compress(one, mtime=0)) for one in tars]
-        manifest = {
-            "config": {"digest": digest, "size": size},
-            "layers": [{"digest": digest, "size": size} for digest, size in layers],
-        }
-        return self.add(json.dumps(manifest).encode())[0]
+        settings = {"Labels": {"a": "b"}, "User": user}
+        return add_image(self, tars, history=history, settings=settings)["digest"]
+
+
+def sha256(content: bytes) -> str:
+    return f"sha256:{hashlib.sha256(content).hexdigest()}"
+
+
+def config(tars: list[bytes], history: list[dict] | None = None, settings: dict | None = None, **more) -> bytes:
+    """The configuration of an image with these layers."""
+    content = {
+        "os": "linux",
+        "architecture": "amd64",
+        "config": settings or {},
+        "history": history or [{"created_by": f"RUN /bin/sh -c {number} # buildkit"} for number in range(len(tars))],
+        "rootfs": {"type": "layers", "diff_ids": [sha256(one) for one in tars]},
+    }
+    return json.dumps(content | more).encode()
+
+
+def packed(content: bytes, way: str) -> bytes:
+    """A layer as it is stored: plain, gzip or zstd."""
+    if way == "zstd":
+        return subprocess.run(["zstd", "-q", "-c"], input=content, check=True, capture_output=True).stdout
+    return gzip.compress(content, mtime=0) if way == "gzip" else content
+
+
+MEDIA = {"gzip": "+gzip", "zstd": "+zstd", "plain": ""}
+
+
+def add_image(made: Layout, tars: list[bytes], way: str = "gzip", **described) -> dict:
+    """Add an image to a layout; what an index says of it."""
+    digest, size = made.add(config(tars, **described))
+    layers = []
+    for one in tars:
+        layer, length = made.add(packed(one, way))
+        kind = f"application/vnd.oci.image.layer.v1.tar{MEDIA[way]}"
+        layers.append({"mediaType": kind, "digest": layer, "size": length})
+    manifest = {
+        "schemaVersion": 2,
+        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest, "size": size},
+        "layers": layers,
+    }
+    digest, size = made.add(json.dumps(manifest).encode())
+    entry = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": size}
+    made.entries = [*getattr(made, "entries", []), entry]
+    return entry
 
 
 def inputs(**changes) -> Inputs:
@@ -120,3 +157,22 @@ def record(**changes) -> Record:
     }  # fmt: skip
     usual |= changes
     return Record(**{"inputs_sha256": usual["inputs"].sha256, **usual})
+
+
+def wheel(folder: Path, name: str = "thing", code: str = "") -> Path:
+    """A package of one module, as small as can be.
+
+    Its description comes first, as maturin has it: then an interrupted package looks installed.
+    """
+    info = f"{name}-1.dist-info"
+    files = {
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+    }
+    names = [*files, f"{info}/RECORD", f"{name}.py"]
+    files |= {f"{info}/RECORD": "".join(f"{one},,\n" for one in names), f"{name}.py": code}
+    path = folder / f"{name}-1-py3-none-any.whl"
+    with zipfile.ZipFile(path, "w") as archive:
+        for one, content in files.items():
+            archive.writestr(one, content)
+    return path

@@ -2,48 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import io
 import json
-import subprocess
 import tarfile
 from pathlib import Path
 
-from tests.handmade import Layout, tar
+from tests.handmade import Layout, add_image, config, tar
 
 SITE = "opt/venv/lib/python3.14/site-packages"
-
-
-def sha256(content: bytes) -> str:
-    return f"sha256:{hashlib.sha256(content).hexdigest()}"
-
-
-def archive_of(files: dict[str, bytes | str]) -> bytes:
-    """A tar archive of these files; a text is a symbolic link."""
-    return tar(files)
-
-
-def config(tars: list[bytes], history: list[dict] | None = None, settings: dict | None = None, **more) -> bytes:
-    """The configuration of an image with these layers."""
-    content = {
-        "os": "linux",
-        "architecture": "amd64",
-        "config": settings or {},
-        "history": history or [{"created_by": f"RUN /bin/sh -c {number} # buildkit"} for number in range(len(tars))],
-        "rootfs": {"type": "layers", "diff_ids": [sha256(one) for one in tars]},
-    }
-    return json.dumps(content | more).encode()
-
-
-def packed(content: bytes, way: str) -> bytes:
-    """A layer as it is stored: plain, gzip or zstd."""
-    if way == "zstd":
-        return subprocess.run(["zstd", "-q", "-c"], input=content, check=True, capture_output=True).stdout
-    return gzip.compress(content, mtime=0) if way == "gzip" else content
-
-
-MEDIA = {"gzip": "+gzip", "zstd": "+zstd", "plain": ""}
 
 
 def layout(root: Path, tars: list[bytes], way: str = "gzip", name: str = "", **described) -> Layout:
@@ -52,25 +19,6 @@ def layout(root: Path, tars: list[bytes], way: str = "gzip", name: str = "", **d
     add_image(made, tars, way, **described)
     write_index(made, name)
     return made
-
-
-def add_image(made: Layout, tars: list[bytes], way: str = "gzip", **described) -> dict:
-    """Add an image to a layout; what an index says of it."""
-    digest, size = made.add(config(tars, **described))
-    layers = []
-    for one in tars:
-        layer, length = made.add(packed(one, way))
-        kind = f"application/vnd.oci.image.layer.v1.tar{MEDIA[way]}"
-        layers.append({"mediaType": kind, "digest": layer, "size": length})
-    manifest = {
-        "schemaVersion": 2,
-        "config": {"mediaType": "application/vnd.oci.image.config.v1+json", "digest": digest, "size": size},
-        "layers": layers,
-    }
-    digest, size = made.add(json.dumps(manifest).encode())
-    entry = {"mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": digest, "size": size}
-    made.entries = [*getattr(made, "entries", []), entry]
-    return entry
 
 
 def write_index(made: Layout, name: str = "", entries: list[dict] | None = None) -> None:
@@ -89,9 +37,7 @@ def as_archive(folder: Path, to: Path) -> Path:
     return to
 
 
-def docker_archive(
-    to: Path, tars: list[bytes], names: list[str] | None = None, *, linked: bool = False, **described
-) -> Path:
+def docker_archive(to: Path, tars: list[bytes], *, linked: bool = False, **described) -> Path:
     """An archive as docker save wrote it before it wrote layouts; a layer that is there twice is a link (`linked`)."""
     content = config(tars, **described)
     files: dict[str, bytes | str] = {}
@@ -100,9 +46,9 @@ def docker_archive(
         layers.append(f"{number}/layer.tar")
         files[layers[-1]] = f"../{number - 1}/layer.tar" if linked and number and one == tars[number - 1] else one
     digest = hashlib.sha256(content).hexdigest()
-    listed = [{"Config": f"{digest}.json", "RepoTags": names or ["mine:latest"], "Layers": layers}]
+    listed = [{"Config": f"{digest}.json", "RepoTags": ["mine:latest"], "Layers": layers}]
     files |= {f"{digest}.json": content, "manifest.json": json.dumps(listed).encode()}
-    to.write_bytes(archive_of(files))
+    to.write_bytes(tar(files))
     return to
 
 

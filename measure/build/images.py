@@ -287,56 +287,33 @@ def context_listing(engine: Engine, step: Step, variant: Variant) -> list[tuple[
     return [(entry.path, entry.size) for entry in entries if entry.kind == "file"]
 
 
-def build_text(
-    engine: Engine, dockerfile: str, progress: Telling, *, context: Path | None = None, **settings: Any
-) -> list[str]:
-    """Build a Dockerfile given as text, natively, into the builder's cache alone.
+def build_text(engine: Engine, dockerfile: str, progress: Telling, **settings: Any) -> list[str]:
+    """Build a Dockerfile given as text, natively, into the builder's cache alone; returns what the builder printed.
 
-    `context` is a folder to copy from, by default an empty one. `settings` are those of a bake target, like `target`.
-    Returns what the builder printed. Raises BuildError.
+    `settings` are those of a bake target, like `target`; the `context` is a folder to copy from, by default an empty
+    one. Raises BuildError.
     """
-    with _small_build({"Dockerfile": dockerfile}, context, **settings) as file:
+    with _small_build({"Dockerfile": dockerfile}, **settings) as file:
         return _bake(engine, file, "small", engine.platform, progress, output="type=cacheonly")[1]
 
 
-def export_text(
-    engine: Engine, dockerfile: str, platform: str, progress: Telling, *, context: Path | None = None, **settings: Any
-) -> str:
-    """Build a Dockerfile given as text for a platform; returns the image's digest. The layout must be in use."""
-    with _small_build({"Dockerfile": dockerfile}, context, **settings) as file:
+def export_text(engine: Engine, dockerfile: str, platform: str, progress: Telling, **settings: Any) -> str:
+    """Build as `build_text` does, for a platform; returns the image's digest. The layout must be in use."""
+    with _small_build({"Dockerfile": dockerfile}, **settings) as file:
         return _export(engine, file, "small", platform, progress)
 
 
-def weigh_text(
-    engine: Engine,
-    dockerfile: str,
-    base: str | None,
-    progress: Telling,
-    *,
-    context: Path | None = None,
-    **settings: Any,
-) -> Image:
-    """Build a Dockerfile given as text, natively, and weigh what comes of it, upon its base image.
-
-    `base` is None for one that begins with nothing. `context` is a folder to copy from, by default an empty one.
-    """
+def weigh_text(engine: Engine, dockerfile: str, base: str | None, progress: Telling, **settings: Any) -> Image:
+    """Build as `build_text` does, and weigh what comes of it, upon its base image; None: it begins with nothing."""
     with layout_in_use():
-        digest = export_text(engine, dockerfile, engine.platform, progress, context=context, **settings)
+        digest = export_text(engine, dockerfile, engine.platform, progress, **settings)
         progress("weighing")
         return read_image(layout(), digest).on(base_layers(engine, base, engine.platform) if base else [])
 
 
-def load_text(
-    engine: Engine,
-    dockerfile: str,
-    name: str,
-    progress: Telling = lambda _: None,
-    *,
-    context: Path | None = None,
-    **settings: Any,
-) -> None:
-    """Build a Dockerfile given as text, natively, into the engine's own store under this name. Raises BuildError."""
-    with _small_build({"Dockerfile": dockerfile}, context, **settings) as file:
+def load_text(engine: Engine, dockerfile: str, name: str, progress: Telling = lambda _: None, **settings: Any) -> None:
+    """Build as `build_text` does, into the engine's own store under this name."""
+    with _small_build({"Dockerfile": dockerfile}, **settings) as file:
         _bake(engine, file, "small", engine.platform, progress, output="type=docker", tags=name)
 
 

@@ -26,7 +26,8 @@ from measure.base.errors import Problem
 from measure.base.files import ROOT, sha256_of
 from measure.exercises.model import exercises
 from tests.conftest import eventually, program, run, serving, venv_with
-from tests.unit.test_messages_of_tools import TOOLS, wheel
+from tests.handmade import wheel
+from tests.unit.test_messages_of_tools import TOOLS
 
 INSTALL = ROOT / "kit/install.py"
 

@@ -12,7 +12,6 @@ import ssl
 import subprocess
 import threading
 import time
-import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -23,6 +22,7 @@ from measure.record.records import load, record_path
 from measure.steps.compose import find_step
 from measure.studies.floor.finding import compare
 from tests.conftest import eventually, run, venv_with
+from tests.handmade import wheel
 from tests.unit.test_messages import MESSAGES, seen
 
 #: What provokes them, each in the version whose words messages.toml has.
@@ -71,22 +71,6 @@ def test_a_floor_that_misses_something_says_so():
 @pytest.mark.parametrize(("name", "variant"), [("pg-config", "broken"), ("no-distribution", "only-binary")])
 def test_what_a_build_ended_with_is_what_its_record_has(name, variant):
     seen(name, load(record_path("lab-amd64", "extra-compiling-deps", variant, "linux/amd64")).failure.line)
-
-
-def wheel(folder: Path) -> Path:
-    """A package called thing, as small as can be."""
-    info = "thing-1.dist-info"
-    files = {
-        "thing.py": "",
-        f"{info}/METADATA": "Metadata-Version: 2.1\nName: thing\nVersion: 1\n",
-        f"{info}/WHEEL": "Wheel-Version: 1.0\nGenerator: x\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-    }
-    files[f"{info}/RECORD"] = "".join(f"{name},,\n" for name in [*files, f"{info}/RECORD"])
-    path = folder / "thing-1-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return path
 
 
 def test_pip_says_that_there_is_no_wheel(said):

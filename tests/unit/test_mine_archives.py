@@ -20,7 +20,6 @@ from measure.mine.reporting import Asked, report, report_of
 from tests.handmade import Layout, tar
 from tests.images_by_hand import (
     add_image,
-    archive_of,
     as_archive,
     config,
     docker_archive,
@@ -168,15 +167,15 @@ LISTED = json.dumps([{"Config": f"{SHA}.json", "Layers": ["a.tar"]}]).encode()
     ("content", "words"),
     [
         (b"", "holds no image|no whole tar"), (b"no archive at all" * 90, "no whole tar"),
-        (archive_of({"a": b"1"}), "holds no image"), (gzip.compress(random.Random(1).randbytes(999))[:400], "damaged"),
-        (archive_of({"manifest.json": b"[]"}), "holds no image"),
-        (archive_of({"manifest.json": b"[3]"}), "describes no image"),
-        (archive_of({"manifest.json": b'[{"Config": "gone.json", "Layers": []}]'}), "not complete"),
-        (archive_of({"index.json": b'{"manifests": [{"digest": "sha256:../../../../etc/passwd"}]}'}), "no SHA-256"),
-        (archive_of({"index.json": b'{"manifests": 1}'}), "describes no image"),
-        (archive_of({"a": b"1" * 5000})[:2000], "no whole tar"),
-        (archive_of({"manifest.json": LISTED, f"{SHA}.json": CONFIG, "a.tar": "../../etc/passwd"}), "damaged"),
-        (archive_of({"manifest.json": LISTED, f"{SHA}.json": CONFIG, "a.tar": "a.tar"}), "damaged"),
+        (tar({"a": b"1"}), "holds no image"), (gzip.compress(random.Random(1).randbytes(999))[:400], "damaged"),
+        (tar({"manifest.json": b"[]"}), "holds no image"),
+        (tar({"manifest.json": b"[3]"}), "describes no image"),
+        (tar({"manifest.json": b'[{"Config": "gone.json", "Layers": []}]'}), "not complete"),
+        (tar({"index.json": b'{"manifests": [{"digest": "sha256:../../../../etc/passwd"}]}'}), "no SHA-256"),
+        (tar({"index.json": b'{"manifests": 1}'}), "describes no image"),
+        (tar({"a": b"1" * 5000})[:2000], "no whole tar"),
+        (tar({"manifest.json": LISTED, f"{SHA}.json": CONFIG, "a.tar": "../../etc/passwd"}), "damaged"),
+        (tar({"manifest.json": LISTED, f"{SHA}.json": CONFIG, "a.tar": "a.tar"}), "damaged"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_an_archive_is_one_message(tmp_path, content, words):
@@ -191,7 +190,7 @@ def test_an_archive_with_another_configuration_than_its_name_says_is_damaged(tmp
     name = f"{'0' * 64}.json"
     listed = json.dumps([{"Config": name, "RepoTags": [], "Layers": []}]).encode()
     path = tmp_path / "image.tar"
-    path.write_bytes(archive_of({name: config([]), "manifest.json": listed}))
+    path.write_bytes(tar({name: config([]), "manifest.json": listed}))
     with pytest.raises(Problem, match="damaged"):
         read_archive(path)
 
@@ -278,7 +277,7 @@ def test_what_is_huge_takes_bounded_memory_and_time(tmp_path, pieces, is_packed,
 def test_more_members_than_an_image_has_are_told(tmp_path, monkeypatch):
     monkeypatch.setattr(archives, "_MOST_MEMBERS", 3)
     path = tmp_path / "image.tar"
-    path.write_bytes(archive_of({str(number): b"" for number in range(9)}))
+    path.write_bytes(tar({str(number): b"" for number in range(9)}))
     with pytest.raises(Problem, match="no whole tar") as problem:
         read_archive(path)
     assert "more than 3" in problem.value.why

@@ -2,11 +2,9 @@
 
 import ast
 import functools
-import hashlib
 import re
 import sys
 import tomllib
-import zipfile
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -16,9 +14,10 @@ from packaging.requirements import Requirement
 from packaging.tags import compatible_tags, cpython_tags
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
-from measure.base.files import ROOT
+from measure.base.files import ROOT, sha256_of
 from measure.steps.compose import all_steps
 from tests.conftest import run
+from tests.handmade import wheel
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 #: Each file and the groups of poetry.lock that it holds.
@@ -185,24 +184,16 @@ def test_each_target_installs_what_it_needs_and_no_more(target, set_, tmp_path):
     assert re.findall(r"touch \.venv/(\S+)", would) == stamps[: stamps.index(set_) + 1]
 
 
-def wheel(folder: Path, name: str) -> str:
+def required(folder: Path, name: str) -> str:
     """Make a wheel of one module that says its name; returns the line that requires it, with its hash."""
-    info = f"{name}-1.0.dist-info"
-    path = folder / f"{name}-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(path, "w") as archive:
-        # Its description comes first, as maturin has it: then an interrupted package looks installed.
-        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
-        archive.writestr(f"{name}.py", f"print({name!r})\n")
-    return f"{name}==1.0 --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+    return f"{name}==1 --hash=sha256:{sha256_of(wheel(folder, name, f'print({name!r})'))}\n"
 
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
     """A folder with lists of packages: one, that and two, all three, and what is nowhere to be had."""
     folder = tmp_path_factory.mktemp("project")
-    one, two, three = (wheel(folder, name) for name in ("one", "two", "three"))
+    one, two, three = (required(folder, name) for name in ("one", "two", "three"))
     missing = f"nowhere==1.0 --hash=sha256:{'0' * 64}\n"
     lists = {"one": one, "two": one + two, "three": one + two + three, "nowhere": one + missing}
     for name, lines in lists.items():
@@ -236,7 +227,7 @@ def test_a_further_set_is_added_to_the_first(project):
 
 def test_what_was_interrupted_is_not_taken_for_whole_be_it_a_package_pip_or_an_environment(project):
     install(project, "two.txt")
-    (packages(project) / "one-1.0.dist-info/INSTALLER").unlink()
+    (packages(project) / "one-1.dist-info/INSTALLER").unlink()
     (packages(project) / "one.py").write_text("pri")
     install(project, "two.txt")
     assert says(project, "one", "two") == ["one", "two"]
