@@ -150,16 +150,25 @@ def test_a_click_on_a_heading_sorts_by_size_in_all_units_and_a_second_one_turns_
     assert page.get_by_role("columnheader", name="transfer").get_attribute("aria-sort") is None
 
 
-def test_search_finds(opened):
-    page = opened()
+def search_field(page):
+    """Where one types what to search for, with the index there."""
     field = page.get_by_role("textbox", name="Search")
     field.click()  # only now the index is fetched
     page.wait_for_function("document.querySelector('.md-search-result__meta').innerText.includes('Type to start')")
-    field.press_sequentially("dockerignore")
-    result = page.locator(".md-search-result__item").filter(has_text="keep it simple").first
+    return field
+
+
+def leads_to(page, words: str, title: str, path: str) -> None:
+    """Whoever types these words is led to this page by the first result with its title."""
+    search_field(page).press_sequentially(words)
+    result = page.locator(".md-search-result__item").filter(has_text=title).first
     result.wait_for()
     result.locator("a").first.click()
-    page.wait_for_url("**/steps/step-1/**")
+    page.wait_for_url(f"**/{path}/**")
+
+
+def test_search_finds(opened):
+    leads_to(opened(), "dockerignore", "keep it simple", "steps/step-1")
 
 
 #: Messages with what the theme's search takes for operators, with quotation marks, and with words that every page has.
@@ -169,9 +178,7 @@ MESSAGES = ("chmod-needs-buildkit", "uv-knows-no-such-platform", "gcc-not-found"
 def test_search_finds_a_message_by_its_own_words(opened):
     says = {one.id: one.says.replace(ANYTHING, "x") for group in groups() for one in group.message}
     page = opened()
-    field = page.get_by_role("textbox", name="Search")
-    field.click()
-    page.wait_for_function("document.querySelector('.md-search-result__meta').innerText.includes('Type to start')")
+    field = search_field(page)
     for name in MESSAGES:
         field.fill(says[name])
         field.press("End")

@@ -7,7 +7,7 @@ from html import unescape
 import pytest
 
 from measure.tell.messages import ANYTHING, groups
-from tests.docs.test_browser import opened  # noqa: F401
+from tests.docs.test_browser import leads_to, opened  # noqa: F401
 
 SAID = [one.says for group in groups() for one in group.message if one.says]
 
@@ -28,12 +28,4 @@ def test_the_search_index_has_each_message_in_its_own_words(built):
 @pytest.mark.browser
 @pytest.mark.parametrize("message", ["failed to parse platform", "No usable temporary directory", "UnknownIssuer"])
 def test_the_search_field_leads_to_it(opened, message):  # noqa: F811
-    page = opened()
-    field = page.get_by_role("textbox", name="Search")
-    field.click()
-    page.wait_for_function("document.querySelector('.md-search-result__meta').innerText.includes('Type to start')")
-    field.press_sequentially(message)
-    result = page.locator(".md-search-result__item").filter(has_text="By what you see").first
-    result.wait_for()
-    result.locator("a").first.click()
-    page.wait_for_url("**/guide/by-what-you-see/**")
+    leads_to(opened(), message, "By what you see", "guide/by-what-you-see")
