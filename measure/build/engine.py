@@ -109,13 +109,13 @@ def environment_of(kind: str, platform: str | None = None) -> str:
     return name
 
 
-def docker_json(command: list[str], form: str = "{{json .}}", seconds: int = 20) -> dict | None:
-    """Run a docker command that prints JSON in this form; None when it fails, or does not answer within `seconds`.
+def docker_json(command: list[str], form: str = "{{json .}}") -> dict | None:
+    """Run a docker command that prints JSON in this form; None when it fails, or does not answer within 20 s.
 
     Not `--format json`: clients older than 23.0 take that for a text to print.
     """
     try:
-        result = subprocess.run([*command, "--format", form], capture_output=True, text=True, timeout=seconds)
+        result = subprocess.run([*command, "--format", form], capture_output=True, text=True, timeout=20)
         return json.loads(result.stdout) if result.returncode == 0 else None
     except (OSError, ValueError, subprocess.TimeoutExpired):
         return None

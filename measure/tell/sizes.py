@@ -45,9 +45,9 @@ def saved(page: Page, before: str, after: str, kind: str = "transfer", platform:
 
 
 @page_function
-def grown(page: Page, before: str, after: str, kind: str = "transfer", platform: str = PLATFORMS[0]) -> str:
+def grown(page: Page, before: str, after: str, kind: str = "transfer") -> str:
     """By how much `after` is larger than `before`, with its sign."""
-    record, new, old = _two(page, before, after, kind, platform)
+    record, new, old = _two(page, before, after, kind, PLATFORMS[0])
     return page.number(signed(new - old), record, f"{new:,} bytes less {old:,} bytes")
 
 
@@ -78,9 +78,9 @@ def folder(page: Page, name: str, path: str, platform: str = PLATFORMS[0]) -> st
 
 
 @page_function
-def package(page: Page, name: str, package: str, platform: str = PLATFORMS[0]) -> str:
+def package(page: Page, name: str, package: str) -> str:
     """The size of one Python package in an image, its bytecode included, wherever it lies."""
-    record = page.built(name, platform)
+    record = page.built(name)
     found = [one.bytes for one in record.contents.python_packages if one.name == package and one.bytes is not None]
     if not found:
         raise Problem(f"{name} has no {package} whose size is known.", next="make show-step-N")
@@ -88,11 +88,10 @@ def package(page: Page, name: str, package: str, platform: str = PLATFORMS[0]) -
 
 
 @page_function
-def packages(page: Page, name: str, *, without: tuple[str, ...] = ("pip",), platform: str = PLATFORMS[0]) -> str:
+def packages(page: Page, name: str) -> str:
     """The sum of the Python packages that the Dockerfile installs: all but those that the base brings."""
-    record = page.built(name, platform)
-    added = [p for p in record.contents.python_packages if p.name not in without and p.bytes is not None]
-    return page.bytes(record, sum(package.bytes for package in added))
+    record = page.built(name)
+    return page.bytes(record, sum(one.bytes or 0 for one in record.contents.python_packages if one.name != "pip"))
 
 
 @page_function
@@ -171,9 +170,9 @@ def contents(page: Page, step: str, platform: str = PLATFORMS[0]) -> str:
 
 
 @page_function
-def layers(page: Page, name: str, platform: str = PLATFORMS[0]) -> str:
+def layers(page: Page, name: str) -> str:
     """The layers of an image, lowest first; those of the base as one row."""
-    record = page.built(name, platform)
+    record = page.built(name)
     base = [layer for layer in record.size.layers if layer.of_base]
     rows = []
     if base:
@@ -187,11 +186,11 @@ def layers(page: Page, name: str, platform: str = PLATFORMS[0]) -> str:
 
 
 @page_function
-def bars(page: Page, step: str, platform: str = PLATFORMS[0], kind: str = "transfer") -> str:
-    """A chart of a step's variants in one size: transfer, or unpacked."""
-    found = find_step(step)
-    records = [r for r in page.records.of_step(found.name) if r.platform == platform and r.size]
-    return chart(page, [(r.variant, r) for r in records], f"{MEASURES[kind]} of {short(step)}'s images", kind)
+def bars(page: Page, step: str) -> str:
+    """A chart of the transfer of a step's variants."""
+    records = [r for r in page.records.of_step(step) if r.platform == PLATFORMS[0] and r.size]
+    caption = f"{MEASURES['transfer']} of {short(step)}'s images"
+    return chart(page, [(r.variant, r) for r in records], caption, "transfer")
 
 
 def chart(page: Page, named: list[tuple[str, Record]], caption: str, kind: str, copy: str = RECOMMENDED) -> str:

@@ -58,12 +58,12 @@ def minutes(page: Page, step: str) -> str:
 
 
 @page_function
-def failure(page: Page, name: str, platform: str = PLATFORMS[0]) -> str:
+def failure(page: Page, name: str) -> str:
     """The line that a build which is meant to fail ended with, as it was recorded."""
-    record = page.records.get(name, platform)
+    record = page.records.get(name)
     if record.failure is None:
-        raise Problem(f"{name} did not fail on {platform}.", next="make steps")
-    title = f"{record.step}/{record.dockerfile} on {platform}, exit code {record.failure.exit_code}"
+        raise Problem(f"{name} did not fail on {record.platform}.", next="make steps")
+    title = f"{record.step}/{record.dockerfile} on {record.platform}, exit code {record.failure.exit_code}"
     return f'``` text title="{title}"\n{record.failure.line}\n```'
 
 

@@ -67,16 +67,16 @@ def _local(location: str) -> bool:
 
 
 @page_function
-def where_bytes(page: Page, *names: str, platform: str = PLATFORMS[0]) -> str:
+def where_bytes(page: Page, *names: str) -> str:
     """A chart of what the files of some images are for, and the same as a folded table."""
-    records = [page.built(name, platform) for name in names]
+    records = [page.built(name) for name in names]
     parts = [bytes_of(record) for record in records]
     drawn = [
         Stack(name, part, record.variant == RECOMMENDED)
         for name, record, part in zip(names, records, parts, strict=True)
     ]
     caption = (
-        f"Where the bytes are: files of all layers on {platform}{standins(records)}. Packages count with their own "
+        f"Where the bytes are: files of all layers on {PLATFORMS[0]}{standins(records)}. Packages count with their own "
         "bytecode. Left by the build: compilers, caches, other bytecode."
     )
     rows = [

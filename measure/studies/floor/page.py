@@ -34,13 +34,13 @@ def floor(page: Page, name: str, kind: str = "transfer") -> str:
 
 
 @page_function
-def times_floor(page: Page, name: str, kind: str = "transfer") -> str:
+def times_floor(page: Page, name: str) -> str:
     """An image's size as a multiple of its floor's; `none` for the one that has none."""
     if name.endswith(f"/{NONE}"):
         return "none"
-    one, field = _floor(page, name), KINDS.get(kind, kind)
-    exact = f"{getattr(one.image, field):,} bytes against {getattr(one.floor, field):,} bytes"
-    return _figure(page, f"{one.times(field):.2f} times", exact)
+    one = _floor(page, name)
+    exact = f"{one.image.transfer_bytes:,} bytes against {one.floor.transfer_bytes:,} bytes"
+    return _figure(page, f"{one.times('transfer_bytes'):.2f} times", exact)
 
 
 @page_function

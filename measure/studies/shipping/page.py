@@ -58,10 +58,10 @@ def sent(page: Page, variant: str, kind: Pushed = "first") -> str:
 
 
 @page_function
-def sent_change(page: Page, before: str, after: str, kind: Pushed = "first") -> str:
-    """The change of what a push sent from one variant to another, in percent."""
+def sent_change(page: Page, before: str, after: str) -> str:
+    """The change of what the first push sent from one variant to another, in percent."""
     record = page.records.once(model.complete)
-    old, new = (record.of(name).sent[kind].sent_bytes for name in (before, after))
+    old, new = (record.of(name).sent["first"].sent_bytes for name in (before, after))
     path = model.record_path(page.records.environment)
     return page.figure(path, change(new, old), f"{old:,} bytes, then {new:,} bytes")
 
