@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -236,22 +237,12 @@ def folder(cache, tmp_path, monkeypatch):
     (tmp_path / "app/.dockerignore").write_text("*.log")
     seen = []
 
-    class Ready:
-        def __init__(self, *words):
-            self.words = words
-
-        def __enter__(self):
-            return self.words
-
-        def __exit__(self, *_):
-            return None
-
     def built(source):
         seen.append({path.name: path.read_text() for path in source.dockerfile.parent.iterdir()})
-        return Ready(source)
+        return nullcontext(source)
 
     monkeypatch.setattr(building, "built", built)
-    monkeypatch.setattr(building, "loaded", lambda docker, source: Ready(source))
+    monkeypatch.setattr(building, "loaded", lambda docker, source: nullcontext(source))
     monkeypatch.setattr(building, "client_of", lambda source: None)
     ended = Started(told="healthy", works=True, seconds=1, stop_seconds=0.2)
     monkeypatch.setattr(running, "start", lambda docker, image: ended)
