@@ -38,6 +38,11 @@ class Table(Generic[M]):
         """How many rows are recorded. Raises Problem as `load` does."""
         return len(getattr(self.load(environment), self.rows))
 
+    def replace(self, environment: str, table: M) -> None:
+        """Record a table in place of the one that is there, valid or not."""
+        with writing(self.path(environment).parent):
+            write_whole(self.path(environment), as_json(table))
+
     def save(self, environment: str, renewed: Callable[[M], M]) -> None:
         """Record what `renewed` makes of the table that is there, if that is another. Raises Problem as `load` does."""
         path = self.path(environment)

@@ -89,7 +89,7 @@ def measure_sameness(engine: Engine) -> None:
         engine, [(step.variant(name), platform) for pair in pairs.pair for name in (pair.variant, pair.against)]
     )
     compared = [compare(engine, step, pair, platform) for pair in pairs.pair]
-    model.TABLE.save(engine.environment, lambda _: Sameness(compared=compared))
+    model.TABLE.replace(engine.environment, Sameness(compared=compared))
     unknown = 0
     for pair, one in zip(pairs.pair, compared, strict=True):
         out.print(f"[bold]{one.variant}[/] against {one.against}: {len(one.differences)} of {one.paths} paths differ")

@@ -187,7 +187,7 @@ def measure_shipping(engine: Engine) -> None:
         load_before=round(load_before, 2),
         measured_at=datetime.now(UTC).replace(microsecond=0),
     )
-    model.TABLE.save(engine.environment, lambda _: record)
+    model.TABLE.replace(engine.environment, record)
 
 
 def _times(
