@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from measure.base.files import write_whole
 from measure.base.model import Strict, read
+from measure.base.names import LAB_ENVIRONMENT
 from measure.record import records
+from measure.record.check import Finding, State, demand
 from measure.record.records import as_json, writing
 
 M = TypeVar("M", bound=Strict)
+#: What is wrong with a row: its state, why, and what mends it.
+Wrong = tuple[State, str, str]
 
 
 @dataclass(frozen=True)
@@ -25,6 +29,8 @@ class Table(Generic[M]):
     rows: str
     #: What to type where one is not valid; '' for what git has.
     command: str = ""
+    #: What is wrong with a table of an environment, as the repository is now.
+    wrong: Callable[[M, str], Iterable[Wrong]] = lambda table, environment: ()
 
     def path(self, environment: str) -> Path:
         """Where an environment's table is recorded."""
@@ -37,6 +43,21 @@ class Table(Generic[M]):
     def count(self, environment: str) -> int:
         """How many rows are recorded. Raises Problem as `load` does."""
         return len(getattr(self.load(environment), self.rows))
+
+    def findings(self, environment: str) -> list[Finding]:
+        """What is wrong with a table: with what is missing, or not of what is there now. Raises Problem as `load` does.
+
+        The lab's is whole; of any other environment, what is there has to hold.
+        """
+        table, path = self.load(environment), self.path(environment)
+        if not getattr(table, self.rows) and environment != LAB_ENVIRONMENT:
+            return []
+        return [Finding(state, path, why, again) for state, why, again in self.wrong(table, environment)]
+
+    def complete(self, environment: str) -> M:
+        """The table. Raises Problem when it does not hold."""
+        demand(self.path(environment), self.findings(environment))
+        return self.load(environment)
 
     def replace(self, environment: str, table: M) -> None:
         """Record a table in place of the one that is there, valid or not."""

@@ -11,11 +11,10 @@ from typing import Literal
 from pydantic import Field
 
 from measure.base.model import Strict
-from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS
 from measure.record.check import Finding, demand, recipes
 from measure.record.records import Failure, load_environment
-from measure.record.tables import Table
+from measure.record.tables import Table, Wrong
 from measure.steps.compose import Step, Variant, all_steps
 from measure.steps.inputs import hash_of
 
@@ -111,10 +110,6 @@ def listed(platform: str) -> Iterator[tuple[Step, Variant]]:
         yield from ((step, variant) for variant in step.variants if variant.platforms([platform]))
 
 
-TABLE = Table(Builders, "builders.json", "tried", COMMAND)
-record_path, load, count = TABLE.path, TABLE.load, TABLE.count
-
-
 def save(environment: str, tried: Tried) -> None:
     """Record what came of a Dockerfile, in the order of the steps, and forget those that are no more."""
 
@@ -137,23 +132,20 @@ def why_stale(
     return "" if same else "changed since it was tried, or what podman's image is made of did"
 
 
-def findings(environment: str) -> list[Finding]:
-    """What is wrong with the record: a Dockerfile that was not tried, changed since, or is no more.
-
-    The lab's is whole; of any other environment, what is there has to hold. Raises Problem as `load` does.
-    """
-    path, there = record_path(environment), load(environment).by_key
-    if not there and environment != LAB_ENVIRONMENT:
-        return []
-    about, recipe, found = load_environment(environment), recipes(environment), []
+def _wrong(table: Builders, environment: str) -> Iterator[Wrong]:
+    """A Dockerfile that was not tried, changed since, or is no more."""
+    there, about, recipe = table.by_key, load_environment(environment), recipes(environment)
     known = list(listed((about and about.platform) or PLATFORMS[0]))
     for step, variant in known:
         if why := why_stale(there, step, variant, recipe):
             state = "stale" if (step.name, variant.name) in there else "missing"
-            again = f"{COMMAND} STEP={step.command.removeprefix('make ')}"
-            found.append(Finding(state, path, f"{step.name}/{variant.name} {why}", again))
-    gone = there.keys() - {(step.name, variant.name) for step, variant in known}
-    return found + [Finding("orphaned", path, f"there is no {'/'.join(key)}", COMMAND) for key in sorted(gone)]
+            yield state, f"{step.name}/{variant.name} {why}", f"{COMMAND} STEP={step.command.removeprefix('make ')}"
+    for key in sorted(there.keys() - {(step.name, variant.name) for step, variant in known}):
+        yield "orphaned", f"there is no {'/'.join(key)}", COMMAND
+
+
+TABLE = Table(Builders, "builders.json", "tried", COMMAND, _wrong)
+record_path, load, count, findings = TABLE.path, TABLE.load, TABLE.count, TABLE.findings
 
 
 def complete(environment: str) -> Builders:

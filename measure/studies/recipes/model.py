@@ -6,6 +6,7 @@ import hashlib
 import json
 import shlex
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, Self
 
@@ -14,12 +15,11 @@ from pydantic import Field, ValidationError, model_validator
 from measure.base.errors import Problem
 from measure.base.files import shown
 from measure.base.model import Strict
-from measure.base.names import LAB_ENVIRONMENT
 from measure.base.packages import normal
 from measure.record.check import Finding, demand
 from measure.record.check import recipes as base_recipes
 from measure.record.records import Failure, Provenance
-from measure.record.tables import Table
+from measure.record.tables import Table, Wrong
 
 SCHEMA_VERSION = 1
 LIST = Path(__file__).with_name("recipes.toml")
@@ -166,10 +166,6 @@ class RecipeTable(Strict):
         return RecipeTable(recipes=[by_name[name] for name in listed if name in by_name])
 
 
-TABLE = Table(RecipeTable, "recipes.json", "recipes")
-record_path, load, count = TABLE.path, TABLE.load, TABLE.count
-
-
 def listed() -> list[Recipe]:
     """The recipes, in order. Raises Problem when the data file is not valid."""
     try:
@@ -200,24 +196,19 @@ def why_stale(record: RecipeRecord | None, row: Recipe, base_recipe: str | None)
     return ""
 
 
-def findings(environment: str) -> list[Finding]:
-    """What is wrong with the recorded recipes of an environment. Needs no engine. Raises Problem as `load` does.
-
-    The lab's are complete; any other environment has some only when somebody proved them there.
-    """
-    path = record_path(environment)
-    if environment != LAB_ENVIRONMENT and not path.exists():
-        return []
-    table, rows, base_recipe = load(environment), listed(), base_recipes(environment)(IMAGE)
-    found = []
+def _wrong(table: RecipeTable, environment: str) -> Iterator[Wrong]:
+    """A recipe that was not proved as it is now, or that is no more."""
+    rows, base_recipe = listed(), base_recipes(environment)(IMAGE)
     for row in rows:
         record = table.recipe(row.package)
         if why := why_stale(record, row, base_recipe):
-            state, again = "stale" if record else "missing", f"make recipes NAME={row.package}"
-            found.append(Finding(state, path, f"{row.package}: {why}", again))
+            yield "stale" if record else "missing", f"{row.package}: {why}", f"make recipes NAME={row.package}"
     for name in {one.recipe.package for one in table.recipes} - {row.package for row in rows}:
-        found.append(Finding("orphaned", path, f"{name}: {shown(LIST)} does not list it", "make recipes"))
-    return found
+        yield "orphaned", f"{name}: {shown(LIST)} does not list it", "make recipes"
+
+
+TABLE = Table(RecipeTable, "recipes.json", "recipes", wrong=_wrong)
+record_path, load, count, findings = TABLE.path, TABLE.load, TABLE.count, TABLE.findings
 
 
 def complete(environment: str) -> RecipeTable:

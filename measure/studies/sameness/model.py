@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Literal, Self
@@ -11,10 +12,9 @@ from pydantic import Field, model_validator
 
 from measure.base.files import shown
 from measure.base.model import Strict, read_toml
-from measure.base.names import LAB_ENVIRONMENT
-from measure.record.check import Finding, demand, recipes
+from measure.record.check import recipes
 from measure.record.records import Provenance
-from measure.record.tables import Table
+from measure.record.tables import Table, Wrong
 from measure.steps.compose import find_step
 from measure.steps.inputs import inputs_of
 
@@ -92,35 +92,23 @@ def listed() -> Pairs:
     return read_toml(Pairs, LIST, f"git checkout {shown(LIST)}")
 
 
-TABLE = Table(Sameness, "sameness.json", "compared", COMMAND)
-record_path, load, count = TABLE.path, TABLE.load, TABLE.count
-
-
-def complete(environment: str) -> Sameness:
-    """The record. Raises Problem when it does not hold."""
-    demand(record_path(environment), findings(environment))
-    return load(environment)
-
-
-def findings(environment: str) -> list[Finding]:
-    """What is wrong with the record: a pair that is missing, stale, or differs where it is not known to.
-
-    The lab's is whole; of any other environment, what is there has to hold.
-    """
-    step, recipe, there = find_step(listed().step), recipes(environment), load(environment).compared
-    if not there and environment != LAB_ENVIRONMENT:
-        return []
-    wrong = []
+def _wrong(table: Sameness, environment: str) -> Iterator[Wrong]:
+    """A pair that is missing, stale, or differs where it is not known to."""
+    step, recipe, there = find_step(listed().step), recipes(environment), table.compared
     for pair in listed().pair:
         name = f"{pair.variant} against {pair.against}"
         found = next((one for one in there if (one.variant, one.against) == (pair.variant, pair.against)), None)
         if found is None:
-            wrong.append(("missing", f"{name} was not compared"))
+            yield "missing", f"{name} was not compared", COMMAND
             continue
         now = [inputs_of(step, step.variant(one), recipe).sha256 for one in (pair.variant, pair.against)]
         unknown = [one.path for one in found.differences if pair.because(one.path) is None]
         if found.inputs_sha256 != now:
-            wrong.append(("stale", f"what {name} is built from changed"))
+            yield "stale", f"what {name} is built from changed", COMMAND
         elif unknown:
-            wrong.append(("stale", f"{name} differs in {unknown[0]}, which {shown(LIST)} does not explain"))
-    return [Finding(state, record_path(environment), why, COMMAND) for state, why in wrong]
+            yield "stale", f"{name} differs in {unknown[0]}, which {shown(LIST)} does not explain", COMMAND
+
+
+TABLE = Table(Sameness, "sameness.json", "compared", COMMAND, _wrong)
+record_path, load, count = TABLE.path, TABLE.load, TABLE.count
+findings, complete = TABLE.findings, TABLE.complete

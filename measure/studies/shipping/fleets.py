@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
 from pydantic import Field
 
 from measure.base.model import Strict
-from measure.base.names import LAB_ENVIRONMENT
-from measure.record.check import Finding, demand, recipes
+from measure.record.check import recipes
 from measure.record.records import Provenance
-from measure.record.tables import Table
+from measure.record.tables import Table, Wrong
 from measure.steps.compose import RECOMMENDED, Variant, find_step
 from measure.steps.inputs import inputs_of
 
@@ -74,35 +73,24 @@ class Fleets(Strict):
         return Fleets(fleets=sorted(known, key=lambda one: (FLEETS.index(one.variant), one.differ)))
 
 
-TABLE = Table(Fleets, "fleet.json", "fleets", COMMAND)
-record_path, load, count = TABLE.path, TABLE.load, TABLE.count
-
-
-def complete(environment: str) -> Fleets:
-    """The record. Raises Problem when it does not hold."""
-    demand(record_path(environment), findings(environment))
-    return load(environment)
-
-
 def inputs(variant: Variant, differ: Differ, recipe: Callable[[str], str | None]) -> str:
     """A hash of all that the services of a fleet are built from, as it is now."""
     found = inputs_of(find_step(STEP), variant, recipe).sha256
     return hashlib.sha256(found.encode() + PACKAGES.read_bytes()).hexdigest() if differ == "packages" else found
 
 
-def findings(environment: str) -> list[Finding]:
-    """What is wrong with the record: a fleet that is missing, or is of what changed since.
-
-    The lab's is whole; of any other environment, what is there has to hold. Raises Problem as `load` does.
-    """
-    there = load(environment)
-    if not there.fleets and environment != LAB_ENVIRONMENT:
-        return []
-    step, recipe, wrong = find_step(STEP), recipes(environment), []
+def _wrong(table: Fleets, environment: str) -> Iterator[Wrong]:
+    """A fleet that is missing, or is of what changed since."""
+    step, recipe = find_step(STEP), recipes(environment)
     for name in FLEETS:
+        again = f"{COMMAND} NAME={name}"
         for differ in ("code", "packages"):
-            if (one := there.of(name, differ)) is None:
-                wrong.append(("missing", name, f"the services of {name} that differ in {differ} were not pushed"))
+            if (one := table.of(name, differ)) is None:
+                yield "missing", f"the services of {name} that differ in {differ} were not pushed", again
             elif one.inputs_sha256 != inputs(step.variant(name), differ, recipe):
-                wrong.append(("stale", name, f"what the services of {name} are built from changed"))
-    return [Finding(state, record_path(environment), why, f"{COMMAND} NAME={name}") for state, name, why in wrong]
+                yield "stale", f"what the services of {name} are built from changed", again
+
+
+TABLE = Table(Fleets, "fleet.json", "fleets", COMMAND, _wrong)
+record_path, load, count = TABLE.path, TABLE.load, TABLE.count
+findings, complete = TABLE.findings, TABLE.complete

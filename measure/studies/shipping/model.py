@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Literal
 
 from pydantic import Field
 
 from measure.base.model import Strict
-from measure.base.names import LAB_ENVIRONMENT
-from measure.record.check import Finding, demand, recipes
+from measure.record.check import recipes
 from measure.record.records import Provenance, Samples
-from measure.record.tables import Table
+from measure.record.tables import Table, Wrong
 from measure.steps.compose import find_step
 from measure.steps.inputs import inputs_of
 
@@ -82,28 +82,16 @@ class Shipping(Strict):
         return next(one for one in self.shipped if one.variant == variant)
 
 
-TABLE = Table(Shipping, "shipping.json", "shipped", COMMAND)
-record_path, load, count = TABLE.path, TABLE.load, TABLE.count
-
-
-def complete(environment: str) -> Shipping:
-    """The record. Raises Problem when it does not hold."""
-    demand(record_path(environment), findings(environment))
-    return load(environment)
-
-
-def findings(environment: str) -> list[Finding]:
-    """What is wrong with the record: a variant that is missing, or changed since.
-
-    The lab's is whole; of any other environment, what is there has to hold. Raises Problem as `load` does.
-    """
-    there = {one.variant: one for one in load(environment).shipped}
-    if not there and environment != LAB_ENVIRONMENT:
-        return []
-    step, recipe, wrong = find_step(STEP), recipes(environment), []
+def _wrong(table: Shipping, environment: str) -> Iterator[Wrong]:
+    """A variant that is missing, or changed since."""
+    step, recipe, there = find_step(STEP), recipes(environment), {one.variant: one for one in table.shipped}
     for variant in step.variants:
         if (one := there.get(variant.name)) is None:
-            wrong.append(("missing", f"{variant.name} was not pushed"))
+            yield "missing", f"{variant.name} was not pushed", COMMAND
         elif one.inputs_sha256 != inputs_of(step, variant, recipe).sha256:
-            wrong.append(("stale", f"what {variant.name} is built from changed"))
-    return [Finding(state, record_path(environment), why, COMMAND) for state, why in wrong]
+            yield "stale", f"what {variant.name} is built from changed", COMMAND
+
+
+TABLE = Table(Shipping, "shipping.json", "shipped", COMMAND, _wrong)
+record_path, load, count = TABLE.path, TABLE.load, TABLE.count
+findings, complete = TABLE.findings, TABLE.complete
