@@ -16,6 +16,7 @@ from measure.record.records import BaseImage, Provenance, Record, Size, Wasted
 from measure.steps.inputs import Inputs
 from measure.weigh.contents import Contents
 from measure.weigh.layers import LayerFacts, read_layer
+from measure.weigh.oci import Layer
 
 #: A member of a hand-made layer: bytes are a regular file, a text is a symbolic link, None is a directory.
 Members = dict[str, bytes | str | None]
@@ -129,6 +130,12 @@ def contents(**changes) -> Contents:
         "pyc_files": 0, "pyc_bytes": 0, "setuid_files": [], "os_packages": [], "python_packages": [], "directories": {},
     }  # fmt: skip
     return Contents(**{**empty, **changes})
+
+
+def layer(**changes) -> Layer:
+    """A layer with one small file in it."""
+    sizes = {"transfer_bytes": 1, "unpacked_tar_bytes": 2, "unpacked_file_bytes": 1, "wasted_bytes": 0, "files": 1}
+    return Layer(**{"digest": "sha256:1", "created_by": "RUN", **sizes, **changes})
 
 
 def size(transfer: int = 1, **changes) -> Size:

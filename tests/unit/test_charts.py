@@ -15,6 +15,7 @@ from measure.tell.page import Page
 from measure.tell.where import bytes_of
 from measure.weigh.contents import PythonPackage
 from measure.weigh.oci import Layer
+from tests import handmade
 from tests.handmade import record
 
 ENVIRONMENT = "lab-amd64"
@@ -89,8 +90,7 @@ def test_the_parts_of_every_image_are_its_bytes(path):
 
 
 def layer(words: str, size: int, *, of_base: bool = False) -> Layer:
-    sizes = {"transfer_bytes": 1, "unpacked_tar_bytes": size, "unpacked_file_bytes": size, "wasted_bytes": 0}
-    return Layer(digest=words, created_by=words, of_base=of_base, files=1, **sizes)
+    return handmade.layer(created_by=words, of_base=of_base, unpacked_tar_bytes=size, unpacked_file_bytes=size)
 
 
 def image(layers: list[Layer], packages: list[tuple[str, str, int | None]], directories: dict[str, int]):

@@ -7,14 +7,13 @@ from measure.record.compare import compare, instruction, since_recorded
 from measure.record.records import Failure, as_json
 from measure.weigh.contents import OsPackage, PythonPackage
 from measure.weigh.oci import Layer
+from tests import handmade
 from tests.conftest import python_m
 from tests.handmade import contents, record, size
 
-BASE = {"digest": "sha256:1", "transfer_bytes": 1, "unpacked_tar_bytes": 2, "wasted_bytes": 0, "files": 1}
-
 
 def layer(created_by: str, size: int, of_base: bool = False) -> Layer:
-    return Layer(created_by=created_by, unpacked_file_bytes=size, of_base=of_base, **BASE)
+    return handmade.layer(created_by=created_by, unpacked_file_bytes=size, of_base=of_base)
 
 
 def python(name: str, version: str, size: int) -> PythonPackage:

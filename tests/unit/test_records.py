@@ -12,7 +12,6 @@ from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.record import records
 from measure.record.records import Record, load, save
-from measure.weigh.oci import Layer
 from tests import handmade
 
 
@@ -60,8 +59,7 @@ def test_the_same_facts_leave_the_file_alone_and_others_replace_it(record, tmp_p
 
 def test_times_of_files_in_compressed_layers_write_no_record_anew(record):
     """Whoever builds what is recorded finds a clean `git status`; any other byte, or more of those, is written."""
-    layer = Layer(digest="sha256:1", created_by="RUN", transfer_bytes=90_000, unpacked_tar_bytes=3,
-                  unpacked_file_bytes=2, wasted_bytes=0, files=1)  # fmt: skip
+    layer = handmade.layer(transfer_bytes=90_000)
     first = record.model_copy(update={"size": handmade.size(100_000, layers=[layer])})
     save(first)
     other = layer.model_copy(update={"digest": "sha256:2", "transfer_bytes": 90_090})

@@ -16,6 +16,7 @@ from measure.tell import workshop
 from measure.tell.page import Page, Readme
 from measure.tell.reading import Records
 from measure.weigh.oci import Layer
+from tests import handmade
 from tests.handmade import record, size
 
 
@@ -41,13 +42,7 @@ def test_the_sites_settings_can_be_read():
 
 
 def layer(name: str, of_base: bool) -> Layer:
-    sizes = {
-        "transfer_bytes": 10_000_000,
-        "unpacked_tar_bytes": 30_000_000,
-        "unpacked_file_bytes": 1,
-        "wasted_bytes": 0,
-    }
-    return Layer(digest=name, created_by="RUN", of_base=of_base, files=1, **sizes)
+    return handmade.layer(digest=name, of_base=of_base, transfer_bytes=10_000_000, unpacked_tar_bytes=30_000_000)
 
 
 @pytest.mark.parametrize("kind", [Page, Readme])
