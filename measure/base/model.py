@@ -32,6 +32,14 @@ def read(model: type[M], path: Path, next: str = "") -> M | None:
         raise Problem(f"{shown(path)} is not valid.", why=reasons(error), next=next) from None
 
 
+def kept(model: type[M], path: Path) -> M | None:
+    """What a file of the cache says; None where there is none, or none that can be read."""
+    try:
+        return model.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError):
+        return None
+
+
 def read_toml(model: type[M], path: Path, next: str = "") -> M:
     """What a TOML file says. Raises Problem, `next` (or to mend it) as advice, if it is not there or not valid."""
     try:

@@ -6,9 +6,8 @@ import difflib
 from collections.abc import Iterator
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from measure.base.files import cache_folder, shown, write_whole
+from measure.base.model import kept
 from measure.base.progress import Task
 from measure.base.units import as_word, megabytes, signed
 from measure.build.engine import Engine
@@ -53,10 +52,8 @@ def _blame(tried: Tried, verdict: Verdict) -> Iterator[str]:
 def _solution(engine: Engine, exercise: Exercise, task: Task) -> Report:
     """The report of the solution's image; from the cache where it was made before for this version."""
     cached = cache_folder() / "workshop" / f"{exercise.version}-{engine.platform.replace('/', '-')}.json"
-    try:
-        return Report.model_validate_json(cached.read_bytes())
-    except (OSError, ValidationError):
-        pass
+    if found := kept(Report, cached):
+        return found
     with progress.solved(exercise) as folder, Trial(engine, exercise, folder, task) as trial:
         trial.keep = True  # the reader's image: of the solution the engine has none
         tried = trial.run(start=False)

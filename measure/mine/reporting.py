@@ -8,12 +8,11 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from measure.base import dockerfiles
 from measure.base.dockerfiles import Dockerfile
 from measure.base.errors import Problem
 from measure.base.files import cache_folder, write_whole
+from measure.base.model import kept
 from measure.mine import advice, facts, packages
 from measure.mine.archives import read_archive
 from measure.mine.context import context_of
@@ -71,11 +70,8 @@ def report(asked: Asked) -> Report:
     """Everything about an image or a folder. Raises Problem for what cannot be read."""
     key = _key(asked)
     cached = cache_folder() / "mine" / f"{key}.json" if key else None
-    if cached:
-        try:
-            return Report.model_validate_json(cached.read_bytes())
-        except (OSError, ValidationError):
-            pass
+    if cached and (found := kept(Report, cached)):
+        return found
     made = _report(asked)
     if cached:
         write_whole(cached, made.model_dump_json())

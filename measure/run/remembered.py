@@ -15,11 +15,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from pydantic import AwareDatetime, ValidationError
+from pydantic import AwareDatetime
 
 from measure.base.errors import Problem
 from measure.base.files import write_whole
-from measure.base.model import Strict
+from measure.base.model import Strict, kept
 from measure.build.engine import Engine, image_ids
 from measure.build.images import natively, tag
 from measure.build.layout import holds, keep, latest, layout, layout_in_use
@@ -179,10 +179,7 @@ def _hash(value: object) -> str:
 
 
 def _read(path: Path | None) -> Entry | None:
-    try:
-        return Entry.model_validate_json(path.read_bytes()) if path else None
-    except (OSError, ValidationError):
-        return None
+    return kept(Entry, path) if path else None
 
 
 def _write(path: Path, entry: Entry) -> None:

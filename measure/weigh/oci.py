@@ -17,11 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from pydantic import ValidationError
-
 from measure.base.errors import Problem
 from measure.base.files import cache_folder, write_whole
-from measure.base.model import Strict
+from measure.base.model import Strict, kept
 from measure.base.platforms import in_file, normal
 from measure.weigh.contents import Contents, read_contents
 from measure.weigh.filesystem import FileSystem
@@ -287,13 +285,12 @@ def read_image(layout: Path, digest: str, platform: str = "") -> Image:
     """
     name = f"image-{digest.split(':')[1]}" + (f".{in_file(platform)}" if platform else "")
     cached = cache_folder() / "layers" / reader_version() / f"{name}.json"
-    try:
-        return Image.model_validate_json(cached.read_text())
-    except (OSError, ValidationError):
-        blobs = Folder(layout)
-        image = image_of(open_image(blobs, digest, manifest_of(blobs, digest, platform)))
-        write_whole(cached, image.model_dump_json())
-        return image
+    if found := kept(Image, cached):
+        return found
+    blobs = Folder(layout)
+    image = image_of(open_image(blobs, digest, manifest_of(blobs, digest, platform)))
+    write_whole(cached, image.model_dump_json())
+    return image
 
 
 def image_of(found: Opened) -> Image:
