@@ -14,8 +14,6 @@ from measure.base.model import Strict, read
 from measure.record import records
 from measure.record.records import as_json, writing
 
-SCHEMA_VERSION = 1
-
 
 class Skipped(Strict):
     """Tests that were skipped for one reason, which they give themselves."""
@@ -51,7 +49,7 @@ class TestRun(Strict):
 
     __test__ = False  # pytest takes what begins so for tests
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     environment: str
     #: UTC
     begun_at: datetime

@@ -18,7 +18,6 @@ from measure.record.tables import Table, Wrong
 from measure.steps.compose import Step, Variant, all_steps
 from measure.steps.inputs import hash_of
 
-SCHEMA_VERSION = 1
 COMMAND = "make builders"
 #: What the images that are made here are called in the engine.
 IMAGE = "measure-builders"
@@ -89,7 +88,7 @@ class Tried(Strict):
 class Builders(Strict):
     """The record."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     tried: list[Tried] = Field(default_factory=list)
 
     @property

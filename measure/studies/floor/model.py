@@ -18,7 +18,6 @@ from measure.record.tables import Table
 from measure.steps.compose import RECOMMENDED, Step, Variant, all_steps
 from measure.steps.inputs import Inputs, inputs_of
 
-SCHEMA_VERSION = 1
 #: The variants whose floor is looked for, where a step has them; of one that compares languages, all.
 VARIANTS = (RECOMMENDED, "distroless")
 #: But for this one: of the files that it was seen to look at, npm alone makes no server that starts.
@@ -93,7 +92,7 @@ class Floor(Strict):
 class FloorTable(Strict):
     """All floors that were found in an environment."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     floors: list[Floor] = Field(default_factory=list)
 
     def get(self, step: str, variant: str, platform: str) -> Floor | None:

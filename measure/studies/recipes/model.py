@@ -21,7 +21,6 @@ from measure.record.check import recipes as base_recipes
 from measure.record.records import Failure, Provenance
 from measure.record.tables import Table, Wrong
 
-SCHEMA_VERSION = 1
 LIST = Path(__file__).with_name("recipes.toml")
 IMAGE = "python:3.14-slim"
 #: The two lists of a recipe: the apt packages that building needs, and those that the result needs.
@@ -153,7 +152,7 @@ class RecipeRecord(Strict):
 class RecipeTable(Strict):
     """All recipes that were proved in an environment."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     recipes: list[RecipeRecord]
 
     def recipe(self, package: str) -> RecipeRecord | None:

@@ -18,7 +18,6 @@ from measure.record.tables import Table, Wrong
 from measure.steps.compose import find_step
 from measure.steps.inputs import inputs_of
 
-SCHEMA_VERSION = 1
 LIST = Path(__file__).with_name("pairs.toml")
 COMMAND = "make sameness"
 #: What may differ of a path: it is in one image alone, or its kind, mode, owner, or bytes (a link's: its target).
@@ -82,7 +81,7 @@ class Compared(Strict):
 class Sameness(Strict):
     """The record."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     compared: list[Compared] = Field(default_factory=list)
 
 

@@ -16,7 +16,6 @@ from measure.record.tables import Table, Wrong
 from measure.steps.compose import RECOMMENDED, Variant, find_step
 from measure.steps.inputs import inputs_of
 
-SCHEMA_VERSION = 1
 STEP = "step-4-slim-vs-alpine"
 COMMAND = "make fleet"
 #: Variants whose services make up fleets, one for each base, and how many services are counted.
@@ -59,7 +58,7 @@ class Fleet(Strict):
 class Fleets(Strict):
     """The record."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     fleets: list[Fleet] = Field(default_factory=list)
 
     def of(self, variant: str, differ: Differ) -> Fleet | None:

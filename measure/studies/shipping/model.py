@@ -15,7 +15,6 @@ from measure.record.tables import Table, Wrong
 from measure.steps.compose import find_step
 from measure.steps.inputs import inputs_of
 
-SCHEMA_VERSION = 1
 STEP = "extra-shipping"
 COMMAND = "make shipping"
 #: What is pushed, in this order: the image; after one line of code changed, one package, the base image by one file;
@@ -68,7 +67,7 @@ class Level(Strict):
 class Shipping(Strict):
     """The record."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     shipped: list[Shipped] = Field(default_factory=list)
     levels: list[Level] = Field(default_factory=list)
     provenance: Provenance | None = None

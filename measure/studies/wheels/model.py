@@ -17,7 +17,6 @@ from measure.base.names import LAB_ENVIRONMENT
 from measure.record import records
 from measure.record.check import Finding, demand
 
-SCHEMA_VERSION = 1
 LIST = Path(__file__).with_name("wheels.toml")
 Libc = Literal["manylinux", "musllinux"]
 Machine = Literal["x86_64", "aarch64"]
@@ -110,7 +109,7 @@ class Package(Strict):
 class WheelTable(Strict):
     """The whole table, as recorded."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     packages: list[Package]
 
     def package(self, name: str) -> Package | None:
