@@ -77,8 +77,7 @@ def registry(lab: Lab, seconds: float = 30) -> Iterator[tuple[str, Path, Path]]:
 
     In the end nothing of it is left. Raises Problem, with its last lines, when it does not answer within `seconds`.
     """
-    with sockets.socket() as free:
-        free.bind(("127.0.0.1", 0))
+    with sockets.create_server(("127.0.0.1", 0)) as free:
         address = f"127.0.0.1:{free.getsockname()[1]}"
     for left in lab.home.glob("fresh-registry-*"):  # by a run that was killed
         if not _answers(f"127.0.0.1:{left.name.rpartition('-')[2]}"):

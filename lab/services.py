@@ -120,16 +120,14 @@ def _owner(port: int) -> str:
 
 def check_ports(lab: Lab) -> None:
     """Raises Problem when the registry's port on loopback is taken by something that is not the lab."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", lab.registry_port))
-        except OSError:
-            raise Problem(
-                f"The registry's address {lab.registry} is taken.",
-                why=f"{_owner(lab.registry_port)} listens there.",
-                next=f"stop it, or choose another port: {PORT_VARIABLE}=5032 make lab-up",
-            ) from None
+    try:
+        socket.create_server(("127.0.0.1", lab.registry_port)).close()
+    except OSError:
+        raise Problem(
+            f"The registry's address {lab.registry} is taken.",
+            why=f"{_owner(lab.registry_port)} listens there.",
+            next=f"stop it, or choose another port: {PORT_VARIABLE}=5032 make lab-up",
+        ) from None
 
 
 def answers(lab: Lab, service: str) -> bool:

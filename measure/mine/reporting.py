@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from measure.mine.context import context_of
 from measure.mine.lines import lines_of, origin_of
 from measure.mine.model import Context, Report, plain
 from measure.mine.seen import Seen
+from measure.steps.inputs import hash_of
 from measure.weigh.layers import reader_version
 from measure.weigh.oci import Opened
 
@@ -63,7 +63,7 @@ def _key(asked: Asked) -> str | None:
         str(asked.archive.resolve()), told.st_size, told.st_mtime_ns, told.st_ino, asked.image, asked.platform,
         asked.target, asked.subject, asked.args, hashlib.sha256(dockerfile).hexdigest(), reader_version(), version(),
     ]  # fmt: skip
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return hash_of(parts)
 
 
 def report(asked: Asked) -> Report:

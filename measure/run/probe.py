@@ -214,8 +214,7 @@ def project(engine: Engine, folder: Path, service: str, image: str) -> Iterator[
 
     `image` is the name that Compose gives to what it builds. Containers and networks are always removed.
     """
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     inside = yaml.safe_load((folder / "compose.yaml").read_text())["services"][service]["ports"][0].split(":")[-1]
     options = f', image: "{image}", ports: !override ["127.0.0.1:{port}:{inside}"]'

@@ -8,8 +8,6 @@ what they remember, and each writes the record of it whole.
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import json
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -27,7 +25,7 @@ from measure.record.check import as_intended
 from measure.record.records import Record, load, record_path
 from measure.run.probe import Answer
 from measure.steps.compose import Step, Variant
-from measure.steps.inputs import inputs_of
+from measure.steps.inputs import hash_of, inputs_of
 from measure.weigh.layers import reader_version
 
 #: For so long. After a day the builder is asked for everything anew, and what is meant to fail is tried again.
@@ -121,7 +119,7 @@ class Memory:
             return None
         by = [engine.environment, engine.kind, engine.builder, engine.driver, engine.version, engine.buildx]
         made_from = [variant.step, variant.name, platform, self.inputs[variant.name].sha256, bases]
-        return layout() / "remembered" / f"{_hash([*by, reader_version(), *made_from])}.json"
+        return layout() / "remembered" / f"{hash_of([*by, reader_version(), *made_from])}.json"
 
     def unchanged(self, variant: Variant) -> bool:
         """Are the files, read anew, those from before the build?"""
@@ -171,11 +169,7 @@ class Memory:
         """
         others = [self.engine.digest(name, self.engine.platform) for name in variant.images]
         files = self.step.now(variant).offered_sha256
-        return None if None in others else _hash([files, self.step.compose_file.read_text(), others])
-
-
-def _hash(value: object) -> str:
-    return hashlib.sha256(json.dumps(value).encode()).hexdigest()
+        return None if None in others else hash_of([files, self.step.compose_file.read_text(), others])
 
 
 def _read(path: Path | None) -> Entry | None:

@@ -10,10 +10,11 @@ import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Literal, NamedTuple
+from types import SimpleNamespace
+from typing import Literal, NamedTuple
 
 from measure.base.errors import Problem
-from measure.weigh.unpacking import MOST, Damaged, Unpacked
+from measure.weigh.unpacking import Damaged, Unpacked
 
 #: How a path differs. Time: nothing but when it was changed last. Order: the same paths, one after another otherwise.
 #: Bytecode: compiled Python with other bytes. Content: other bytes, or another kind, mode, owner or link. Missing and
@@ -27,17 +28,6 @@ class Different:
 
     path: str
     kind: Kind
-
-
-class _Stream:
-    """The tar stream of a layer, as `tarfile.open(mode="r|")` reads it. Raises Damaged where it is cut short."""
-
-    def __init__(self, raw: IO[bytes]) -> None:
-        self._unpacked = Unpacked(raw)
-
-    def read(self, size: int = MOST) -> bytes:
-        """The next bytes; fewer only where the stream ends."""
-        return self._unpacked.take(size)
 
 
 class _Seen(NamedTuple):
@@ -74,7 +64,11 @@ def _kind(path: str, old: _Seen, new: _Seen) -> Kind:
 
 def _seen(layer: Path) -> Iterator[tuple[str, _Seen]]:
     try:
-        with layer.open("rb") as raw, tarfile.open(fileobj=_Stream(raw), mode="r|") as archive:
+        # That it can be read is all that tarfile asks of a stream.
+        with (
+            layer.open("rb") as raw,
+            tarfile.open(fileobj=SimpleNamespace(read=Unpacked(raw).take), mode="r|") as archive,
+        ):
             for member in archive:
                 archive.members = []  # tarfile would keep them all
                 content = hashlib.sha256()

@@ -307,8 +307,7 @@ def serving(clone, port: int):
 
 
 def test_serve_shows_a_change_of_a_page_and_survives_a_wrong_one(clone):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     url = f"http://localhost:{port}/results/lab/"
     with serving(clone, port):
@@ -325,9 +324,7 @@ def test_serve_shows_a_change_of_a_page_and_survives_a_wrong_one(clone):
 
 
 def test_a_port_in_use_is_told():
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         result = python_m("measure", "serve", "--port", str(port))
     assert result.returncode == 1

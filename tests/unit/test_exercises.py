@@ -270,8 +270,7 @@ def test_a_container_that_takes_too_much_or_has_ended_is_not_waited_for(monkeypa
     monkeypatch.setattr(trying, "LOOK_S", 0.1)
     monkeypatch.setattr(trying, "_written", lambda container: written)
     monkeypatch.setattr(trying, "last_lines", lambda container: "")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as free:
         url = f"http://127.0.0.1:{free.getsockname()[1]}/"
     found = Started()
     assert trying._ask(container, url, found) is None

@@ -246,8 +246,7 @@ def test_the_hook_says_what_it_misses(said, tmp_path, tools):
 @contextlib.contextmanager
 def gunicorn(tools: Path, folder: Path, *options: str, app: str = "app:app"):
     """gunicorn on a free port; yields the port, its process, and what reads its log."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+    with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     (folder / "app.py").write_text(APP)
     command = [tools / "gunicorn", "--bind", f"127.0.0.1:{port}", "--no-control-socket", *options, app]
@@ -287,9 +286,7 @@ def test_gunicorn_says_that_the_application_is_not_there(tools, tmp_path):
 
 
 def test_gunicorn_says_that_the_port_is_taken(said):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         output = said("gunicorn", "--bind", f"127.0.0.1:{port}", "app:app")
     seen("connection-in-use", output.replace(f"('127.0.0.1', {port})", "('0.0.0.0', 8000)"))

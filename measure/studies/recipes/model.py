@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shlex
 import tomllib
@@ -20,6 +19,7 @@ from measure.record.check import Finding, demand
 from measure.record.check import recipes as base_recipes
 from measure.record.records import Failure, Provenance
 from measure.record.tables import Table, Wrong
+from measure.steps.inputs import hash_of
 
 LIST = Path(__file__).with_name("recipes.toml")
 IMAGE = "python:3.14-slim"
@@ -83,8 +83,7 @@ class Recipe(Strict):
 
     def inputs_sha256(self, base_recipe: str | None) -> str:
         """Hash of all that the proof depends on. `base_recipe`: of the base image, None for one from a registry."""
-        depends_on = [self.dockerfile, self.minimise, self.blocked, base_recipe]
-        return hashlib.sha256(json.dumps(depends_on).encode()).hexdigest()
+        return hash_of([self.dockerfile, self.minimise, self.blocked, base_recipe])
 
 
 def _install(packages: list[str]) -> list[str]:
