@@ -69,9 +69,9 @@ def _rebuilds(page: Page, titles: dict[str, str], copy: str) -> str:
 
 
 @page_function
-def compare(page: Page, *names: str) -> str:
-    """A narrow table of some images: transfer, its change against the first one, unpacked."""
-    records = [page.built(name) for name in names]
+def compare(page: Page, *names: str, platform: str = PLATFORMS[0]) -> str:
+    """A narrow table of some images on one platform: transfer, its change against the first one, unpacked."""
+    records = [page.built(name, platform) for name in names]
     same = len({record.step for record in records}) == 1
     rows = []
     for record in records:
