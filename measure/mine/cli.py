@@ -12,6 +12,7 @@ import typer
 from measure.base.errors import Problem, friendly
 
 if TYPE_CHECKING:
+    from measure.mine.budgets import Budget
     from measure.mine.building import Source
     from measure.mine.model import Report
     from measure.mine.reporting import Asked
@@ -68,28 +69,29 @@ def mine(
 
     An image is in a file after `docker save IMAGE --output image.tar`.
     """
-    from measure.mine.budgets import breaches, grown, read_budget
+    from measure.mine.budgets import read_budget
     from measure.mine.reporting import Asked
 
     limits = read_budget(budget) if budget else None
     args = tuple((name, value) for name, _, value in (one.partition("=") for one in build_arg or ()))
     asked = Asked(dockerfile=dockerfile, target=target, args=args, image=image, platform=platform, subject=subject)
     made = _reported(asked, build=build, service=service, start=start, time=timed, floor=floor, number=try_step)
+    made = _held(made, against, platform, limits)
+    _tell(made, as_json=as_json, as_markdown=as_markdown, as_html=as_html, everything=everything)
+    for one in made.breaches:
+        Problem(f"Over the budget: {one.told}.", why=one.blame).show()
+    if made.breaches:
+        raise typer.Exit(OVER)
+
+
+def _held(made: Report, against: str, platform: str, limits: Budget | None) -> Report:
+    """A report with what grew since an older one, and what of it is over a budget; where there are such."""
+    from measure.mine.budgets import breaches, grown
+
     before = _other(against, made.platform or platform) if against else None
     if before:
         made = made.model_copy(update={"against": against, "growth": grown(before, made)})
-    if limits:
-        made = made.model_copy(update={"breaches": breaches(limits, made, before)})
-    if as_html:
-        from measure.base.files import write_whole
-        from measure.mine.page import page
-
-        write_whole(as_html, page(made))
-    _print(made, as_json=as_json, as_markdown=as_markdown, everything=everything)
-    if made.breaches:
-        for one in made.breaches:
-            Problem(f"Over the budget: {one.told}.", why=one.blame).show()
-        raise typer.Exit(OVER)
+    return made.model_copy(update={"breaches": breaches(limits, made, before)}) if limits else made
 
 
 def _reported(
@@ -194,7 +196,12 @@ def _other(name: str, platform: str) -> Report:
     return _reported(Asked(subject=name, platform=platform), build=False)
 
 
-def _print(made: Report, *, as_json: bool, as_markdown: bool, everything: bool) -> None:
+def _tell(made: Report, *, as_json: bool, as_markdown: bool, as_html: Path | None, everything: bool) -> None:
+    if as_html:
+        from measure.base.files import write_whole
+        from measure.mine.page import page
+
+        write_whole(as_html, page(made))
     if as_json:
         typer.echo(made.model_dump_json(indent=1))
     elif as_markdown:

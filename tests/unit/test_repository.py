@@ -1,5 +1,6 @@
 """Rules that hold for the whole repository."""
 
+import ast
 import re
 
 import pytest
@@ -52,3 +53,15 @@ def test_every_kind_of_record_is_listed_beside_the_records():
     listed = (ROOT / "results/README.md").read_text()
     assert [path.name for path in (ROOT / "results").glob("*.schema.json") if path.name not in listed] == []
     assert [path.name for path in (ROOT / "results/lab-amd64").glob("*.json") if path.name not in listed] == []
+
+
+def test_a_module_has_at_most_400_lines_and_a_function_60():
+    found = []
+    for name in tracked("*.py"):
+        text = (ROOT / name).read_text()
+        if (lines := len(text.splitlines())) > 400:
+            found.append(f"{name}: {lines} lines")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno - node.lineno >= 60:
+                found.append(f"{name}: {node.name} has {node.end_lineno - node.lineno + 1}")
+    assert found == []
