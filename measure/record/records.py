@@ -209,14 +209,17 @@ class Record(Strict):
         return record_path(self.environment, self.step, self.variant, self.platform)
 
     def same_facts(self, other: Record) -> bool:
-        """Do two records say the same, but for when it was measured, how long builds took, and compressed bytes?
+        """Do two records say the same, but for when it was, how long builds took, and what each build changes?
 
-        Files carry the time of the build, so two builds differ in hashes of layers, and in transfer by up to `SAME`.
+        Files carry the time of a build, those of the lab's base images too, and logs differ: sizes do by up to `SAME`.
         """
-        size = {"transfer_bytes": True, "layers": {"__all__": {"digest", "transfer_bytes"}}}
-        apart = {"provenance": {"measured_at"}, "time": True, "size": size}
-        mine, theirs = (one.size.transfer_bytes if one.size else 0 for one in (self, other))
-        return abs(mine - theirs) <= SAME * mine and self.model_dump(exclude=apart) == other.model_dump(exclude=apart)
+        of = ("transfer_bytes", "unpacked_tar_bytes", "unpacked_file_bytes")
+        layers = {"__all__": {"digest", "wasted_bytes", *of}}
+        size = {"wasted": {"base_bytes"}, "layers": layers, **dict.fromkeys(of, True)}
+        apart = {"provenance": {"measured_at": True, "bases": {"__all__": {"digest"}}}, "time": True, "size": size}
+        mine, theirs = ([getattr(one.size, name, 0) for name in of] for one in (self, other))
+        close = all(abs(new - old) <= SAME * old for old, new in zip(mine, theirs, strict=True))
+        return close and self.model_dump(exclude=apart) == other.model_dump(exclude=apart)
 
 
 class Environment(Strict):
@@ -318,9 +321,7 @@ def meant(name: str, environment: str = LAB_ENVIRONMENT) -> Record:
     if (record := load(path)) is None:
         there = ", ".join(sorted(one.name for one in path.parent.glob("*.json") if path.parent != RESULTS))
         why = f"There: {there}." if there else f"The environments are: {', '.join(environments())}."
-        raise Problem(
-            f"There is no record {shown(path)}.", why=why, next="make steps  # then make step-N, which writes it"
-        )
+        raise Problem(f"There is no record {shown(path)}.", why=why, next="make steps  # then make step-N")
     return record
 
 
@@ -347,9 +348,8 @@ def writing(folder: Path) -> Iterator[None]:
 def save(record: Record) -> Record | None:
     """Write a record, whole or not at all. One that says the same as before keeps its date.
 
-    Times stay with what has the same inputs: `save_times` writes them. Returns the record that was there before, None
-    when there was none or no valid one, which is told. Raises OSError, with the old record still in place, when it
-    cannot be written.
+    Times stay with what has the same inputs: `save_times` writes them. Returns the record that was there before; None
+    where there was none, or no valid one, which is told. Raises OSError, with the old record in place, when it cannot.
     """
     with writing(record.path.parent):
         try:

@@ -30,8 +30,12 @@ SECONDS = 3000  # with nothing cached, the lab builds its base images first
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory, engine):
-    """A fresh clone."""
-    return fresh_clone(tmp_path_factory.mktemp("fresh") / "clone")
+    """A fresh clone, in which what is not committed here is: git sees what a run writes there, and nothing else."""
+    folder = fresh_clone(tmp_path_factory.mktemp("fresh") / "clone")
+    author = ("-c", "user.name=Test", "-c", "user.email=test@localhost")
+    run("git", "add", "--all", cwd=folder).check_returncode()
+    run("git", *author, "commit", "--quiet", "--allow-empty", "--message=As it is", cwd=folder).check_returncode()
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -57,20 +57,38 @@ def test_the_same_facts_leave_the_file_alone_and_others_replace_it(record, tmp_p
     assert load(record.path) == grown
 
 
-def test_times_of_files_in_compressed_layers_write_no_record_anew(record):
-    """Whoever builds what is recorded finds a clean `git status`; any other byte, or more of those, is written."""
+def test_what_each_build_changes_writes_no_record_anew(record):
+    """Whoever builds what is recorded, upon bases of their own lab's, finds a clean `git status`; more is written.
+
+    Files carry the time of the build, and so do those of base images; a log in them differs by some bytes.
+    """
     layer = handmade.layer(transfer_bytes=90_000)
-    first = record.model_copy(update={"size": handmade.size(100_000, layers=[layer])})
+    base = records.BaseImage(name="python:3.14", origin="lab", digest="sha256:1", recipe_sha256="5" * 64)
+    built = record.provenance.model_copy(update={"bases": [base]})
+    first = record.model_copy(update={"size": handmade.size(100_000, layers=[layer]), "provenance": built})
     save(first)
-    other = layer.model_copy(update={"digest": "sha256:2", "transfer_bytes": 90_090})
-    near = first.size.model_copy(update={"transfer_bytes": 100_090, "layers": [other]})
-    save(later(first, size=near))
+    size = first.size
+    other = layer.model_copy(update={"digest": "sha256:2", "transfer_bytes": 90_090, "wasted_bytes": 3})
+    wasted = size.wasted.model_copy(update={"base_bytes": 9})
+    near = {"transfer_bytes": 100_090, "unpacked_tar_bytes": size.unpacked_tar_bytes + 18, "wasted": wasted}
+    again = size.model_copy(update={**near, "layers": [other]})
+    elsewhere = built.model_copy(update={"bases": [base.model_copy(update={"digest": "sha256:2"})]})
+    save(later(first.model_copy(update={"provenance": elsewhere}), size=again))
     assert load(record.path) == first
-    for change in ({"transfer_bytes": 100_110}, {"unpacked_tar_bytes": 300_001}, {"layers": [other, other]}):
-        found = later(first, size=near.model_copy(update=change))
+    for change in (
+        {"transfer_bytes": 100_110},
+        {"unpacked_file_bytes": size.unpacked_file_bytes * 2},
+        {"layers": [other, other]},
+        {"layers": [other.model_copy(update={"files": layer.files + 1})]},
+        {"wasted": size.wasted.model_copy(update={"own_bytes": 1})},
+    ):
+        found = later(first, size=again.model_copy(update=change))
         save(found)
         assert load(record.path) == found
         save(first)
+    recipe = built.model_copy(update={"bases": [base.model_copy(update={"recipe_sha256": "6" * 64})]})
+    save(later(first.model_copy(update={"provenance": recipe}), size=size))
+    assert load(record.path).provenance.bases != built.bases
 
 
 def test_times_stay_with_a_record_of_the_same_inputs_and_go_with_other_ones(record):
