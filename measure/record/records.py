@@ -209,14 +209,13 @@ class Record(Strict):
         return record_path(self.environment, self.step, self.variant, self.platform)
 
     def same_facts(self, other: Record) -> bool:
-        """Do two records say the same, but for when it was, how long builds took, and what each build changes?
-
-        Files carry the time of a build, those of the lab's base images too, and logs differ: sizes do by up to `SAME`.
-        """
+        """Do two records say the same? Each build changes hashes, times of files, and by up to `SAME` what it weighs."""
         of = ("transfer_bytes", "unpacked_tar_bytes", "unpacked_file_bytes")
         layers = {"__all__": {"digest", "wasted_bytes", *of}}
         size = {"wasted": {"base_bytes"}, "layers": layers, **dict.fromkeys(of, True)}
-        apart = {"provenance": {"measured_at": True, "bases": {"__all__": {"digest"}}}, "time": True, "size": size}
+        provenance = {"measured_at": True, "bases": {"__all__": {"digest"}}}
+        visible = {"file_bytes", "directories"}  # sums of what is in the layers
+        apart = {"provenance": provenance, "time": True, "size": size, "contents": visible}
         mine, theirs = ([getattr(one.size, name, 0) for name in of] for one in (self, other))
         close = all(abs(new - old) <= SAME * old for old, new in zip(mine, theirs, strict=True))
         return close and self.model_dump(exclude=apart) == other.model_dump(exclude=apart)
