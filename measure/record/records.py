@@ -209,7 +209,7 @@ class Record(Strict):
         return record_path(self.environment, self.step, self.variant, self.platform)
 
     def same_facts(self, other: Record) -> bool:
-        """Do two records say the same? Each build changes hashes, times of files, and by up to `SAME` what it weighs."""
+        """Do two records say the same? Each build changes hashes, times of files, and by up to `SAME` sizes."""
         of = ("transfer_bytes", "unpacked_tar_bytes", "unpacked_file_bytes")
         layers = {"__all__": {"digest", "wasted_bytes", *of}}
         size = {"wasted": {"base_bytes"}, "layers": layers, **dict.fromkeys(of, True)}
