@@ -21,8 +21,8 @@ from measure.base.files import RESULTS, ROOT, cache_folder, shown, write_whole
 from measure.base.model import Strict, read, reasons
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.platforms import PLATFORMS, in_file
-from measure.base.units import SAME
 from measure.record.enough import Compared, Rule
+from measure.record.facts import same
 from measure.steps.compose import RECOMMENDED, find_step
 from measure.steps.inputs import Inputs
 from measure.weigh.contents import Contents
@@ -208,18 +208,6 @@ class Record(Strict):
         """Where this record belongs, below `results/`."""
         return record_path(self.environment, self.step, self.variant, self.platform)
 
-    def same_facts(self, other: Record) -> bool:
-        """Do two records say the same? Each build changes hashes, times of files, and by up to `SAME` sizes."""
-        of = ("transfer_bytes", "unpacked_tar_bytes", "unpacked_file_bytes")
-        layers = {"__all__": {"digest", "wasted_bytes", *of}}
-        size = {"wasted": {"base_bytes"}, "layers": layers, **dict.fromkeys(of, True)}
-        provenance = {"measured_at": True, "bases": {"__all__": {"digest"}}}
-        visible = {"file_bytes", "directories"}  # sums of what is in the layers
-        apart = {"provenance": provenance, "time": True, "size": size, "contents": visible}
-        mine, theirs = ([getattr(one.size, name, 0) for name in of] for one in (self, other))
-        close = all(abs(new - old) <= SAME * old for old, new in zip(mine, theirs, strict=True))
-        return close and self.model_dump(exclude=apart) == other.model_dump(exclude=apart)
-
 
 class Environment(Strict):
     """The machine and the engine that the records of an environment were measured with."""
@@ -320,7 +308,9 @@ def meant(name: str, environment: str = LAB_ENVIRONMENT) -> Record:
     if (record := load(path)) is None:
         there = ", ".join(sorted(one.name for one in path.parent.glob("*.json") if path.parent != RESULTS))
         why = f"There: {there}." if there else f"The environments are: {', '.join(environments())}."
-        raise Problem(f"There is no record {shown(path)}.", why=why, next="make steps  # then make step-N")
+        raise Problem(
+            f"There is no record {shown(path)}.", why=why, next="make steps  # then make step-N, which writes it"
+        )
     return record
 
 
@@ -347,8 +337,9 @@ def writing(folder: Path) -> Iterator[None]:
 def save(record: Record) -> Record | None:
     """Write a record, whole or not at all. One that says the same as before keeps its date.
 
-    Times stay with what has the same inputs: `save_times` writes them. Returns the record that was there before; None
-    where there was none, or no valid one, which is told. Raises OSError, with the old record in place, when it cannot.
+    Times stay with what has the same inputs: `save_times` writes them. Returns the record that was there before, None
+    when there was none or no valid one, which is told. Raises OSError, with the old record still in place, when it
+    cannot be written.
     """
     with writing(record.path.parent):
         try:
@@ -358,7 +349,7 @@ def save(record: Record) -> Record | None:
             old = None
         if old and record.time is None and old.inputs_sha256 == record.inputs_sha256:
             record = record.model_copy(update={"time": old.time})
-        if old is None or not old.same_facts(record) or old.time != record.time:
+        if old is None or not same(old, record) or old.time != record.time:
             write_whole(record.path, as_json(record))
     return old
 

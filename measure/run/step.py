@@ -22,6 +22,7 @@ from measure.build.images import BuildError, scrub
 from measure.build.layout import tidy
 from measure.record.check import as_intended
 from measure.record.compare import since_recorded
+from measure.record.facts import same
 from measure.record.records import (
     BaseImage,
     Failure,
@@ -64,7 +65,7 @@ class Outcome:
     @property
     def written(self) -> bool:
         """Has its file another text now? A record that says the same as before is left as it is, with its date."""
-        return self.saved and not (self.before and self.before.same_facts(self.record))
+        return self.saved and not (self.before and same(self.before, self.record))
 
 
 def provenance(

@@ -11,6 +11,7 @@ from measure.base import files
 from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.record import records
+from measure.record.facts import same
 from measure.record.records import Record, load, save
 from tests import handmade
 
@@ -57,38 +58,67 @@ def test_the_same_facts_leave_the_file_alone_and_others_replace_it(record, tmp_p
     assert load(record.path) == grown
 
 
-def test_what_each_build_changes_writes_no_record_anew(record):
-    """Whoever builds what is recorded, upon bases of their own lab's, finds a clean `git status`; more is written.
-
-    Files carry the time of the build, and so do those of base images; a log in them differs by some bytes.
-    """
+def test_times_of_files_in_compressed_layers_write_no_record_anew(record):
+    """Whoever builds what is recorded finds a clean `git status`; any other byte, or more of those, is written."""
     layer = handmade.layer(transfer_bytes=90_000)
-    base = records.BaseImage(name="python:3.14", origin="lab", digest="sha256:1", recipe_sha256="5" * 64)
-    built = record.provenance.model_copy(update={"bases": [base]})
-    first = record.model_copy(update={"size": handmade.size(100_000, layers=[layer]), "provenance": built})
+    first = record.model_copy(update={"size": handmade.size(100_000, layers=[layer])})
     save(first)
-    size = first.size
-    other = layer.model_copy(update={"digest": "sha256:2", "transfer_bytes": 90_090, "wasted_bytes": 3})
-    wasted = size.wasted.model_copy(update={"base_bytes": 9})
-    near = {"transfer_bytes": 100_090, "unpacked_tar_bytes": size.unpacked_tar_bytes + 18, "wasted": wasted}
-    again = size.model_copy(update={**near, "layers": [other]})
-    elsewhere = built.model_copy(update={"bases": [base.model_copy(update={"digest": "sha256:2"})]})
-    save(later(first.model_copy(update={"provenance": elsewhere}), size=again))
+    other = layer.model_copy(update={"digest": "sha256:2", "transfer_bytes": 90_090})
+    near = first.size.model_copy(update={"transfer_bytes": 100_090, "layers": [other]})
+    save(later(first, size=near))
     assert load(record.path) == first
-    for change in (
-        {"transfer_bytes": 100_110},
-        {"unpacked_file_bytes": size.unpacked_file_bytes * 2},
-        {"layers": [other, other]},
-        {"layers": [other.model_copy(update={"files": layer.files + 1})]},
-        {"wasted": size.wasted.model_copy(update={"own_bytes": 1})},
-    ):
-        found = later(first, size=again.model_copy(update=change))
+    for change in ({"transfer_bytes": 100_110}, {"unpacked_tar_bytes": 300_001}, {"layers": [other, other]}):
+        found = later(first, size=near.model_copy(update=change))
         save(found)
         assert load(record.path) == found
         save(first)
-    recipe = built.model_copy(update={"bases": [base.model_copy(update={"recipe_sha256": "6" * 64})]})
-    save(later(first.model_copy(update={"provenance": recipe}), size=size))
-    assert load(record.path).provenance.bases != built.bases
+
+
+def moved(record: Record, origin: str, logs: int, own: int = 0) -> Record:
+    """The same, built again on a base image made anew, with more bytes of logs in that, and in an own layer."""
+    size, provenance = record.size, record.provenance
+    base, layer = size.layers
+    bigger = {name: getattr(base, name) + logs for name in ("unpacked_tar_bytes", "unpacked_file_bytes")}
+    layers = [base.model_copy(update={"digest": "sha256:3", "wasted_bytes": logs, **bigger})]
+    layers += [layer.model_copy(update={"unpacked_file_bytes": layer.unpacked_file_bytes + own})]
+    sums = {name: sum(getattr(one, name) for one in layers) for name in bigger}
+    again = {"layers": layers, "wasted": size.wasted.model_copy(update={"base_bytes": logs}), **sums}
+    seen = {"directories": {"/var/log": logs}, "file_bytes": record.contents.file_bytes + logs}
+    return later(
+        record,
+        size=size.model_copy(update=again),
+        contents=record.contents.model_copy(update=seen),
+        provenance=provenance.model_copy(update={"bases": [base_image(origin, "sha256:2")]}),
+    )
+
+
+def base_image(origin: str, digest: str, recipe: str = "5") -> records.BaseImage:
+    return records.BaseImage(name="python:3.14", origin=origin, digest=digest, recipe_sha256=recipe * 64)
+
+
+def test_a_base_image_that_another_lab_made_by_the_same_recipe_writes_no_record_anew(record):
+    """Its hashes and its logs are of its own. More than these, an own layer, or Docker Hub's image is written."""
+    base = handmade.layer(unpacked_tar_bytes=300_000, unpacked_file_bytes=290_000, of_base=True)
+    layers = [base, handmade.layer(unpacked_tar_bytes=9_000, unpacked_file_bytes=9_000)]
+    size = handmade.size(100_000, layers=layers, unpacked_tar_bytes=309_000, unpacked_file_bytes=299_000)
+
+    def on(image: records.BaseImage) -> Record:
+        provenance = record.provenance.model_copy(update={"bases": [image]})
+        return record.model_copy(update={"size": size, "provenance": provenance})
+
+    first, hub = on(base_image("lab", "sha256:1")), on(base_image("docker.io", "sha256:1"))
+    save(first)
+    save(moved(first, "lab", logs=18))
+    assert load(record.path) == first
+    for before, now in (
+        (first, moved(first, "lab", logs=400)),
+        (first, moved(first, "lab", logs=18, own=1)),
+        (first, on(base_image("lab", "sha256:1", recipe="6"))),
+        (hub, moved(hub, "docker.io", logs=0)),
+    ):
+        save(before)
+        save(now)
+        assert load(record.path) == now
 
 
 def test_times_stay_with_a_record_of_the_same_inputs_and_go_with_other_ones(record):
@@ -96,7 +126,7 @@ def test_times_stay_with_a_record_of_the_same_inputs_and_go_with_other_ones(reco
     save(record)
     save(record.model_copy(update={"time": times}))
     before = record.path.read_bytes()
-    assert save(later(record)).same_facts(record)
+    assert same(save(later(record)), record)
     assert record.path.read_bytes() == before
     save(later(record, size=record.size.model_copy(update={"transfer_bytes": 2})))
     assert load(record.path).time == times
