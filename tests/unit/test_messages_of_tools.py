@@ -268,6 +268,30 @@ def test_gunicorn_says_that_somebody_was_silent_and_blames_the_memory(tools, tmp
         seen("worker-timeout", log())
 
 
+def test_a_timeout_ends_no_request_that_hangs_in_a_thread(tools, tmp_path):
+    with (
+        gunicorn(tools, tmp_path, "--threads", "4", "--timeout", "3") as (port, _, log),
+        socket.create_connection(("127.0.0.1", port)) as hanging,
+    ):
+        hanging.sendall(b"GET /slow HTTP/1.0\r\n\r\n")
+        hanging.settimeout(7)
+        with pytest.raises(TimeoutError):
+            hanging.recv(1)
+        assert "WORKER TIMEOUT" not in log()
+
+
+def test_gunicorn_ends_without_the_folder_of_its_heartbeat_and_a_variable_names_another(tools, tmp_path, monkeypatch):
+    """AWS Lambda has no /dev/shm. We have no Lambda: here it is a folder that is missing."""
+    (tmp_path / "gunicorn.conf.py").write_text(f"worker_tmp_dir = '{tmp_path}/missing'\n")
+    with gunicorn(tools, tmp_path) as (_, process, log):
+        process.wait(60)
+        assert "RuntimeError" in log()
+        assert "doesn't exist. Can't create workertmp." in log()
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", "--worker-tmp-dir=/tmp")
+    with gunicorn(tools, tmp_path) as (_, process, _):
+        assert process.poll() is None
+
+
 def test_a_server_that_is_killed_gives_an_empty_reply(tools, tmp_path):
     if not shutil.which("curl"):
         pytest.skip("no curl on this machine")
