@@ -46,6 +46,16 @@ def test_what_is_no_chapter_is_told(text):
         wanted.numbers(text)
 
 
+def test_the_kit_for_the_first_two_routes_has_their_exercises_and_not_those_of_the_third():
+    pages = ROOT / "docs/workshop"
+    routes = re.findall(r"route\(\d+, (.+?)\)", (pages / "routes.md").read_text())
+    row = re.search(r"CHAPTERS=(\S+) DOCKER=1` \| the exercises of the first two", (pages / "kit.md").read_text())
+    there = {one.number for one in exercises() if one.check.chapter in wanted.numbers(row[1])}
+    first, second, third = (set(map(int, one.split(","))) for one in routes)
+    assert first | second <= there
+    assert not third <= there
+
+
 def test_a_kit_has_what_the_exercises_of_its_chapters_name_and_no_more():
     least, all_of_it = wanted.Wanted([1, 2, 3], ["linux/amd64"]), wanted.Wanted(wanted.numbers(""), ["linux/amd64"])
     assert {one.check.chapter for one in least.exercises} == {1, 2, 3}
