@@ -276,7 +276,7 @@ def docs(environment: Environment = LAB_ENVIRONMENT) -> None:
 @friendly
 def serve(port: Annotated[int, typer.Option(envvar="PORT")] = 8000, environment: Environment = LAB_ENVIRONMENT) -> None:
     """Serve the site on http://localhost:PORT and reload it whenever a page, a record or a step changes."""
-    _site().serve(f"localhost:{port}", environment)
+    _site().serve(port, environment)
 
 
 @app.command()

@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
@@ -25,8 +25,6 @@ from measure.steps.inputs import File, Inputs, described, git_files, hash_of, ig
 RECOMMENDED = "recommended"
 #: Options of an exporter that say how layers are written, wherever they go.
 OF_LAYERS = ("compression", "compression-level", "force-compression", "rewrite-timestamp")
-#: The one in C, where PyYAML has it: pages read compose files many times.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Teaching(Strict):
@@ -240,7 +238,7 @@ class Step:
 
     def _read(self) -> dict:
         try:
-            content = yaml.load(self.compose_file.read_text(), Loader=_LOADER)  # noqa: S506 - both are safe ones
+            content = _parsed(self.compose_file.read_text())
         except yaml.YAMLError as error:
             raise Problem(
                 f"{self._shown} is not valid YAML.", why=str(error), next=f"docker compose -f {self._shown} config"
@@ -283,6 +281,12 @@ class Step:
             teaching=teaching,
             native=self.native,
         )
+
+
+@cache
+def _parsed(text: str) -> Any:
+    """A compose file's content, parsed once, though pages ask for it hundreds of times: nobody may change it."""
+    return yaml.safe_load(text)
 
 
 def _ports(service: dict) -> tuple[int, int]:

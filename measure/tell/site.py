@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -220,8 +221,16 @@ def _telling(log: str) -> list[str]:
     return [line for line in lines if not line.startswith(("INFO", "DEBUG"))][-20:] or lines[-20:]
 
 
-def serve(address: str, environment: str = LAB_ENVIRONMENT) -> None:
-    """Serve the site, rendered anew whenever a page, a record or a step changes, until Ctrl-C."""
+def serve(port: int, environment: str = LAB_ENVIRONMENT) -> None:
+    """Serve the site on loopback, rendered anew whenever a page, a record or a step changes, until Ctrl-C.
+
+    Raises Problem for a port that is taken, before anything is made.
+    """
+    address = f"localhost:{port}"
+    try:
+        socket.create_server(("localhost", port)).close()
+    except (OSError, OverflowError) as error:
+        raise _unserved(address, str(error)) from None
     render(environment)
     stop = threading.Event()
     places = [PAGES, RESULTS, ROOT / "measure", ROOT / "lab", ROOT / "folklore"]
@@ -239,9 +248,11 @@ def serve(address: str, environment: str = LAB_ENVIRONMENT) -> None:
         server.terminate()
         server.wait(timeout=10)
     if code:
-        raise Problem(
-            f"The site cannot be served on {address}.", why="MkDocs says why above.", next="PORT=8009 make serve"
-        )
+        raise _unserved(address, "MkDocs says why above.")
+
+
+def _unserved(address: str, why: str) -> Problem:
+    return Problem(f"The site cannot be served on {address}.", why=why, next="PORT=8009 make serve")
 
 
 def _render_on_change(places: list[Path], environment: str, stop: threading.Event) -> None:
