@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -22,6 +22,8 @@ from measure.base.model import Strict
 from measure.base.platforms import PLATFORMS, normal
 from measure.steps.inputs import File, Inputs, described, git_files, hash_of, ignore_rules
 
+#: The one in C, where PyYAML has it: it is many times faster.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 RECOMMENDED = "recommended"
 #: Options of an exporter that say how layers are written, wherever they go.
 OF_LAYERS = ("compression", "compression-level", "force-compression", "rewrite-timestamp")
@@ -53,11 +55,20 @@ class Teaching(Strict):
         return platforms and [normal(name) for name in platforms]
 
 
-def arguments(given: Any, filled: Callable[[Any], Any] = lambda value: value) -> dict[str, str]:
+def pairs(given: Any) -> dict[str, Any]:
+    """Names and values of a section that is a list or a mapping; None for a name without a value."""
+    return given if isinstance(given, dict) else dict((*str(one).split("=", 1), None)[:2] for one in given or ())
+
+
+def arguments(
+    given: Any, filled: Callable[[Any], Any] = lambda value: value, environment: Mapping[str, str] = os.environ
+) -> dict[str, str]:
     """Build arguments of a service, which are a list or a mapping. One without a value has that of the environment."""
-    pairs = given.items() if isinstance(given, dict) else ((*str(one).split("=", 1), None)[:2] for one in given or ())
-    values = {str(key): os.environ.get(str(key)) if value is None else filled(value) for key, value in pairs}
-    return {key: str(value) for key, value in values.items() if value is not None}
+    values = {
+        str(key): environment.get(str(key)) if value is None else filled(value) for key, value in pairs(given).items()
+    }
+    said = {key: str(value).lower() if isinstance(value, bool) else value for key, value in values.items()}
+    return {key: str(value) for key, value in said.items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -286,7 +297,7 @@ class Step:
 @cache
 def _parsed(text: str) -> Any:
     """A compose file's content, parsed once, though pages ask for it hundreds of times: nobody may change it."""
-    return yaml.safe_load(text)
+    return yaml.load(text, Loader=_LOADER)  # noqa: S506 - both are safe ones
 
 
 def _ports(service: dict) -> tuple[int, int]:

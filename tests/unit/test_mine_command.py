@@ -11,8 +11,10 @@ from itertools import pairwise
 import pytest
 from typer.testing import CliRunner
 
+from measure.base.errors import Problem
 from measure.base.files import ROOT
 from measure.mine import building, cli
+from measure.mine.services import Build, service
 from tests.__main__ import actionlint
 from tests.conftest import program
 from tests.handmade import tar
@@ -135,6 +137,49 @@ def test_a_service_of_a_compose_file_says_what_it_is_built_from(tmp_path, folder
     (tmp_path / "compose.yaml").write_text("a: [")
     assert "not valid YAML" in run(tmp_path, "--service", "web").output
     assert "no compose file" in run(folder, "--service", "web").output
+
+
+FILLED = """
+services:
+  web:
+    ports: !reset []
+    build:
+      context: app
+      target: ${STAGE:-prod}
+      args: {V: "${V}", W: "${W:+w}", N: 1, B: true, STAGE: , Q: "${Q-none}", R: "${R:?why}", D: "$$x", E: "${E-e}"}
+"""
+SETTINGS = """
+V=given # a comment
+W=x#y
+export STAGE = dev
+Q="quoted # $V"
+R='single $V'
+E=
+"""
+
+
+def test_a_service_is_built_from_what_compose_reads(tmp_path, monkeypatch):
+    """`docker compose config` of Compose 2.26 says the same of each."""
+    for name in ("V", "W", "STAGE", "Q", "R", "E"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "docker-compose.yml").write_text(FILLED)
+    with pytest.raises(Problem, match="needs the variable R"):
+        service(tmp_path, "web")
+    (tmp_path / ".env").write_text(SETTINGS)
+    args = {"V": "given", "W": "w", "N": "1", "B": "true", "STAGE": "dev", "Q": "quoted # given", "R": "single $V",
+            "D": "$x", "E": ""}  # fmt: skip
+    assert service(tmp_path, "web") == Build(tmp_path / "app", tmp_path / "app/Dockerfile", "dev", args)
+    monkeypatch.setenv("V", "the shell's")
+    assert service(tmp_path, "web").args["V"] == "the shell's"
+    (tmp_path / "docker-compose.override.yml").write_text(
+        "services:\n"
+        '  web: {build: {target: !reset null, args: ["W=", "NEW=two=2"]}, ports: !override ["80:80"]}\n'
+        "  other: {build: there}\n"
+    )
+    changed = service(tmp_path, "web")
+    assert changed.target is None
+    assert (changed.args["W"], changed.args["NEW"], changed.args["N"]) == ("", "two=2", "1")
+    assert service(tmp_path, "other").context == tmp_path / "there"
 
 
 def test_an_image_that_the_engine_has_is_saved_and_read(docker):
