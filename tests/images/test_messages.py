@@ -295,6 +295,13 @@ secrets:
 """, "up"))  # fmt: skip
 
 
+def test_compose_says_that_a_value_in_braces_has_a_question_mark(composed):
+    written = "services: {db: {image: x, environment: {URL: postgresql://db/app?sslmode=require}}}"
+    seen("compose-braces", composed(written, "config"))
+    quoted = written.replace("postgresql://db/app?sslmode=require", '"postgresql://db/app?sslmode=require"')
+    assert "sslmode=require" in composed(quoted, "config")
+
+
 def test_compose_says_that_what_it_waited_for_is_unhealthy(composed):
     seen("dependency-failed", composed("""
 services:
