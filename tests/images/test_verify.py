@@ -57,7 +57,7 @@ def test_a_record_of_today_holds_though_nothing_is_cached_and_an_altered_one_doe
     result = verified(altered(record))
     assert result.returncode == 3, result.stdout + result.stderr
     assert "does not hold here and now" in result.stderr
-    for words in ("layer RUN pip install", "+2.0 MB", "user app → root", "libc6 1.0 → 2", "Flask - → 3", "six 1.17"):
+    for words in ("layer RUN pip install", "+2.0 MB", "user app → 10001", "libc6 1.0 → 2", "Flask - → 3", "six 1.17"):
         assert words in result.stderr, result.stderr
     assert "Next: make step-1" in result.stderr
     shown = " ".join(result.stdout.split())
