@@ -3,10 +3,15 @@
 import gzip
 import json
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
+import httpx
 import pytest
 
+from measure.base.files import ROOT
+from measure.steps.compose import find_step
 from tests.conftest import NATIVE, eventually
+from tests.unit.test_messages import MESSAGES, seen
 
 pytestmark = pytest.mark.postgres
 IMAGE = "postgres:17"
@@ -196,3 +201,127 @@ def test_what_docker_knows_about_it(docker):
     assert config["ExposedPorts"] == {"5432/tcp": {}}
     assert list(config["Volumes"]) == ["/var/lib/postgresql/data"]
     assert {"PGDATA=/var/lib/postgresql/data", "PG_MAJOR=17"} <= set(config["Env"])
+
+
+def test_one_client_more_than_max_connections_is_refused(server):
+    """By a server whose every connection is an administrator's, so that none is kept for one."""
+    most = 7
+    found = server(X, arguments=("-c", f"max_connections={most}")).ready()
+    sleep = 'psql --username=postgres --command "SELECT pg_sleep(5)" &'
+    refused = found.execute("sh", "-c", f"for one in $(seq {most + 1}); do {sleep} done; wait").stderr
+    seen("too-many-clients", refused)
+
+
+STEP = find_step("extra-compiling-deps")
+#: What the page "Around the application" hands out.
+POOL_PER_WORKER = (ROOT / "docs/assets/pool.gunicorn.conf.py").read_text()
+#: An application whose every answer says whose it is: its worker's process, the database's, and what was asked.
+DATABASE = """
+import json, os
+from psycopg2.pool import ThreadedConnectionPool
+pool = None
+def open_pool():
+    global pool
+    pool = ThreadedConnectionPool(1, 4)
+if os.environ["OPENED"] == "before the fork":
+    open_pool()
+def app(environ, start_response):
+    connection = pool.getconn()
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid(), %s FROM pg_sleep(0.05)", (environ["QUERY_STRING"],))
+            answer = cursor.fetchone()
+    finally:
+        pool.putconn(connection)
+    start_response("200 OK", [("Content-Type", "application/json")])
+    return [json.dumps([os.getpid(), *answer]).encode()]
+"""
+#: Where a worker hangs because another one read its answer, gunicorn ends it after five seconds.
+SERVE = """
+cd /tmp && printf %s "$DATABASE" > database.py && printf %s "$CONFIGURATION" > gunicorn.conf.py
+exec gunicorn --bind 0.0.0.0:8000 --workers 2 --timeout 5 --no-control-socket database:app
+"""
+
+
+class Application:
+    """gunicorn with two sync workers, and a pool that is opened before or after the fork."""
+
+    def __init__(self, docker, image: str, database: Server, opened: str) -> None:
+        self.docker = docker
+        configuration = "preload_app = True" if opened == "before the fork" else POOL_PER_WORKER
+        variables = {
+            "OPENED": opened,
+            "DATABASE": DATABASE,
+            "CONFIGURATION": configuration,
+            "PGHOST": database.address,
+            "PGUSER": "postgres",
+            "PGPASSWORD": "x",
+        }
+        options = [word for name, value in variables.items() for word in ("--env", f"{name}={value}")]
+        command = ("run", "--detach", "--publish", "127.0.0.1::8000", *options, image, "sh", "-c", SERVE)
+        created = docker(*command)
+        assert created.returncode == 0, created.stderr
+        self.container = created.stdout.strip()
+
+    @property
+    def log(self) -> str:
+        shown = self.docker("logs", self.container)
+        return shown.stdout + shown.stderr
+
+    def started(self) -> "Application":
+        """Its last start is over, and both workers serve."""
+        eventually(lambda: self.log.rpartition("Listening at")[2].count("Booting worker") >= 2, told=lambda: self.log)
+        return self
+
+    def ask_at_once(self) -> dict[int, list | str]:
+        """The answers to forty questions of eight clients: two processes and what was asked, or an error in words."""
+        address = self.docker("port", self.container, "8000").stdout.split()[0]  # another one after a restart
+
+        def ask(number: int) -> list | str:
+            try:
+                answer = httpx.get(f"http://{address}/?{number}", timeout=30, trust_env=False)
+                return answer.json() if answer.is_success else str(answer)
+            except httpx.TransportError as error:
+                return repr(error)
+
+        with ThreadPoolExecutor(8) as pool:
+            return dict(enumerate(pool.map(ask, range(40))))
+
+
+@pytest.fixture
+def application(docker, image, server):
+    """Starts a database, and an application with a pool of connections to it; removes the application in the end."""
+    started = []
+
+    def start(opened: str) -> Application:
+        name = image(STEP, STEP.recommended, NATIVE)
+        started.append(Application(docker, name, server(X).ready(), opened))
+        return started[-1].started()
+
+    yield start
+    for one in started:
+        docker("rm", "--force", one.container)
+
+
+def wrong(answers: dict[int, list | str]) -> list[list | str]:
+    """The answers that are errors, or somebody else's."""
+    return [answer for number, answer in answers.items() if isinstance(answer, str) or answer[2] != str(number)]
+
+
+def test_a_pool_that_each_worker_opens_after_the_fork_gives_each_query_its_answer(application):
+    answers = application("after the fork").ask_at_once()
+    assert wrong(answers) == []
+    workers, connections = ({answer[place] for answer in answers.values()} for place in (0, 1))
+    assert (len(workers), len(connections)) == (2, 2), "each worker has a connection of its own"
+
+
+def test_a_connection_from_before_the_fork_breaks_with_two_workers(application):
+    """Which error it is is left to chance, so the container begins anew until it is the one that everybody reports."""
+    found = application("before the fork")
+    for _ in range(5):
+        assert wrong(found.ask_at_once())
+        if MESSAGES["connection-forked"].is_in(found.log):
+            break
+        found.docker("restart", "--time", "1", found.container).check_returncode()
+        found.started()
+    seen("connection-forked", found.log)

@@ -1,0 +1,87 @@
+"""What the page "Around the application" says of gunicorn and Flask, and that what it hands out fits the images."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import httpx
+import pytest
+import yaml
+
+from measure.base.files import ROOT
+from measure.steps.compose import find_step
+from tests.conftest import eventually, venv_with
+from tests.unit.test_messages_of_tools import gunicorn
+
+ASSETS = ROOT / "docs/assets"
+STEP = find_step("step-3")
+#: An application that says in which process it was imported, and in which one its pool was opened.
+DATABASE = """
+import json, os
+imported, opened = os.getpid(), None
+def open_pool():
+    global opened
+    opened = os.getpid()
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [json.dumps([os.getppid(), os.getpid(), imported, opened]).encode()]
+"""
+FLASK = """
+from flask import Flask
+app = Flask(__name__)
+"""
+
+
+def locked(name: str) -> str:
+    """A package in the version that step 3's images have."""
+    text = (STEP.folder / "requirements.txt").read_text()
+    return re.search(rf"^{name}==[\w.]+", text, re.MULTILINE)[0]
+
+
+@pytest.fixture(scope="module")
+def tools():
+    """A folder of programs, installed once."""
+    return venv_with([locked("flask"), locked("gunicorn")])
+
+
+def get(port: int, page: str = "/", **headers: str) -> httpx.Response:
+    return eventually(lambda: httpx.get(f"http://127.0.0.1:{port}{page}", headers=headers, trust_env=False))
+
+
+def processes(tools, tmp_path, *options: str) -> list[int | None]:
+    """gunicorn's first process, the worker that answers, where the application was imported and its pool opened."""
+    (tmp_path / "database.py").write_text(DATABASE)
+    with gunicorn(tools, tmp_path, *options, app="database:app") as (port, _, _):
+        return json.loads(get(port).text)
+
+
+def test_what_the_import_opens_is_from_before_the_fork_and_what_the_hook_opens_is_the_workers(tools, tmp_path):
+    (tmp_path / "gunicorn.conf.py").write_text((ASSETS / "pool.gunicorn.conf.py").read_text())
+    first, worker, imported, opened = processes(tools, tmp_path)
+    assert first != worker
+    assert (imported, opened) == (first, worker)
+
+
+def test_without_preload_each_worker_imports_for_itself(tools, tmp_path):
+    _, worker, imported, _ = processes(tools, tmp_path)
+    assert imported == worker
+
+
+def test_flask_serves_its_files_from_the_worker_and_a_browser_asks_for_each_again(tools, tmp_path):
+    (tmp_path / "static").mkdir()
+    (tmp_path / "static/site.css").write_text("body {}")
+    (tmp_path / "pages.py").write_text(FLASK)
+    with gunicorn(tools, tmp_path, app="pages:app") as (port, _, _):
+        first = get(port, "/static/site.css")
+        again = get(port, "/static/site.css", **{"If-None-Match": first.headers["ETag"]})
+    assert (first.status_code, first.text, first.headers["Cache-Control"]) == (200, "body {}", "no-cache")
+    assert (again.status_code, again.text) == (304, "")
+
+
+def test_the_worker_of_the_compose_file_has_the_webs_image_and_none_of_its_health_check():
+    services = yaml.safe_load((ASSETS / "worker.compose.yaml").read_text())["services"]
+    assert services["web"]["image"] == services["worker"]["image"]
+    assert services["worker"]["healthcheck"] == {"disable": True}
+    assert "command" not in services["web"]
+    assert "HEALTHCHECK" in STEP.variant("recommended").dockerfile.read_text()
