@@ -295,6 +295,12 @@ secrets:
 """, "up"))  # fmt: skip
 
 
+def test_compose_waits_for_a_health_check_that_is_switched_off(composed):
+    worker = "services: {worker: {image: python:3.14-slim, command: [sleep, '60'], init: true, HEALTH}}"
+    seen("wait-without-check", composed(worker.replace("HEALTH", "healthcheck: {disable: true}"), "up", "--wait"))
+    assert "no healthcheck" not in composed(worker.replace(", HEALTH", ""), "up", "--wait")
+
+
 def test_compose_says_that_a_value_in_braces_has_a_question_mark(composed):
     written = "services: {db: {image: x, environment: {URL: postgresql://db/app?sslmode=require}}}"
     seen("compose-braces", composed(written, "config"))
