@@ -163,7 +163,7 @@ def test_nobody_reaches_a_database_that_is_half_made(server, tmp_path):
     (tmp_path / "slow.sh").write_text(f"{begin}\nuntil [ -e /tmp/now ]; do sleep 0.1; done\n{end}\n")
     found = server(X, "--volume", f"{tmp_path}:/docker-entrypoint-initdb.d:ro")
     local = ("psql", "--username=postgres", "--command", "SELECT 1 FROM begun")
-    eventually(lambda: found.execute(*local).returncode == 0, told=found.logs)
+    eventually(lambda: found.execute(*local).returncode == 0, told=lambda: found.execute(*local).stderr + found.logs())
     assert found.execute("pg_isready", "--host=127.0.0.1").returncode != 0
     found.execute("touch", "/tmp/now").check_returncode()
     found.ready().query("SELECT 1 FROM done")
