@@ -15,6 +15,8 @@ from measure.mine.model import NextStep, Report
 _CHANGES = re.compile(r"(?P<what>chown|chmod)\s+(?:-\S+\s+|--\S+\s+)*(?P<to>[\w:.$}{+=,-]+)\s+(?P<paths>[^|;<>&]+)")
 _AND = re.compile(r"\s*&&\s*")
 _PIP = re.compile(r"(?:\S*/)?(?:pip3?|python3? -m pip) install\b")
+_APT = re.compile(r"(\bapt(?:-get)?\b[^&|;]*?\binstall\b)(?!.*--no-install-recommends)")
+_UPGRADE = re.compile(r"(\S*python3? -m )?\S*pip3? install( -\S+)* pip([=<>~!]\S+)?( -\S+)*")
 _VENV = re.compile(r"-m venv (?!.*--without-pip)(?:-\S+ )*(?P<path>[^\s;&|]+)")
 #: pip, and nothing but options and packages by their names.
 _NAMED = re.compile(
@@ -198,6 +200,15 @@ def _mounted(draft: Draft, made: list[Instruction], hiding: list[Instruction], b
             draft.without(one, lambda command, to=to: command.startswith("rm ") and to in command)
 
 
+def _wheels(draft: Draft, step: NextStep) -> None:
+    for one in map(draft.at, _wheres(step)):
+        stage = draft.stage_of(one)
+        after = stage.instructions[stage.instructions.index(one) + 1 :] if stage else []
+        if not any(line.word == "RUN" and _target(stage, one) in line.value for line in after):
+            raise _by_hand("No line installs from where the wheels are copied to.")
+        _mounted(draft, [one], [], after)
+
+
 def _caches(draft: Draft, step: NextStep) -> None:
     mounts = []
     for folder in dict.fromkeys(step.of):
@@ -225,6 +236,22 @@ def _second_pip(draft: Draft, step: NextStep) -> None:
             if line.word == "RUN" and _PIP.search(line.value):
                 call = f"/usr/local/bin/python -m pip --python {path}/bin/python install"
                 draft.changed[line] = [_PIP.sub(call, text) for text in draft.lines(line)]
+
+
+def _upgraded(draft: Draft, step: NextStep) -> None:
+    for one in map(draft.at, _wheres(step)):
+        commands = [command.strip() for command in _AND.split(one.value)]
+        if one.word != "RUN" or one.here or not any(map(_UPGRADE.fullmatch, commands)):
+            raise _by_hand("No command of the line upgrades pip alone.")
+        draft.without(one, lambda command: bool(_UPGRADE.fullmatch(command)))
+
+
+def _recommended(draft: Draft, step: NextStep) -> None:
+    for one in map(draft.at, _wheres(step)):
+        lines = [_APT.sub(r"\1 --no-install-recommends", line) for line in draft.lines(one)]
+        if lines == draft.lines(one):
+            raise _by_hand("No `apt-get install` stands in the line.")
+        draft.changed[one] = lines
 
 
 def _base_bytecode(draft: Draft, step: NextStep) -> None:
@@ -291,11 +318,14 @@ WAYS: dict[str, Callable[[Draft, NextStep], None]] = {
     "written twice": _written_twice,
     "hidden files": _hidden,
     "caches": _caches,
+    "copied wheels": _wheels,
     "ignore file": _ignored,
     "build context": _ignored,
     "a second pip": _second_pip,
+    "an upgraded pip": _upgraded,
     "bytecode of the base": _base_bytecode,
     "development tools": _development,
+    "recommended packages": _recommended,
     "slim base": _slim,
     "tests": _tests,
     "order of lines": _order,

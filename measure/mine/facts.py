@@ -127,6 +127,13 @@ def looks_secret(name: str) -> bool:
     return bool(_SECRET.search(name)) and not _NO_SECRET.search(name)
 
 
+def commands(seen: Seen) -> list[str]:
+    """The words of all that the image itself runs: its entry point, its command, and its health check."""
+    settings = seen.image.settings
+    health = (settings.get("Healthcheck") or {}).get("Test")
+    return [str(word) for words in (settings.get("Entrypoint"), settings.get("Cmd"), health) for word in words or []]
+
+
 def _command(seen: Seen) -> tuple[str, bool]:
     """What the container runs, and whether that is in shell form."""
     settings = seen.image.settings

@@ -37,6 +37,11 @@ BUILDING = re.compile(
     r"|libc6-dev.*|linux-libc-dev.*|lib(a|t|l|ub|hwa)san\d+|libgomp1-dev|libcc1-0|libctf.*|libgprofng0|libsframe1"
     r"|libstdc\+\+-.*-dev|libgcc-.*-dev|.*-dev)(:\w+)?$"
 )
+#: Packages of Debian and Alpine whose programs a build or a person calls, and a running application hardly ever.
+CALLED = re.compile(
+    r"^(git|git-lfs|mercurial|subversion|vim|vim-tiny|nano|emacs.*|less|man-db|wget|curl|strace|gdb|htop|net-tools"
+    r"|iputils-ping|dnsutils|bind9-dnsutils|telnet|gnupg2?|lsb-release|software-properties-common|sudo|unzip|zip|rsync)$"
+)
 
 
 @dataclass
@@ -48,6 +53,7 @@ class Owned:
     inodes: dict[int, Inode] | None
     of_base: bool
     requires: set[str] = field(default_factory=set)
+    recommends: set[str] = field(default_factory=set)
     asked_for: bool = False
 
 
@@ -148,17 +154,31 @@ def os_owned(seen: Seen) -> list[Owned]:
         owned = Owned(one, one.name, inodes, one.name.partition(":")[0] in base)
         owned.asked_for = not owned.of_base and one.name.partition(":")[0] not in manual
         found.append(owned)
-    names = {one.key.partition(":")[0]: one.key for one in found}
+    # A real package comes before those that provide its name.
+    names = {name: one.key for one in found for name in _named(one, "Provides", "p")}
+    names |= {one.key.partition(":")[0]: one.key for one in found}
     for one in found:
-        fields = one.installed.fields
-        words = re.split(r"[,|]", f"{fields.get('Depends', '')},{fields.get('Pre-Depends', '')}")
-        wanted = {re.split(r"[\s(:]", word.strip())[0] for word in [*words, *fields.get("D", "").split()]}
-        one.requires = {names[name] for name in wanted if name in names} - {one.key}
+        one.requires = {names[name] for name in _named(one, "Depends", "Pre-Depends", "D") if name in names} - {one.key}
+        others = {names[name] for name in _named(one, "Recommends") if name in names}
+        one.recommends = others - {one.key} - one.requires
     if not manual:
         required = {key for one in found if not one.of_base for key in one.requires}
         for one in found:
             one.asked_for = not one.of_base and one.key not in required
     return found
+
+
+def _named(one: Owned, *fields: str) -> Iterator[str]:
+    """The names of packages in these fields, without versions and architectures.
+
+    Formats: Debian policy, 7.1; Alpine's fields have one letter, and spaces between the names (apk-package(5)).
+    """
+    for field_name in fields:
+        text = one.installed.fields.get(field_name, "")
+        if len(field_name) == 1:
+            yield from (re.split("[<>=~]", word)[0] for word in text.split())
+        else:
+            yield from (re.split(r"[\s(:]", word)[0] for word in re.split(r"\s*[,|]\s*", text.strip()) if word)
 
 
 def _rooted(paths: list[str]) -> Iterator[str]:
@@ -186,38 +206,64 @@ def _automatic(seen: Seen) -> set[str]:
 
 
 def brought_by(found: list[Owned]) -> dict[str, list[str]]:
-    """For each package the shortest way to it from one that was asked for; a circle begins with its first one."""
+    """For each package the shortest way to it from one that was asked for; a circle begins with its first one.
+
+    What is there because it is recommended comes after what is required.
+    """
     by_key = {one.key: one for one in found}
     ways: dict[str, list[str]] = {}
-    starts = [one for one in found if one.asked_for] + [one for one in found if not one.asked_for and not one.of_base]
-    for start in starts:
-        if start.key in ways:
-            continue
-        ways[start.key] = []
-        waiting = deque([start.key])
+
+    def follow(key: str, way: list[str]) -> None:
+        if key in ways:
+            return
+        ways[key] = way
+        waiting = deque([key])
         while waiting:
             key = waiting.popleft()
             for other in sorted(by_key[key].requires):
                 if other not in ways:
                     ways[other] = [*ways[key], key]
                     waiting.append(other)
+
+    for one in found:
+        if one.asked_for:
+            follow(one.key, [])
+    reached = deque(ways)
+    while reached:
+        key, known = reached.popleft(), set(ways)
+        for other in sorted(by_key[key].recommends):
+            follow(other, [*ways[key], key])
+        reached.extend(way for way in ways if way not in known)
+    for one in found:
+        if not one.of_base:
+            follow(one.key, [])
     return ways
+
+
+def _reached(
+    found: list[Owned], start: set[str], but: set[str] = frozenset(), *, recommended: bool = False
+) -> set[str]:
+    """All that these packages require, themselves included, without those that `but` names; or recommend, too."""
+    by_key = {one.key: one for one in found}
+    reached, waiting = set(start), list(start)
+    while waiting:
+        one = by_key[waiting.pop()]
+        more = (one.requires | (one.recommends if recommended else set())) - reached - set(but)
+        reached |= more
+        waiting += more
+    return reached
 
 
 def closure(found: list[Owned], keys: set[str]) -> set[str]:
     """These packages and all that nothing but these needs: what goes when they go."""
-    by_key = {one.key: one for one in found}
-
-    def needed(by: set[str], but: set[str]) -> set[str]:
-        reached, waiting = set(by), list(by)
-        while waiting:
-            more = by_key[waiting.pop()].requires - reached - but
-            reached |= more
-            waiting += more
-        return reached
-
     kept = {one.key for one in found if (one.asked_for or one.of_base) and one.key not in keys}
-    return needed(keys, needed(kept, keys))
+    return _reached(found, keys, _reached(found, kept, keys))
+
+
+def only_recommended(found: list[Owned]) -> set[str]:
+    """Packages, not of the base, that are there because others recommend them, and none that stays requires them."""
+    kept = {one.key for one in found if one.asked_for or one.of_base}
+    return _reached(found, kept, recommended=True) - _reached(found, kept)
 
 
 def is_development(one: Owned) -> bool:

@@ -24,13 +24,13 @@ BASE = {"usr/local/lib/python3.14/os.py": b"x"} | package(
 )
 
 
-def told(tmp_path, *own, lines=None, modes=None):
+def told(tmp_path, *own, lines=None, modes=None, settings=None):
     """The next steps for an image of a base and of own layers, each a line RUN or those given."""
     lines = lines or [f"RUN {number}" for number in range(len(own))]
     history = [{"created_by": "COPY / / # buildkit"}, {"created_by": 'CMD ["python3"]', "empty_layer": True}]
     history += [{"created_by": line.replace("RUN ", "RUN /bin/sh -c ")} for line in lines]
     tars = [tar(BASE), *(tar(one, modes=(modes or {}).get(number)) for number, one in enumerate(own))]
-    image, platform, _ = read_archive(layout(tmp_path / "layout", tars, history=history).root)
+    image, platform, _ = read_archive(layout(tmp_path / "layout", tars, history=history, settings=settings).root)
     text = "\n".join(["FROM python:3.14", *lines])
     report = report_of(image, platform, Dockerfile("Dockerfile", text))
     for one in report.next_steps:
@@ -105,6 +105,60 @@ def test_compilers_and_what_only_they_need(tmp_path):
     found = told(tmp_path, own)
     assert found["compilers"].unpacked_tar_bytes == 3 * BLOCKS
     assert "3 packages" in found["compilers"].what
+
+
+def debian(entries: dict[str, str], automatic: tuple[str, ...]) -> dict[str, bytes]:
+    """dpkg's packages, a file each: those of `automatic` were not asked for. An entry is what a paragraph has more."""
+    entry = "Package: {}\nStatus: install ok installed\nVersion: 1\n{}\n"
+    own = {"var/lib/dpkg/status": "\n".join(entry.format(*one) for one in entries.items()).encode()}
+    own["var/lib/apt/extended_states"] = "\n".join(
+        f"Package: {name}\nAuto-Installed: 1\n" for name in automatic
+    ).encode()
+    for name in entries:
+        own |= {f"var/lib/dpkg/info/{name}.list": f"/usr/{name}\n".encode(), f"usr/{name}": NOISE}
+    return own
+
+
+def test_programs_that_no_application_calls_and_what_is_only_recommended(tmp_path):
+    own = debian(
+        {
+            "git": "Depends: libperl5.40, libc-any\nRecommends: ssh-client (>= 1), patch | x\n", "libperl5.40": "",
+            "openssh-client": "Depends: libfido2\nProvides: ssh-client, x (= 2)\n", "libfido2": "",
+            "libpq5": "Recommends: libsasl2-modules\n", "libsasl2-modules": "", "curl": "", "left-over": "",
+            "libc-b": "Provides: libc-any (= 2)\n", "needs-c": "Depends: libc-b\n",
+        },
+        ("libperl5.40", "openssh-client", "libfido2", "libsasl2-modules", "left-over", "libc-b"),
+    )  # fmt: skip
+    found = told(tmp_path, own, lines=["RUN apt-get install git libpq5 curl needs-c"])
+    assert found["programs"].of == ["curl", "git", "libperl5.40"], "what it needs by another name is needed by others"
+    assert found["programs"].unpacked_tar_bytes == 3 * BLOCKS
+    assert found["recommended packages"].of == ["libfido2", "libsasl2-modules", "openssh-client"]
+    assert "3 packages that none depends on" in found["recommended packages"].what
+    health = {"Healthcheck": {"Test": ["CMD-SHELL", "curl --fail http://localhost/ || exit 1"]}}
+    assert told(tmp_path / "b", own, settings=health)["programs"].of == ["git", "libperl5.40"]
+
+
+def test_a_pip_that_was_put_over_the_bases_one(tmp_path):
+    site = "usr/local/lib/python3.14/site-packages"
+    own = package("pip", {"pip/a.py": NOISE, "pip/b.py": NOISE}, site=site)
+    for line in (
+        "pip install -U pip",
+        "python -m pip install --upgrade 'pip>=26' wheel",
+        "a && pip install pip --upgrade",
+    ):
+        (one,) = told(tmp_path / line[:7], own, lines=[f"RUN {line}"]).values()
+        assert one.name == "an upgraded pip"
+        assert 2 * BLOCKS <= one.unpacked_tar_bytes < 2 * BLOCKS + 5_000
+    for number, line in enumerate(
+        ("pip install -U pip-tools", "pip install -U flask && pip list pip", "pip install pip")
+    ):
+        assert "an upgraded pip" not in told(tmp_path / f"no-{number}", own, lines=[f"RUN {line}"])
+
+
+def test_wheels_that_are_copied_and_stay(tmp_path):
+    own = {"wheels/a-1-py3-none-any.whl": NOISE, f"{SITE}/virtualenv/b.whl": NOISE}
+    (one,) = told(tmp_path, own, lines=["COPY --from=builder /wheels /wheels"]).values()
+    assert (one.name, one.unpacked_tar_bytes) == ("copied wheels", BLOCKS)
 
 
 def test_what_an_ignore_file_keeps_out(tmp_path):

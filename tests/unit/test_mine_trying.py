@@ -60,6 +60,23 @@ CASES = {
         "RUN /usr/local/bin/python -m pip --python /opt/venv/bin/python install flask\nFROM a\n"
         "COPY --from=b /opt/venv /opt/venv\n",
     ),
+    "wheels that stay": (
+        "copied wheels", "Dockerfile:4", [],
+        "FROM a AS one\nRUN x\nFROM a\nCOPY --from=one /wheels /wheels\nRUN pip install /wheels/*\nUSER 1\n",
+        "FROM a AS one\nRUN x\nFROM a\n"
+        "RUN --mount=type=bind,from=one,source=/wheels,target=/wheels pip install /wheels/*\nUSER 1\n",
+    ),
+    "an upgraded pip, alone and beside another command": (
+        "an upgraded pip", "Dockerfile:2, Dockerfile:3", [],
+        "FROM a\nRUN pip install --upgrade pip\nRUN python -m pip install -U 'pip' && pip install -U pip && x\n",
+        "FROM a\nRUN python -m pip install -U 'pip' && x\n",
+    ),
+    "what is recommended": (
+        "recommended packages", "Dockerfile:2", [],
+        "FROM a\nRUN apt-get update && \\\n    apt-get -qq install -y git && apt install x\n",
+        "FROM a\nRUN apt-get update && \\\n    apt-get -qq install --no-install-recommends -y git && "
+        "apt install --no-install-recommends x\n",
+    ),
     "bytecode of the base": (
         "bytecode of the base", "Dockerfile:2", [], "FROM a\nRUN <<EOF\npip install x\nEOF\n",
         "FROM a\nARG PYTHONDONTWRITEBYTECODE=1\nRUN <<EOF\npip install x\nEOF\n",
@@ -137,6 +154,10 @@ def test_patterns_go_into_the_ignore_file():
         ("caches", "Dockerfile:2", ["/c"], "FROM a\nCOPY --from=x /c /c\n"),
         ("caches", "layer 2", ["/c"], "FROM a\nRUN b\n"),
         ("a second pip", "Dockerfile:2", [], "FROM a\nRUN virtualenv /opt/venv\n"),
+        ("an upgraded pip", "Dockerfile:2", [], "FROM a\nRUN pip install --upgrade pip wheel\n"),
+        ("copied wheels", "Dockerfile:2", [], "FROM a\nCOPY wheels /wheels\nRUN pip install flask\n"),
+        ("recommended packages", "Dockerfile:2", [], "FROM a\nRUN ./install-all\n"),
+        ("programs", "Dockerfile:2", ["git"], "FROM a\nRUN apt-get install git\n"),
         ("slim base", "FROM", [], "FROM registry.example/base:1\nRUN b\n"),
         ("tests", "Dockerfile:2", [SITE], 'FROM a\nRUN ["pip", "install", "x"]\n'),
         ("order of lines", "Dockerfile:3", [], "FROM a\nCOPY . .\nRUN pip install .\n"),
