@@ -1,6 +1,6 @@
 #!/bin/bash
 # waitress 3.0.2 drops the request that it works on when SIGTERM comes, which is what `docker stop` sends. SIGINT ends
-# it well. gunicorn 27.0.1 and Hypercorn 0.18.0 answer first, and exit with 0.
+# it well. gunicorn 27.0.1 and Hypercorn 0.18.0 with one worker answer first, and exit with 0.
 #
 # waitress has a shutdown that waits for its threads, but no handler for SIGTERM: only KeyboardInterrupt leads to it. As
 # PID 1 of a container it would not even see the signal, since Linux gives that process no default action, and
