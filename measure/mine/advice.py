@@ -112,10 +112,15 @@ def _pips(work: Work) -> Iterator[NextStep]:
 
 def _upgraded(work: Work) -> Iterator[NextStep]:
     """A pip that was put over the base's one."""
+    over = {
+        inode.hidden_by
+        for inode in work.seen.image.files.inodes
+        if not work.seen.is_own(inode) and inode.entry and "-packages/pip/" in inode.entry.path
+    }
     files = [
         inode
         for inode in files_of((one for one in work.python if one.installed.name == "pip"), own=work.seen.is_own)
-        if _upgrades_pip(work.seen.origin.text[inode.layer])
+        if inode.layer in over and _upgrades_pip(work.seen.origin.text[inode.layer])
     ]
     if files:
         what = "leave out the upgrade of pip: the base's own one installs the same"

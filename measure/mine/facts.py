@@ -127,18 +127,17 @@ def looks_secret(name: str) -> bool:
     return bool(_SECRET.search(name)) and not _NO_SECRET.search(name)
 
 
-def commands(seen: Seen) -> list[str]:
-    """The words of all that the image itself runs: its entry point, its command, and its health check."""
+def commands(seen: Seen) -> list[list[str]]:
+    """What the image itself runs, each in words: its entry point, its command, and its health check."""
     settings = seen.image.settings
-    health = (settings.get("Healthcheck") or {}).get("Test")
-    return [str(word) for words in (settings.get("Entrypoint"), settings.get("Cmd"), health) for word in words or []]
+    health = settings.get("Healthcheck")
+    parts = [settings.get("Entrypoint"), settings.get("Cmd"), health.get("Test") if isinstance(health, dict) else None]
+    return [[part] if isinstance(part, str) else [str(word) for word in part or ()] for part in parts]
 
 
 def _command(seen: Seen) -> tuple[str, bool]:
     """What the container runs, and whether that is in shell form."""
-    settings = seen.image.settings
-    parts = [settings.get("Entrypoint") or [], settings.get("Cmd") or []]
-    parts = [[part] if isinstance(part, str) else [str(word) for word in part] for part in parts]
+    parts = commands(seen)[:2]
     first = parts[0] or parts[1]
     shell = len(first) == 3 and first[0].rpartition("/")[2] in ("sh", "bash", "ash", "dash") and first[1] == "-c"
     replaces = shell and first[2].lstrip().startswith("exec ")

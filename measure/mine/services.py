@@ -87,8 +87,9 @@ def _read(file: Path) -> dict[str, Any]:
 
 def _builds(services: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The build section of each service that has one."""
-    found = {name: one["build"] for name, one in services.items() if isinstance(one, dict) and one.get("build")}
-    return {name: {"context": one} if isinstance(one, str) else one for name, one in found.items()}
+    found = {name: one.get("build") for name, one in services.items() if isinstance(one, dict)}
+    found = {name: {"context": one} if isinstance(one, str) else one for name, one in found.items()}
+    return {name: one for name, one in found.items() if one and isinstance(one, dict)}
 
 
 def service(folder: Path, name: str) -> Build:

@@ -31,7 +31,7 @@ def compilers(work: Work) -> Iterator[NextStep]:
 
 def called(work: Work) -> Iterator[NextStep]:
     """Programs that a build or a person calls; one that the image's own commands name is the application's."""
-    words = set(re.findall(r"[\w.+-]+", " ".join(facts.commands(work.seen))))
+    words = set(re.findall(r"[\w.+-]+", " ".join(word for one in facts.commands(work.seen) for word in one)))
     found = [
         one for one in work.distribution
         if one.asked_for and packages.CALLED.match(one.installed.name) and one.installed.name not in words

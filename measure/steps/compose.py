@@ -22,11 +22,11 @@ from measure.base.model import Strict
 from measure.base.platforms import PLATFORMS, normal
 from measure.steps.inputs import File, Inputs, described, git_files, hash_of, ignore_rules
 
-#: The one in C, where PyYAML has it: it is many times faster.
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 RECOMMENDED = "recommended"
 #: Options of an exporter that say how layers are written, wherever they go.
 OF_LAYERS = ("compression", "compression-level", "force-compression", "rewrite-timestamp")
+#: The one in C, where PyYAML has it: it is many times faster.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class Teaching(Strict):

@@ -76,6 +76,32 @@ def test_it_builds_strictly_without_engine_and_network_in_seconds(built):
     assert not [path for path in site.parent.iterdir() if path.name.endswith(".partial")]
 
 
+def test_records_and_tables_that_do_not_hold_stop_it_and_the_message_says_what_mends_them(clone, built):
+    missing = clone / "results/lab-amd64/extra-second-platform/recommended.linux-arm64.json"
+    content = missing.read_bytes()
+    missing.unlink()
+    try:
+        with (
+            changed(clone / "step-1-kiss/full.Dockerfile", "EXPOSE 8000", "EXPOSE 8080"),
+            changed(clone / "lab/bases/python-3.14-alpine.Dockerfile", 'CMD ["python3"]', 'CMD ["python"]'),
+        ):
+            result = docs(clone)
+    finally:
+        missing.write_bytes(content)
+    assert result.returncode == 1
+    for page in ("index.md", "steps/step-1.md", "results/index.md"):
+        told = rf"docs/{page}: The record results/lab-amd64/step-1-kiss/\w+\.linux-a\w+64\.json is stale"
+        assert re.search(told, result.stderr), page
+    for platform in ("amd64", "arm64"):
+        record = f"results/lab-amd64/step-1-kiss/full.linux-{platform}.json"
+        assert f"stale    {record}: the Dockerfile changed" in result.stderr
+    assert "extra-second-platform/recommended.linux-arm64.json is missing" in result.stderr
+    assert "Next: make step-1; make extra-second-platform" in result.stderr
+    assert "docs/results/lab.md: results/lab-amd64/fidelity.json is stale" in result.stderr
+    assert "make lab-fidelity" in result.stderr
+    assert docs(clone).returncode == 0, "when they hold again, it is built"
+
+
 def test_rendering_again_writes_nothing_and_drops_what_is_no_more(clone, built):
     rendered = clone / "build/docs"
     times = {path: path.stat().st_mtime_ns for path in rendered.rglob("*") if path.is_file()}
@@ -103,31 +129,6 @@ def test_what_leads_nowhere_fails_and_the_old_site_stays(clone, built, wrong):
         assert re.search(r"no-?\w+", one)[0] in result.stderr
     assert "Next:" in result.stderr
     assert (clone / "site/index.html").read_bytes() == before
-
-
-def test_records_and_tables_that_do_not_hold_stop_it_and_the_message_says_what_mends_them(clone):
-    missing = clone / "results/lab-amd64/extra-second-platform/recommended.linux-arm64.json"
-    content = missing.read_bytes()
-    missing.unlink()
-    try:
-        with (
-            changed(clone / "step-1-kiss/full.Dockerfile", "EXPOSE 8000", "EXPOSE 8080"),
-            changed(clone / "lab/bases/python-3.14-alpine.Dockerfile", 'CMD ["python3"]', 'CMD ["python"]'),
-        ):
-            result = docs(clone)
-    finally:
-        missing.write_bytes(content)
-    assert result.returncode == 1
-    for page in ("index.md", "steps/step-1.md", "results/index.md"):
-        told = rf"docs/{page}: The record results/lab-amd64/step-1-kiss/\w+\.linux-a\w+64\.json is stale"
-        assert re.search(told, result.stderr), page
-    for platform in ("amd64", "arm64"):
-        record = f"results/lab-amd64/step-1-kiss/full.linux-{platform}.json"
-        assert f"stale    {record}: the Dockerfile changed" in result.stderr
-    assert "extra-second-platform/recommended.linux-arm64.json is missing" in result.stderr
-    assert "Next: make step-1; make extra-second-platform" in result.stderr
-    assert "docs/results/lab.md: results/lab-amd64/fidelity.json is stale" in result.stderr
-    assert "make lab-fidelity" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -68,9 +68,9 @@ def test_it_needs_no_right_gets_healthy_and_stops_when_told(engine, docker, imag
 
 @pytest.mark.parametrize(("step", "variant", "platform"), NATIVELY)
 def test_it_answers_within_two_seconds(engine, image, step, variant, platform):
-    """The fastest start counts: a busy machine may be slow often, but what takes longer never does it within two."""
+    """The fastest of three starts: a busy machine may be slow once."""
     image(step, variant, platform)
-    eventually(lambda: sample.start(engine, step, variant, None)["start"] < 2)
+    assert min(sample.start(engine, step, variant, None)["start"] for _ in range(3)) < 2
 
 
 def go(name: str) -> list[str]:

@@ -153,6 +153,8 @@ def test_a_pip_that_was_put_over_the_bases_one(tmp_path):
         ("pip install -U pip-tools", "pip install -U flask && pip list pip", "pip install pip")
     ):
         assert "an upgraded pip" not in told(tmp_path / f"no-{number}", own, lines=[f"RUN {line}"])
+    of_debian = package("pip", {"pip/a.py": NOISE}, site="usr/local/lib/python3.13/dist-packages")
+    assert "an upgraded pip" not in told(tmp_path / "debian", of_debian, lines=["RUN pip install -U pip"])
 
 
 def test_wheels_that_are_copied_and_stay(tmp_path):

@@ -134,6 +134,8 @@ def test_a_service_of_a_compose_file_says_what_it_is_built_from(tmp_path, folder
         found = run(tmp_path, "--service", name)
         assert found.exit_code == 1
         assert told in found.output.replace("\n", " ")
+    (tmp_path / "compose.yaml").write_text("services: {web: {build: [a]}, db: , other: {build: }}")
+    assert "Those that it builds: none" in run(tmp_path, "--service", "web").output.replace("\n", " ")
     (tmp_path / "compose.yaml").write_text("a: [")
     assert "not valid YAML" in run(tmp_path, "--service", "web").output
     assert "no compose file" in run(folder, "--service", "web").output
