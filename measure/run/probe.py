@@ -316,16 +316,18 @@ def last_lines(container: Container) -> str:
 
 def wait_for(url: str, seconds: float, words: str = "") -> httpx.Response:
     """Ask until an answer comes, with these words, at most `seconds`. Raises tenacity.RetryError when none does."""
-    for attempt in Retrying(
-        stop=stop_any(stop_after_delay(seconds), stop_when_event_set(ending)),
-        wait=wait_fixed(0.02),
-        retry=retry_if_exception_type((httpx.TransportError, ValueError)),
-    ):
-        with attempt:
-            answer = httpx.get(url, timeout=10, trust_env=False)
-            if words not in answer.text:
-                raise ValueError(f"{words} is not there yet")
-            return answer
+    # To make a client for each question would keep a processor busy, which the container starts on.
+    with httpx.Client(timeout=10, trust_env=False) as client:
+        for attempt in Retrying(
+            stop=stop_any(stop_after_delay(seconds), stop_when_event_set(ending)),
+            wait=wait_fixed(0.02),
+            retry=retry_if_exception_type((httpx.TransportError, ValueError)),
+        ):
+            with attempt:
+                answer = client.get(url)
+                if words not in answer.text:
+                    raise ValueError(f"{words} is not there yet")
+                return answer
     raise AssertionError("unreachable")
 
 
