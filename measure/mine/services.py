@@ -6,7 +6,6 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +16,19 @@ from measure.steps.compose import arguments, pairs
 
 #: The names that Compose looks for, in this order.
 FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
-#: Format: the Compose specification, interpolation.md.
-_VARIABLE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)(?:(:?)([-?+])([^}]*))?\})")
+#: Where a variable begins: `$$`, `$NAME`, `${NAME` and what may follow. Format: the Compose specification,
+#: interpolation.md.
+_VARIABLE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)(?:(:?)([-?+]))?)")
+#: What opens and closes a variable in braces, whose default may have others in it.
+_BRACE = re.compile(r"\$\{|\}")
 #: A line of a file `.env`. Format: Docker's documentation of Compose, "Environment file syntax".
 _SETTING = re.compile(
     r"""^[ \t]*(?:export[ \t]+)?(\w+)[ \t]*[=:][ \t]*(?:'([^']*)'|"([^"]*)"|(.*?))[ \t]*(?:[ \t]#.*)?$""", re.MULTILINE
 )
+
+
+class _Whole(dict):
+    """A mapping under `!override`, which is merged with nothing."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -31,11 +37,12 @@ class _Loader(yaml.SafeLoader):
 
 def _tagged(loader: _Loader, tag: str, node: yaml.Node) -> Any:
     if tag == "reset":
-        return None
+        return _Whole()
     if isinstance(node, yaml.ScalarNode):
         return loader.construct_scalar(node)
-    build = loader.construct_mapping if isinstance(node, yaml.MappingNode) else loader.construct_sequence
-    return build(node, deep=True)
+    if isinstance(node, yaml.MappingNode):
+        return _Whole(loader.construct_mapping(node, deep=True))
+    return loader.construct_sequence(node, deep=True)
 
 
 _Loader.add_multi_constructor("!", _tagged)
@@ -62,65 +69,136 @@ def _environment(folder: Path) -> dict[str, str]:
 
 def _filled(environment: Mapping[str, str], value: Any) -> Any:
     """A value with variables put in, as Compose does; one that is not set is empty. Raises Problem where it may not."""
-
-    def put(match: re.Match[str]) -> str:
-        name, colon, sign, word = match[1] or match[2], match[3], match[4], match[5]
+    if not isinstance(value, str):
+        return value
+    done, at = "", 0
+    while match := _VARIABLE.search(value, at):
+        name, colon, sign = match[1] or match[2], match[3], match[4]
+        done, at = done + value[at : match.start()], match.end()
+        word, at = _to_brace(value, at) if match[2] else ("", at)
         found = environment.get(name, "") if name else "$"
         there = bool(found) if colon or name not in environment else True
         if sign == "?" and not there:
-            why = f"It is asked for with the words: {word or 'none'}."
+            why = f"It is asked for with the words: {_filled(environment, word) or 'none'}."
             raise Problem(f"The compose file needs the variable {name}.", why=why, next=f"export {name}=…")
-        return {"-": found if there else word, "+": word if there else ""}.get(sign, found)
+        wanted = {"-": not there, "+": there}.get(sign or "", False)
+        done += _filled(environment, word) if wanted else "" if sign == "+" else found
+    return done + value[at:]
 
-    return _VARIABLE.sub(put, value) if isinstance(value, str) else value
+
+def _to_brace(value: str, at: int) -> tuple[str, int]:
+    """What stands from here to the brace that closes, and where it goes on. Raises Problem where none does."""
+    open_ones = 1
+    for brace in _BRACE.finditer(value, at):
+        open_ones += 1 if brace[0] == "${" else -1
+        if not open_ones:
+            return value[at : brace.start()], brace.end()
+    raise Problem(f"A variable in the compose file has no end: {value}", next="docker compose config")
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """The services of a compose file. Raises Problem for one that is not valid."""
+    """What a compose file says. Raises Problem for one that is not valid, or is not there."""
     try:
         content = yaml.load(file.read_text(), Loader=_Loader)  # noqa: S506 - a safe one
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise Problem(f"{file} is not valid YAML.", why=str(error), next=f"docker compose -f {file} config") from None
-    found = content.get("services") if isinstance(content, dict) else None
-    return found if isinstance(found, dict) else {}
+    except OSError as error:
+        raise Problem(f"{file} cannot be read.", why=error.strerror or "", next="docker compose config") from None
+    return content if isinstance(content, dict) else {}
 
 
-def _builds(services: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The build section of each service that has one."""
-    found = {name: one.get("build") for name, one in services.items() if isinstance(one, dict)}
-    found = {name: {"context": one} if isinstance(one, str) else one for name, one in found.items()}
-    return {name: one for name, one in found.items() if one and isinstance(one, dict)}
+def _merged(first: dict[str, Any], then: dict[str, Any]) -> dict[str, Any]:
+    """Two build sections as one. Format: the Compose specification, merge.md."""
+    if isinstance(then, _Whole):
+        return then
+    args = {**pairs(first.get("args")), **pairs(then.get("args"))}
+    found = {**first, **then, "args": {key: value for key, value in args.items() if value != _Whole()}}
+    return {key: value for key, value in found.items() if value != _Whole()}
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Compose files, read with the variables that are set."""
+
+    environment: Mapping[str, str]
+
+    def filled(self, value: Any) -> Any:
+        """A value with variables put in."""
+        return _filled(self.environment, value)
+
+    def services(self, file: Path, within: tuple[Path, ...] = ()) -> dict[str, tuple[Path, dict[str, Any]]]:
+        """Each service by its name, with the file that it stands in: this one, or one that this one includes.
+
+        `within`: the files that include this one.
+        """
+        content, found = _read(file), {}
+        if (here := file.resolve()) in within:
+            raise Problem(f"{file} includes itself.", next=f"docker compose -f {file} config")
+        for one in included if isinstance(included := content.get("include"), list) else ():
+            paths = one.get("path") if isinstance(one, dict) else one
+            for path in paths if isinstance(paths, list) else [paths]:
+                found |= self.services(file.parent / str(self.filled(path)), (*within, here))
+        services = content.get("services")
+        return found | {
+            name: (file, one)
+            for name, one in (services.items() if isinstance(services, dict) else ())
+            if isinstance(one, dict)
+        }
+
+    def build(self, file: Path, name: str, within: tuple[tuple[Path, str], ...] = ()) -> dict[str, Any] | None:
+        """The build section of a service, upon that of the one that it extends; None where it has none.
+
+        A context is a whole path, by the folder of the file that it stands in. `within`: what extends this service.
+        """
+        file, one = self.services(file).get(name, (file, {}))
+        if (key := (file.resolve(), name)) in within:
+            raise Problem(f"{file}: {name} extends itself.", next=f"docker compose -f {file} config")
+        build, extends = one.get("build"), one.get("extends")
+        build = {"context": build} if isinstance(build, str) else build if isinstance(build, dict) else None
+        if build and "context" in build and "://" not in str(build["context"]):
+            build["context"] = str((file.parent / str(self.filled(build["context"]))).resolve())
+        if not extends:
+            return build
+        extends = extends if isinstance(extends, dict) else {"service": extends}
+        other = file.parent / str(self.filled(extends.get("file") or file.name))
+        first = self.build(other, str(extends.get("service")), (*within, key))
+        return first if build is None else _merged(first or {}, build)
+
+
+def _builds(files: _Files, file: Path) -> dict[str, dict[str, Any]]:
+    """The build section of each service that has one, by a file and the override beside it."""
+    found = {name: files.build(file, name) for name in files.services(file)}
+    others = (file.with_name(f"{file.stem}.override{suffix}") for suffix in (file.suffix, ".yml", ".yaml"))
+    if override := next((other for other in others if other.is_file()), None):
+        for name in files.services(override):
+            if (build := files.build(override, name)) is not None:
+                found[name] = _merged(found.get(name) or {}, build)
+    return {name: build for name, build in found.items() if build}
 
 
 def service(folder: Path, name: str) -> Build:
     """What a service is built from, by the compose file in a folder and the override beside it.
 
-    They are merged as the Compose specification has it, merge.md. Raises Problem when there is no such service.
+    They are merged as the Compose specification has it, merge.md, include.md and extends.md. Raises Problem when there
+    is no such service.
     """
     file = next((folder / one for one in FILES if (folder / one).is_file()), None)
     if file is None:
         raise Problem(f"{folder} has no compose file.", next="the same command without --service")
-    builds = _builds(_read(file))
-    others = (file.with_name(f"{file.stem}.override{suffix}") for suffix in (file.suffix, ".yml", ".yaml"))
-    override = next((other for other in others if other.is_file()), None)
-    for key, build in _builds(_read(override)).items() if override else ():
-        first = builds.get(key, {})
-        builds[key] = {**first, **build, "args": {**pairs(first.get("args")), **pairs(build.get("args"))}}
+    environment = _environment(folder)
+    files = _Files(environment)
+    builds = _builds(files, file)
     if name not in builds:
         why = f"Those that it builds: {', '.join(builds) or 'none'}."
         raise Problem(f"{file} builds no service called {name}.", why=why, next="--service with one of them")
-    build = builds[name]
+    build, filled = builds[name], files.filled
     if "dockerfile_inline" in build or "://" in str(build.get("context", "")):
         raise Problem(
             f"The service {name} is built from no file here.",
             why="Its Dockerfile stands in the compose file, or its context is elsewhere.",
             next="weigh its image: docker save IMAGE --output image.tar",
         )
-    environment = _environment(folder)
-    filled = partial(_filled, environment)
-    context = (folder / str(filled(build.get("context", ".")))).resolve()
+    context, target = (folder / build.get("context", ".")).resolve(), build.get("target")
     dockerfile = context / str(filled(build.get("dockerfile", "Dockerfile")))
-    target = build.get("target")
-    return Build(
-        context, dockerfile, (target and str(filled(target))) or None, arguments(build.get("args"), filled, environment)
-    )
+    args = arguments(build.get("args"), filled, environment)
+    return Build(context, dockerfile, (target and str(filled(target))) or None, args)

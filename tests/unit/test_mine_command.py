@@ -184,6 +184,82 @@ def test_a_service_is_built_from_what_compose_reads(tmp_path, monkeypatch):
     assert service(tmp_path, "other").context == tmp_path / "there"
 
 
+COMPOSED = {
+    "compose.yaml": """
+include:
+  - inc/compose.yaml
+  - path: [inc/two.yaml]
+services:
+  web:
+    extends: {file: base/common.yaml, service: app}
+    build:
+      args: {B: "2", C: "${NOPE:-${ALSO:-deep}}"}
+  here:
+    extends: web
+    build: {target: prod}
+  short:
+    extends:
+      service: here
+  plain:
+    build: .
+""",
+    "compose.override.yaml": """
+services:
+  here:
+    build: !override
+      context: other
+  plain:
+    image: x
+    build: !reset null
+""",
+    "base/common.yaml": """
+services:
+  app:
+    build:
+      context: ./app
+      dockerfile: ../Dockerfile
+      args: [A=1, B=1]
+""",
+    "inc/compose.yaml": "services: {inside: {build: {context: ., dockerfile: Inside.Dockerfile}}}",
+    "inc/two.yaml": "services: {second: {build: ./sub}}",
+}
+
+
+def test_a_service_is_built_from_what_its_compose_file_extends_and_includes(tmp_path, monkeypatch):
+    """`docker compose config` of Compose 2.26 says the same of each."""
+    monkeypatch.delenv("NOPE", raising=False)
+    monkeypatch.delenv("ALSO", raising=False)
+    for name, text in COMPOSED.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    app, args = tmp_path / "base/app", {"A": "1", "B": "2", "C": "deep"}
+    for name, wanted in {
+        "web": Build(app, app / "../Dockerfile", None, args),
+        "short": Build(app, app / "../Dockerfile", "prod", args),
+        "here": Build(tmp_path / "other", tmp_path / "other/Dockerfile"),
+        "inside": Build(tmp_path / "inc", tmp_path / "inc/Inside.Dockerfile"),
+        "second": Build(tmp_path / "inc/sub", tmp_path / "inc/sub/Dockerfile"),
+    }.items():
+        assert service(tmp_path, name) == wanted, name
+    with pytest.raises(Problem, match="no service called plain"):
+        service(tmp_path, "plain")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("services: {web: {extends: two}, two: {extends: web}}", "extends itself"),
+        ("include: [compose.yaml]", "includes itself"),
+        ("include: [none.yaml]", "none.yaml cannot be read"),
+        ('services: {web: {build: "${A:-${B"}}', "has no end"),
+    ],
+)
+def test_a_compose_file_that_leads_nowhere_is_told(tmp_path, text, told):
+    (tmp_path / "compose.yaml").write_text(text)
+    with pytest.raises(Problem, match=told):
+        service(tmp_path, "web")
+
+
 def test_an_image_that_the_engine_has_is_saved_and_read(docker):
     found = run("mine:latest")
     assert found.exit_code == 0, found.output
