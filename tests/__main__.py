@@ -6,12 +6,14 @@ Tests that carry one of the markers which pyproject.toml lists are run by `test-
 from __future__ import annotations
 
 import codecs
+import contextlib
 import os
 import re
 import select
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import tomllib
 from collections import Counter
@@ -20,16 +22,21 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from measure.base.errors import Problem
 from measure.base.files import ROOT, shown
 from measure.build.choosing import kind_here
 from measure.build.engine import environment_of
 from measure.record import tested
+from tests.goes import Goes
 
 BIN = Path(sys.executable).parent
 EVERYTHING = "test-all"
 #: Nothing is silent for longer than these seconds.
 SILENCE = 30
+#: Seconds from which on a test is recorded by its name.
+SLOW = 5
 #: Hundreds of commands begin in the tests: each finds bytecode, also where the machine's own setting is to write none.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 ENVIRONMENT["PYTHONPYCACHEPREFIX"] = str(ROOT / ".venv/bytecode")
@@ -100,27 +107,36 @@ RUNS = {
 }
 
 
-def commands(phase: str, run: str) -> list[list[str]]:
+def commands(phase: str, run: str, goes: Goes) -> list[list[str]]:
     """The commands of a phase of a run. Those with images tell each test as it begins: one may take minutes."""
     if not PHASES[phase]:
         return lint()
+    done = goes.tests(phase).reports
+    (left_out := goes.now / f"{phase}.done").write_text("\n".join(done))
     verbose = ["--verbose"] if phase in ("lab", "images", "docs") else []
-    options = ["--durations=0", "--durations-min=5", *verbose, *selection(run)]
+    options = [
+        "--durations=0",
+        f"--durations-min={SLOW}",
+        *verbose,
+        *selection(run),
+        f"--report-log={goes.begin(phase)}",
+    ]
+    options += [f"--left-out={left_out}"] if done else []
     return [[sys.executable, "-m", "pytest", *options, *PHASES[phase]]]
 
 
 class Phase:
     """A phase of a run, and what came of it."""
 
-    def __init__(self, name: str, run: str) -> None:
-        self.name, self.run = name, run
+    def __init__(self, name: str, run: str, goes: Goes) -> None:
+        self.name, self.run, self.goes = name, run, goes
         self.seconds, self.codes, self.printed = 0.0, [], ""
 
     def shown(self) -> Iterator[str]:
         """Run the phase's commands, all of them; yields what they print, and in a long silence that they go on."""
         begun = time.monotonic()
         yield f"== {self.name}\n"
-        for command in commands(self.name, self.run):
+        for command in commands(self.name, self.run, self.goes):
             pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
             with subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, **pipes) as process:
                 text = codecs.getincrementaldecoder("utf-8")("replace")
@@ -137,34 +153,35 @@ class Phase:
         self.seconds = time.monotonic() - begun
 
     @property
-    def wrong(self) -> list[str]:
-        """A line for each test that failed."""
-        return [line[:500] for line in self.printed.splitlines() if line.startswith(("FAILED ", "ERROR "))]
+    def wrong(self) -> dict[str, str]:
+        """What is said of each test that failed, in this go or in one before."""
+        return self.goes.tests(self.name).failed
 
     def result(self) -> tested.Phase:
-        """What came of it. What pytest counted is in its last line, and the reasons of skips in lines before."""
-        if not PHASES[self.name]:
-            failed = sum(map(bool, self.codes))
-            counted = Counter(passed=len(self.codes) - failed, failed=failed)
+        """What came of it, by what pytest reported. That nothing is left to run is no fault."""
+        tests = self.goes.tests(self.name)
+        if PHASES[self.name]:
+            failed = len(tests.failed)
+            passed = len(tests.reports.keys() - tests.failed.keys() - tests.skipped.keys())
         else:
-            last = next((line for line in reversed(self.printed.splitlines()) if line.startswith("=")), "")
-            counted = Counter({word: int(number) for number, word in re.findall(r"(\d+) (\w+)", last)})
-        reasons: Counter[str] = Counter()
-        for number, reason in re.findall(r"^SKIPPED \[(\d+)\] \S+: (.+)$", self.printed, re.MULTILINE):
-            reasons[reason] += int(number)
+            failed = sum(map(bool, self.codes))
+            passed = len(self.codes) - failed
+        nothing_left = pytest.ExitCode.NO_TESTS_COLLECTED if tests.reports else 0
         return tested.Phase(
             name=self.name,
-            seconds=round(self.seconds, 1),
-            ok=not any(self.codes),
-            passed=counted["passed"],
-            failed=counted["failed"] + counted["error"] + counted["errors"],
-            skipped=[tested.Skipped(reason=reason, tests=tests) for reason, tests in reasons.items()],
-            slow={name: float(s) for s, name in re.findall(r"^([\d.]+)s call +(.+)$", self.printed, re.MULTILINE)},
+            seconds=round(self.goes.taken(self.name) or self.seconds, 1),
+            ok=not failed and all(code in (0, nothing_left) for code in self.codes),
+            passed=passed,
+            failed=failed,
+            skipped=[tested.Skipped(reason=reason, tests=n) for reason, n in Counter(tests.skipped.values()).items()],
+            slow={name: round(seconds, 2) for name, seconds in tests.seconds.items() if seconds >= SLOW},
         )
 
     @property
     def left_out(self) -> int:
         """How many tests of the phase's files were not selected."""
+        if self.run == EVERYTHING:
+            return 0
         found = re.findall(r"^=.* (\d+) deselected", self.printed, re.MULTILINE)
         return int(found[-1]) if found else 0
 
@@ -172,7 +189,7 @@ class Phase:
 def summary(run: str, done: list[Phase], seconds: float) -> list[str]:
     """What is said in the end: what failed, what was skipped and why, and what each phase took."""
     results = [phase.result() for phase in done]
-    lines = [f"== {run}", *(line for phase in done for line in phase.wrong)]
+    lines = [f"== {run}", *(f"FAILED {name} - {said}"[:500] for one in done for name, said in one.wrong.items())]
     lines += [f"skipped in {one.name}, {skip.tests}: {skip.reason}" for one in results for skip in one.skipped]
     for phase, one in zip(done, results, strict=True):
         counts = {"passed": one.passed, "failed": one.failed, "skipped": sum(skip.tests for skip in one.skipped)}
@@ -187,32 +204,49 @@ def git(*words: str) -> str:
     return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
 
 
+@contextlib.contextmanager
+def goes_of(run: str, commit: str, environment: str, *, dirty: bool) -> Iterator[Goes]:
+    """The goes of a run. One of everything goes on where it was stopped, where what is tested has a name: a commit."""
+    if run == EVERYTHING and not dirty:
+        goes = Goes.of(commit, environment)
+        if goes.earlier:
+            known = sum(len(goes.tests(phase).reports) for phase in PHASES)
+            print(f"This run was stopped before: {known} tests of {commit[:12]} are not run again.", flush=True)
+        yield goes
+        goes.forget()
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            yield Goes(Path(folder))
+
+
 def main() -> int:
     """Run the phases of a run; go on after a failure, so that one run shows every fault. Returns the exit code."""
     run = sys.argv[1] if len(sys.argv) > 1 else "test-fast"
-    begun, commit, clock = datetime.now(UTC).replace(microsecond=0), git("rev-parse", "HEAD"), time.monotonic()
+    commit = git("rev-parse", "HEAD")
     # That it is recorded is no change of what is tested.
     dirty = bool(git("status", "--porcelain", "--", ".", ":!results/*/tests.json"))
     environment = environment_of(kind_here())
-    done: list[Phase] = []
-    for group in RUNS[run]:
-        first, *others = [Phase(one, run) for one in ([group] if isinstance(group, str) else group)]
-        with ThreadPoolExecutor() as pool:
-            beside = [pool.submit(lambda phase: list(phase.shown()), phase) for phase in others]
-            for text in first.shown():
-                print(text, end="", flush=True)
-            for told in beside:
-                print(*told.result(), sep="", end="", flush=True)
-        done += [first, *others]
-    seconds = round(time.monotonic() - clock, 1)
-    print(*summary(run, done, seconds), sep="\n", flush=True)
-    passed = not any(code for phase in done for code in phase.codes)
-    if run == EVERYTHING:
-        wrong = [line.partition(" ")[2].partition(" - ")[0] for phase in done for line in phase.wrong]
+    with goes_of(run, commit, environment, dirty=dirty) as goes:
+        done: list[Phase] = []
+        for group in RUNS[run]:
+            first, *others = [Phase(one, run, goes) for one in ([group] if isinstance(group, str) else group)]
+            with ThreadPoolExecutor() as pool:
+                beside = [pool.submit(lambda phase: list(phase.shown()), phase) for phase in others]
+                for text in first.shown():
+                    print(text, end="", flush=True)
+                for told in beside:
+                    print(*told.result(), sep="", end="", flush=True)
+            done += [first, *others]
+        print(*summary(run, done, goes.seconds), sep="\n", flush=True)
         results = [phase.result() for phase in done]
-        record = tested.TestRun(environment=environment, begun_at=begun, commit=commit, dirty=dirty, passed=passed,
-                                seconds=seconds, phases=results, wrong=wrong)  # fmt: skip
-        print(f"{tested.save(record).told} Recorded in {shown(tested.path(environment))}.")
+        passed = all(one.ok for one in results)
+        if run == EVERYTHING:
+            begun = datetime.fromtimestamp(goes.first, UTC).replace(microsecond=0)
+            wrong = [name for phase in done for name in phase.wrong]
+            record = tested.TestRun(environment=environment, begun_at=begun, commit=commit, dirty=dirty, passed=passed,
+                                    goes=len(goes.earlier) + 1, seconds=round(goes.seconds, 1), phases=results,
+                                    wrong=wrong)  # fmt: skip
+            print(f"{tested.save(record).told} Recorded in {shown(tested.path(environment))}.")
     return 0 if passed else 1
 
 
@@ -222,3 +256,6 @@ if __name__ == "__main__":
     except Problem as problem:
         problem.show()
         sys.exit(1)
+    except KeyboardInterrupt:
+        print(f"\nStopped. {EVERYTHING} goes on where it was, while the commit is the same.", flush=True)
+        sys.exit(130)

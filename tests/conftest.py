@@ -205,6 +205,19 @@ def _cases(items: list[pytest.Item]) -> dict[tuple[str, str, str], Case]:
     return dict(sorted(found.items(), key=lambda case: case[0][2] == NATIVE))
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """What a run of everything that goes on where it was stopped need not run again."""
+    parser.addoption("--left-out", metavar="FILE", help="leave out the tests that this file names, one on each line")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what `--left-out` names."""
+    if file := config.getoption("left_out"):
+        names = set(Path(file).read_text().splitlines())
+        config.hook.pytest_deselected(items=[item for item in items if item.nodeid in names])
+        items[:] = [item for item in items if item.nodeid not in names]
+
+
 def pytest_configure() -> None:
     """A shell ignores SIGINT for what runs in its background; then all that the tests start, and interrupt, would."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

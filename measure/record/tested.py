@@ -57,6 +57,8 @@ class TestRun(Strict):
     #: Were there changes that were not committed?
     dirty: bool
     passed: bool
+    #: One that was stopped goes on where it was: in so many goes.
+    goes: int = 1
     #: Of the whole; phases may run at the same time.
     seconds: float
     phases: list[Phase]

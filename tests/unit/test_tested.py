@@ -1,5 +1,6 @@
 """What `make test` selects, what is read from pytest's output, and the record of `make test-all`."""
 
+import contextlib
 import json
 import re
 from dataclasses import replace
@@ -20,43 +21,104 @@ from measure.tell.reading import Records
 from tests import __main__ as runner
 from tests.conftest import NATIVE, OTHER, eventually, python_m
 from tests.docs.test_browser import CASES, FOUR
+from tests.goes import Goes
 
 ARCH = NATIVE.split("/")[1]
-PRINTED = """tests/images/test_a.py::test_one PASSED [ 50%]
-SKIPPED [2] tests/images/test_a.py:12: about the lab; run it with ENGINE=lab
-SKIPPED [1] tests/images/test_b.py:7: about the lab; run it with ENGINE=lab
-============== slowest durations ==============
-61.25s call     tests/images/test_a.py::test_one
-9.02s setup    tests/images/test_a.py::test_one
-FAILED tests/images/test_a.py::test_two[x] - assert 1 == 2
-==== 1 failed, 40 passed, 3 skipped, 7 deselected, 1 error in 12.34s ====
+#: Each test notes that it ran. While there is a file `stop`, one is interrupted.
+TESTED = """
+import pathlib, pytest
+here = pathlib.Path(__file__).parent
+
+@pytest.fixture(autouse=True)
+def noted(request):
+    with (here / "ran").open("a") as file:
+        print(request.node.name, file=file)
+
+def test_one():
+    pass
+
+@pytest.mark.parametrize("what", ["a", "ab"])
+def test_one_more(what):
+    assert what == "ab"
+
+def test_that_skips():
+    pytest.skip("about the lab; run it with ENGINE=lab")
+
+def test_that_is_stopped():
+    if (here / "stop").exists():
+        raise KeyboardInterrupt
+
+def test_last():
+    pass
 """
 
 
-def a_phase(printed: str = PRINTED, *codes: int) -> runner.Phase:
-    phase = runner.Phase("images", "test")
-    phase.printed, phase.codes, phase.seconds = printed, list(codes or (1,)), 12.34
-    return phase
+@pytest.fixture
+def go(tmp_path, monkeypatch):
+    """Runs a phase of a few tests, in a go of its own; returns the phase."""
+    (tmp_path / "test_a.py").write_text(TESTED)
+    monkeypatch.setitem(runner.PHASES, "images", ["-p", "tests.conftest", f"--rootdir={tmp_path}", str(tmp_path)])
+    monkeypatch.setattr(runner, "selection", lambda _: [])
+
+    def gone(run: str = "test-all") -> runner.Phase:
+        phase = runner.Phase("images", run, Goes(tmp_path / "goes"))
+        list(phase.shown())
+        return phase
+
+    return gone
 
 
-def test_what_pytest_counted_and_why_it_skipped_is_read_from_what_it_printed():
-    found = a_phase().result()
-    assert (found.passed, found.failed, found.ok, found.seconds) == (40, 2, False, 12.3)
-    assert found.slow == {"tests/images/test_a.py::test_one": 61.25}
-    assert found.skipped == [tested.Skipped(reason="about the lab; run it with ENGINE=lab", tests=3)]
-    broken = a_phase("INTERNALERROR> killed\n", 3).result()  # it has failed though nothing was counted
-    assert (broken.ok, broken.passed, broken.failed) == (False, 0, 0)
-    shown = "\n".join(runner.summary("test", [a_phase()], 99))
-    assert "FAILED tests/images/test_a.py::test_two[x]" in shown
-    assert "skipped in images, 3: about the lab; run it with ENGINE=lab" in shown
-    assert re.search(r"images +12 s  FAILED  40 passed, 2 failed, 3 skipped, 7 left to make test-all", shown)
+def test_what_pytest_reported_and_why_it_skipped_is_in_the_result(go, tmp_path):
+    phase = go("test")
+    found = phase.result()
+    assert (found.passed, found.failed, found.ok) == (4, 1, False)
+    assert found.skipped == [tested.Skipped(reason="about the lab; run it with ENGINE=lab", tests=1)]
+    shown = "\n".join(runner.summary("test", [phase], 99))
+    assert "FAILED test_a.py::test_one_more[a] - AssertionError: assert 'a' == 'ab'" in shown
+    assert "skipped in images, 1: about the lab; run it with ENGINE=lab" in shown
+    assert re.search(r"images +\d+ s  FAILED  4 passed, 1 failed, 1 skipped\n", shown)
+    (tmp_path / "test_a.py").write_text("import nothing_of_that_name")
+    broken = go("test").result()
+    assert (broken.ok, broken.failed) == (False, 2), "one from before, and a file that cannot be read"
 
 
-def test_a_phase_tells_what_it_does_and_that_it_goes_on(monkeypatch):
+def test_a_run_that_was_stopped_goes_on_where_it_was(go, tmp_path):
+    (tmp_path / "stop").touch()
+    stopped = go()
+    assert stopped.codes == [pytest.ExitCode.INTERRUPTED]
+    assert not stopped.result().ok
+    (tmp_path / "stop").unlink()
+    found = go().result()
+    assert (found.passed, found.failed, found.ok, len(found.skipped)) == (4, 1, False, 1), "what failed has failed"
+    names = ["test_one", "test_one_more[a]", "test_one_more[ab]", "test_that_skips", "test_that_is_stopped"]
+    assert (tmp_path / "ran").read_text().split() == [*names, "test_that_is_stopped", "test_last"]
+    again = go()
+    assert again.codes == [pytest.ExitCode.NO_TESTS_COLLECTED]
+    assert again.result().model_dump(exclude={"seconds"}) == found.model_dump(exclude={"seconds"})
+
+
+def test_only_a_commit_is_gone_on_with_and_no_run_that_is_over(cache, capsys):
+    def goes(*, dirty: bool, stopped: bool) -> Goes:
+        with contextlib.suppress(KeyboardInterrupt), runner.goes_of("test-all", "0123", "lab", dirty=dirty) as found:
+            (found.now / "images@1.jsonl").write_text('{"$report_type": "TestReport", "nodeid": "a", "when": "half')
+            if stopped:
+                raise KeyboardInterrupt
+        return found
+
+    assert not goes(dirty=True, stopped=True).folder.exists(), "changes that are not committed have no name"
+    first = goes(dirty=False, stopped=True)
+    assert "stopped before" not in capsys.readouterr().out
+    second = goes(dirty=False, stopped=False)
+    assert (second.earlier, second.first) == ([first.now], pytest.approx(first.begun, abs=0.001))
+    assert "This run was stopped before: 0 tests of 0123 are not run again." in capsys.readouterr().out
+    assert goes(dirty=False, stopped=True).earlier == [], "the run before ended"
+
+
+def test_a_phase_tells_what_it_does_and_that_it_goes_on(tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "SILENCE", 0.2)
     script = "import time; print('begun', flush=True); time.sleep(1); print('\u00e9nd'); raise SystemExit(4)"
     monkeypatch.setattr(runner, "commands", lambda *_: [[runner.sys.executable, "-c", script]])
-    phase = runner.Phase("images", "test")
+    phase = runner.Phase("images", "test", Goes(tmp_path))
     told = list(phase.shown())
     assert told[0] == "== images\n"
     assert any("images goes on: " in text for text in told)
@@ -111,7 +173,8 @@ def save(cache, tmp_path, monkeypatch):
 
     def saved(day: int, *, passed: bool = True, dirty: bool = False) -> tested.TestRun:
         begun = datetime(2026, 1, day, tzinfo=UTC)
-        phases = [a_phase(PRINTED, 0 if passed else 1).result()]
+        skipped = [tested.Skipped(reason="about the lab; run it with ENGINE=lab", tests=3)]
+        phases = [tested.Phase(name="images", seconds=12, ok=passed, passed=40, failed=2, skipped=skipped)]
         run = tested.TestRun(environment="lab-amd64", begun_at=begun, commit="0123456789abcdef", dirty=dirty,
                              passed=passed, seconds=99, phases=phases)  # fmt: skip
         return tested.save(run)
