@@ -4,9 +4,11 @@ import contextlib
 import json
 import os
 import shutil
+import tarfile
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import httpx
 import pytest
@@ -86,6 +88,35 @@ def test_two_clones_with_two_umasks_in_two_time_zones_give_one_digest(engine, tm
     modes = {(tmp_path / clone / step.name / "gunicorn.conf.py").stat().st_mode & 0o777 for clone in ("one", "another")}
     assert modes == {0o644, 0o600}
     assert found[0] == found[1]
+
+
+def layers(archive: Path) -> list[str]:
+    """Digests of an image's layers, in an OCI archive."""
+    with tarfile.open(archive) as tar:
+        read = lambda name: json.load(tar.extractfile(name))  # noqa: E731
+        (image,) = read("index.json")["manifests"]
+        return [one["digest"] for one in read(f"blobs/{image['digest'].replace(':', '/')}")["layers"]]
+
+
+@pytest.mark.timeout(900)
+def test_a_line_of_code_pushes_its_layer_and_with_the_time_of_each_commit_every_layer(engine, tmp_path):
+    provide_bases(engine, [(STEP.recommended, NATIVE)])
+    folder, found = tmp_path / STEP.name, []
+    shutil.copytree(STEP.folder, folder)
+    for file, old, new in (
+        ("gunicorn.conf.py", "", ""),
+        ("src/whichimage/__init__.py", "", "RELEASE = 2\n"),
+        ("compose.yaml", "1767225600", "1767225601"),
+    ):
+        text = (folder / file).read_text()
+        (folder / file).write_text(text.replace(old, new) if old else text + new)
+        digest(engine, folder, STEP.recommended, 0o022, "UTC")
+        found.append(layers(folder / "image.tar"))
+    first, edited, later = found
+    assert [one == two for one, two in zip(first, edited, strict=True)] == [True] * (len(first) - 1) + [False]
+    kept = [one == two for one, two in zip(edited, later, strict=True)]
+    base = len(builder.base_layers(engine, STEP.recommended.base_image, NATIVE))
+    assert kept == [True] * base + [False] * (len(kept) - base)
 
 
 @pytest.mark.timeout(900)

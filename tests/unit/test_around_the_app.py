@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 
 import httpx
@@ -29,7 +30,9 @@ def app(environ, start_response):
 """
 FLASK = """
 from flask import Flask
+from whitenoise import WhiteNoise
 app = Flask(__name__)
+whitenoise = WhiteNoise(Flask(__name__), root="static", prefix="/static/")
 """
 
 
@@ -42,7 +45,7 @@ def locked(name: str) -> str:
 @pytest.fixture(scope="module")
 def tools():
     """A folder of programs, installed once."""
-    return venv_with([locked("flask"), locked("gunicorn")])
+    return venv_with([locked("flask"), locked("gunicorn"), "whitenoise==6.12.0"])
 
 
 def get(port: int, page: str = "/", **headers: str) -> httpx.Response:
@@ -77,6 +80,21 @@ def test_flask_serves_its_files_from_the_worker_and_a_browser_asks_for_each_agai
         again = get(port, "/static/site.css", **{"If-None-Match": first.headers["ETag"]})
     assert (first.status_code, first.text, first.headers["Cache-Control"]) == (200, "body {}", "no-cache")
     assert (again.status_code, again.text) == (304, "")
+
+
+@pytest.mark.parametrize("app", ["pages:app", "pages:whitenoise"])
+def test_a_browser_keeps_a_file_that_changed_and_has_the_time_and_the_size_that_it_had(tools, tmp_path, app):
+    (tmp_path / "static").mkdir()
+    (tmp_path / "pages.py").write_text(FLASK)
+    known, seen = {}, []
+    for text, seconds in (("red", 1767225600), ("tan", 1767225600), ("tan", 1767225601)):
+        (tmp_path / "static/site.css").write_text(text)
+        os.utime(tmp_path / "static/site.css", (seconds, seconds))
+        with gunicorn(tools, tmp_path, app=app) as (port, _, _):
+            answer = get(port, "/static/site.css", **known)
+        known = known or {"If-None-Match": answer.headers["ETag"]}
+        seen.append((answer.status_code, answer.text))
+    assert seen == [(200, "red"), (304, ""), (200, "tan")]
 
 
 def test_the_worker_of_the_compose_file_has_the_webs_image_and_none_of_its_health_check():

@@ -27,7 +27,7 @@ from tests.unit.test_messages import MESSAGES, seen
 
 #: What provokes them, each in the version whose words messages.toml has.
 TOOLS = ["gunicorn==27.0.1", "pip==26.3", "poetry==2.5.1", "poetry-plugin-export==1.10.1", "pre-commit==4.7.0",
-         "setuptools==84.2.1", "uv==0.13.9"]  # fmt: skip
+         "setuptools==84.2.1", "uv==0.13.9", "uvicorn==0.54.0"]  # fmt: skip
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can take the network away")
 APP = """
 import time
@@ -314,6 +314,10 @@ def test_gunicorn_says_that_the_port_is_taken(said):
         port = taken.getsockname()[1]
         output = said("gunicorn", "--bind", f"127.0.0.1:{port}", "app:app")
     seen("connection-in-use", output.replace(f"('127.0.0.1', {port})", "('0.0.0.0', 8000)"))
+
+
+def test_uvicorn_takes_the_address_of_a_service_that_has_its_name_for_its_port(said):
+    seen("port-is-an-address", said("uvicorn", "app:app", UVICORN_PORT="tcp://10.96.0.12:80"))
 
 
 def test_a_probe_asks_the_proxy_for_itself(said, tools):
