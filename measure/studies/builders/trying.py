@@ -13,6 +13,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -185,20 +186,26 @@ class Builders:
         variant = step.now(variant)  # read once, for all that is recorded of it
         inputs = model.inputs_sha256(variant, self.engine.recipe)
         drops = any(one.startswith(ONLY_DOCKERS) for one in variant.parsed.instructions)
-        with clean_copy(step.folder) as copy, progress.task(f"{variant.service}, other builders") as task:
+        telling = progress.task(f"{variant.service}, other builders")
+        with clean_copy(step.folder) as copy, telling as task, ThreadPoolExecutor(1) as beside:
             context = copy / variant.context.relative_to(step.folder)
-            task.step = "without buildx"
-            classic = self.by_classic(variant, context)
-            task.step = "podman"
-            podman = self.by_podman(variant, context, "oci")
-            task.step = "podman --format docker"
-            podman_docker = self.by_podman(variant, context, "docker") if drops else None
+            classic = beside.submit(self.by_classic, variant, context)
+            try:
+                task.step = "podman, and without buildx"
+                podman = self.by_podman(variant, context, "oci")
+                task.step = "podman --format docker"
+                podman_docker = self.by_podman(variant, context, "docker") if drops else None
+                task.step = "without buildx"
+                by_classic = classic.result()
+            except BaseException:  # Ctrl-C, or a network that failed: nobody waits for the other builder then
+                builder.stop_clients()
+                raise
         return Tried(
             step=step.name,
             variant=variant.name,
             platform=self.engine.platform,
             inputs_sha256=inputs,
-            classic=classic,
+            classic=by_classic,
             podman=podman,
             podman_docker=podman_docker,
             versions=self.versions,
