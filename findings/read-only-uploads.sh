@@ -11,7 +11,7 @@
 #
 # Seen on 2026-11-30 with Python 3.11 and 3.13, 50,000 and 2,000,000 bytes, as a body and as a file in a form. A limit
 # of 0 bytes for each file stands for the read-only disk, and 000 for no answer (Hypercorn is not here: the limit stops
-# its start):
+# its start). The same lines came of `docker run --read-only` with Docker 26.1.5 and Python 3.14:
 #   gunicorn: health 000, small 000 and 000, large 000 and 000
 #   gunicorn --worker-tmp-dir, Flask: health 200, small 200 and 200, large 200 and 500
 #   granian, Flask: health 200, small 200 and 200, large 200 and 500
