@@ -212,7 +212,11 @@ def goes_of(run: str, commit: str, environment: str, *, dirty: bool) -> Iterator
         if goes.earlier:
             known = sum(len(goes.tests(phase).reports) for phase in PHASES)
             print(f"This run was stopped before: {known} tests of {commit[:12]} are not run again.", flush=True)
-        yield goes
+        try:
+            yield goes
+        except KeyboardInterrupt:
+            print(f"\nStopped. make {EVERYTHING} goes on where it was, while the commit is the same.", flush=True)
+            raise
         goes.forget()
     else:
         with tempfile.TemporaryDirectory() as folder:
@@ -257,5 +261,4 @@ if __name__ == "__main__":
         problem.show()
         sys.exit(1)
     except KeyboardInterrupt:
-        print(f"\nStopped. {EVERYTHING} goes on where it was, while the commit is the same.", flush=True)
         sys.exit(130)

@@ -1,6 +1,5 @@
 """extra-other-languages: in whichever language, an image keeps the same promises; and Go's traps are told."""
 
-import os
 import re
 import time
 
@@ -69,14 +68,9 @@ def test_it_needs_no_right_gets_healthy_and_stops_when_told(engine, docker, imag
 
 @pytest.mark.parametrize(("step", "variant", "platform"), NATIVELY)
 def test_it_answers_within_two_seconds(engine, image, step, variant, platform):
-    """Of a machine that has a core for it. Where others run too, each has its part of the cores, and takes longer."""
+    """The fastest of three starts: a busy machine may be slow once."""
     image(step, variant, platform)
-
-    def answers() -> bool:
-        part = min(1, os.cpu_count() / (os.getloadavg()[0] + 1))
-        return sample.start(engine, step, variant, None)["start"] * part < 2
-
-    eventually(answers, 60)
+    assert min(sample.start(engine, step, variant, None)["start"] for _ in range(3)) < 2
 
 
 def go(name: str) -> list[str]:

@@ -1,5 +1,7 @@
 """Other builders: which line of an error tells, when a Dockerfile has to be tried again, and what pages say."""
 
+import subprocess
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
@@ -17,6 +19,7 @@ from measure.studies.builders.model import Attempt, Started, Tried, Versions
 from measure.studies.builders.trying import Builders, failed, telling
 from measure.tell.page import Page
 from measure.tell.reading import Records
+from tests.conftest import NATIVE
 
 CHMOD = Failure(exit_code=1, line="the --chmod option requires BuildKit")
 LOGS = {
@@ -120,3 +123,19 @@ def test_only_images_without_a_name_are_removed_the_last_one_first(two, monkeypa
     monkeypatch.setattr(Builders, "docker", docker)
     assert Builders(None, "x").by_classic(two[0][1], Path("/x")).failure.line == "no buildx"
     assert [words[-1] for words in asked if words[1] == "rm"][1:] == ["cccccccccccc", "bbbbbbbbbbbb"]
+
+
+def test_where_podman_fails_nobody_waits_for_the_other_builder(cache, two, monkeypatch):
+    def by_podman(*_):
+        raise Problem("no network", next="x")
+
+    def by_classic(*_):
+        time.sleep(0.5)  # its client is not there yet
+        return subprocess.run(["sleep", "60"])
+
+    monkeypatch.setattr(Builders, "by_classic", by_classic)
+    monkeypatch.setattr(Builders, "by_podman", by_podman)
+    begun = time.monotonic()
+    with pytest.raises(Problem, match="no network"):
+        Builders(SimpleNamespace(recipe=lambda _: None, platform=NATIVE), "x").attempt(*two[0])
+    assert time.monotonic() - begun < 30

@@ -41,6 +41,13 @@ def test_one():
 def test_one_more(what):
     assert what == "ab"
 
+@pytest.fixture
+def broken():
+    raise OSError("no disk")
+
+def test_whose_fixture_is_broken(broken):
+    pass
+
 def test_that_skips():
     pytest.skip("about the lab; run it with ENGINE=lab")
 
@@ -58,7 +65,7 @@ def go(tmp_path, monkeypatch):
     """Runs a phase of a few tests, in a go of its own; returns the phase."""
     (tmp_path / "test_a.py").write_text(TESTED)
     monkeypatch.setitem(runner.PHASES, "images", ["-p", "tests.conftest", f"--rootdir={tmp_path}", str(tmp_path)])
-    monkeypatch.setattr(runner, "selection", lambda _: [])
+    monkeypatch.setattr(runner, "selection", lambda run: ["--deselect=test_a.py::test_last"] if run == "test" else [])
 
     def gone(run: str = "test-all") -> runner.Phase:
         phase = runner.Phase("images", run, Goes(tmp_path / "goes"))
@@ -71,15 +78,24 @@ def go(tmp_path, monkeypatch):
 def test_what_pytest_reported_and_why_it_skipped_is_in_the_result(go, tmp_path):
     phase = go("test")
     found = phase.result()
-    assert (found.passed, found.failed, found.ok) == (4, 1, False)
+    assert (found.passed, found.failed, found.ok) == (3, 2, False)
+    assert found.slow == {} and 0 < found.seconds < 60
     assert found.skipped == [tested.Skipped(reason="about the lab; run it with ENGINE=lab", tests=1)]
     shown = "\n".join(runner.summary("test", [phase], 99))
     assert "FAILED test_a.py::test_one_more[a] - AssertionError: assert 'a' == 'ab'" in shown
     assert "skipped in images, 1: about the lab; run it with ENGINE=lab" in shown
-    assert re.search(r"images +\d+ s  FAILED  4 passed, 1 failed, 1 skipped\n", shown)
+    assert "FAILED test_a.py::test_whose_fixture_is_broken - OSError: no disk" in shown
+    assert re.search(r"images +\d+ s  FAILED  3 passed, 2 failed, 1 skipped, 1 left to make test-all\n", shown)
     (tmp_path / "test_a.py").write_text("import nothing_of_that_name")
-    broken = go("test").result()
-    assert (broken.ok, broken.failed) == (False, 2), "one from before, and a file that cannot be read"
+    assert go("test").wrong.keys() > {"test_a.py"}, "a file that cannot be read has failed too"
+
+
+def test_a_phase_that_broke_off_has_failed_though_nothing_was_reported(tmp_path):
+    phase = runner.Phase("images", "test", Goes(tmp_path))
+    phase.codes = [pytest.ExitCode.INTERNAL_ERROR]
+    assert (phase.result().ok, phase.result().passed, phase.result().failed) == (False, 0, 0)
+    phase.codes = [pytest.ExitCode.NO_TESTS_COLLECTED]
+    assert not phase.result().ok
 
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(go, tmp_path):
@@ -89,8 +105,9 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(go, tmp_path):
     assert not stopped.result().ok
     (tmp_path / "stop").unlink()
     found = go().result()
-    assert (found.passed, found.failed, found.ok, len(found.skipped)) == (4, 1, False, 1), "what failed has failed"
-    names = ["test_one", "test_one_more[a]", "test_one_more[ab]", "test_that_skips", "test_that_is_stopped"]
+    assert (found.passed, found.failed, found.ok, len(found.skipped)) == (4, 2, False, 1), "what failed has failed"
+    names = ["test_one", "test_one_more[a]", "test_one_more[ab]", "test_whose_fixture_is_broken", "test_that_skips",
+             "test_that_is_stopped"]  # fmt: skip
     assert (tmp_path / "ran").read_text().split() == [*names, "test_that_is_stopped", "test_last"]
     again = go()
     assert again.codes == [pytest.ExitCode.NO_TESTS_COLLECTED]
@@ -106,8 +123,9 @@ def test_only_a_commit_is_gone_on_with_and_no_run_that_is_over(cache, capsys):
         return found
 
     assert not goes(dirty=True, stopped=True).folder.exists(), "changes that are not committed have no name"
+    assert capsys.readouterr().out == ""
     first = goes(dirty=False, stopped=True)
-    assert "stopped before" not in capsys.readouterr().out
+    assert capsys.readouterr().out == "\nStopped. make test-all goes on where it was, while the commit is the same.\n"
     second = goes(dirty=False, stopped=False)
     assert (second.earlier, second.first) == ([first.now], pytest.approx(first.begun, abs=0.001))
     assert "This run was stopped before: 0 tests of 0123 are not run again." in capsys.readouterr().out

@@ -26,6 +26,7 @@ def test_the_pod_is_asked_where_the_application_answers_and_has_time_to_end():
     waits = container["lifecycle"]["preStop"]["sleep"]["seconds"] + GRACEFUL_TIMEOUT
     assert pod["terminationGracePeriodSeconds"] > waits
     assert pod["securityContext"]["runAsNonRoot"]
+    assert pod["enableServiceLinks"] is False
     assert re.search(r"^USER \d+$", dockerfile, re.MULTILINE)
     assert container["volumeMounts"][0]["name"] == pod["volumes"][0]["name"]
 

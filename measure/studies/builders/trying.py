@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -198,7 +198,9 @@ class Builders:
                 task.step = "without buildx"
                 by_classic = classic.result()
             except BaseException:  # Ctrl-C, or a network that failed: nobody waits for the other builder then
-                builder.stop_clients()
+                while not classic.done():  # its client may just be starting, or removing what it left
+                    builder.stop_clients()
+                    wait([classic], timeout=2)
                 raise
         return Tried(
             step=step.name,
