@@ -25,9 +25,8 @@ from lab import kit as lab_kit
 from measure.base.errors import Problem
 from measure.base.files import ROOT, sha256_of
 from measure.exercises.model import exercises
-from tests.conftest import eventually, program, run, serving, venv_with
+from tests.conftest import TOOLS, eventually, program, run, serving, venv_with
 from tests.handmade import wheel
-from tests.unit.test_messages_of_tools import TOOLS
 
 INSTALL = ROOT / "kit/install.py"
 

@@ -21,13 +21,10 @@ from measure.base.errors import Problem
 from measure.record.records import load, record_path
 from measure.steps.compose import find_step
 from measure.studies.floor.finding import compare
-from tests.conftest import eventually, run, venv_with
+from tests.conftest import TOOLS, eventually, run, venv_with
 from tests.handmade import wheel
 from tests.unit.test_messages import MESSAGES, seen
 
-#: What provokes them, each in the version whose words messages.toml has.
-TOOLS = ["gunicorn==27.0.1", "pip==26.3", "poetry==2.5.1", "poetry-plugin-export==1.10.1", "pre-commit==4.7.0",
-         "setuptools==84.2.1", "uv==0.13.9", "uvicorn==0.54.0"]  # fmt: skip
 AS_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can take the network away")
 APP = """
 import time

@@ -13,11 +13,9 @@ from measure.base.dockerfiles import read
 from measure.base.files import ROOT
 from measure.steps.compose import find_step
 from measure.steps.inputs import git_files
-from tests.conftest import run, venv_with
+from tests.conftest import TOOLS, run, venv_with
 
 STEP = find_step("extra-moving-complexity")
-#: The tools of someone who commits; the Dockerfile that exports names the first two in the same versions.
-TOOLS = ["poetry==2.5.1", "poetry-plugin-export==1.10.1", "pre-commit==4.7.0"]
 FLASK = "sha256:0ef0e52b8a9cd932855379197dd8f94047b359ca0a78695144304cb45f87c9eb"
 OTHER = "sha256:" + "0" * 64
 #: What CI calls.
@@ -186,7 +184,8 @@ def test_the_dockerfile_is_one_stage_and_what_it_is_compared_with_is_step_3s():
     begin = lines.index("FROM python:3.14-slim AS builder")
     step_3 = read(ROOT / "step-3-multistage/Dockerfile").instructions
     assert [line.replace(exported, listed) for line in lines[begin:]] == step_3
-    assert all(any(tool in line for line in lines[:begin]) for tool in TOOLS[:2])
+    (poetry, export) = (tool for tool in TOOLS if tool.startswith("poetry"))
+    assert all(any(tool in line for line in lines[:begin]) for tool in (poetry, export))
     pylock = STEP.variant("pylock").parsed.instructions
     assert [one[:19] for one, other in zip(pylock, lines, strict=True) if one != other] == [
         "RUN poetry export -",
