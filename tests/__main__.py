@@ -18,7 +18,7 @@ import time
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,6 +30,7 @@ from measure.build.choosing import kind_here
 from measure.build.engine import environment_of
 from measure.record import tested
 from tests.goes import Goes
+from tests.together import VARIABLE, hear_interrupts
 
 BIN = Path(sys.executable).parent
 EVERYTHING = "test-all"
@@ -89,21 +90,25 @@ def lint() -> list[list[str]]:
     ]
 
 
+#: Of the tests with images, what makes them anew: it takes as long as all that looks at those which are there.
+MADE = [
+    f"tests/images/test_{name}.py" for name in ("builders", "checkouts", "exact", "exercises", "make_step", "student")
+]
 #: The files of tests of each phase; lint has none.
 PHASES = {
     "lint": [],
     "unit": ["tests/unit"],
     "lab": ["tests/lab"],
-    "images": ["tests/images"],
+    "making": MADE,
+    "images": ["tests/images", *(f"--ignore={name}" for name in MADE)],
     "site": [f"tests/docs/test_{name}.py" for name in ("blocks", "site", "prose", "advice")],
     "docs": ["tests/docs"],
 }
-#: Phases one after another; those in a tuple at the same time: unit tests and pages keep one processor busy each, the
-#: lab's tests wait. Images have both to themselves.
+#: Phases one after another; those in a tuple at the same time, so that each keeps one processor busy.
 RUNS = {
     "test-fast": ("lint", ("unit", "site")),
-    "test": ("lint", ("docs", "unit"), "images"),
-    EVERYTHING: ("lint", ("lab", "unit"), "images", "docs"),
+    "test": ("lint", ("docs", "unit"), ("images", "making")),
+    EVERYTHING: ("lint", ("lab", "unit"), ("images", "making"), "docs"),
 }
 
 
@@ -113,7 +118,7 @@ def commands(phase: str, run: str, goes: Goes) -> list[list[str]]:
         return lint()
     done = goes.tests(phase).reports
     (left_out := goes.now / f"{phase}.done").write_text("\n".join(done))
-    verbose = ["--verbose"] if phase in ("lab", "images", "docs") else []
+    verbose = ["--verbose"] if phase in ("lab", "making", "images", "docs") else []
     options = [
         "--durations=0",
         f"--durations-min={SLOW}",
@@ -138,7 +143,8 @@ class Phase:
         yield f"== {self.name}\n"
         for command in commands(self.name, self.run, self.goes):
             pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-            with subprocess.Popen(command, cwd=ROOT, env=ENVIRONMENT, **pipes) as process:
+            environment = ENVIRONMENT | {VARIABLE: str(self.goes.now)}
+            with subprocess.Popen(command, cwd=ROOT, env=environment, **pipes) as process:
                 text = codecs.getincrementaldecoder("utf-8")("replace")
                 while True:
                     if not select.select([process.stdout], [], [], SILENCE)[0]:
@@ -150,7 +156,15 @@ class Phase:
                     else:
                         break
             self.codes.append(process.returncode)
+            if self.was_stopped:
+                raise KeyboardInterrupt  # somebody stopped pytest alone: the run is not over
         self.seconds = time.monotonic() - begun
+
+    @property
+    def was_stopped(self) -> bool:
+        """Was pytest stopped? It ends with the same code when it cannot collect a test."""
+        stopped = PHASES[self.name] and self.codes[-1] == pytest.ExitCode.INTERRUPTED
+        return bool(stopped) and not self.goes.tests(self.name).uncollected
 
     @property
     def wrong(self) -> dict[str, str]:
@@ -225,6 +239,7 @@ def goes_of(run: str, commit: str, environment: str, *, dirty: bool) -> Iterator
 
 def main() -> int:
     """Run the phases of a run; go on after a failure, so that one run shows every fault. Returns the exit code."""
+    hear_interrupts()
     run = sys.argv[1] if len(sys.argv) > 1 else "test-fast"
     commit = git("rev-parse", "HEAD")
     # That it is recorded is no change of what is tested.
@@ -238,7 +253,9 @@ def main() -> int:
                 beside = [pool.submit(lambda phase: list(phase.shown()), phase) for phase in others]
                 for text in first.shown():
                     print(text, end="", flush=True)
-                for told in beside:
+                for phase, told in zip(others, beside, strict=True):
+                    while not wait([told], SILENCE).done:
+                        print(f"… {phase.name} goes on", flush=True)
                     print(*told.result(), sep="", end="", flush=True)
             done += [first, *others]
         print(*summary(run, done, goes.seconds), sep="\n", flush=True)

@@ -8,19 +8,19 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TypeVar
 
 import httpx
+import psutil
 import pytest
 from tenacity import (
     RetryCallState,
@@ -41,6 +41,7 @@ from measure.build.images import load_into_engine, stop_clients, tag
 from measure.run import probe
 from measure.run.step import provide_bases
 from measure.steps.compose import RECOMMENDED, Step, Variant, all_measured
+from tests import together
 
 #: The platform that images are started on by tests that need one alone: this machine's own. And another one.
 NATIVE = native_platform()
@@ -136,10 +137,20 @@ def eventually(asked: Callable[[], Found], seconds: float = 120, told: Callable[
 
 
 def left_of_runs(engine: Engine) -> list[str]:
-    """What carries the label of runs, containers, networks and volumes; whatever else there is is someone else's."""
+    """What carries the label of runs, containers, networks and volumes, but for what tests beside these have now."""
+
+    def is_left(labels: dict[str, str]) -> bool:
+        try:
+            owner = psutil.Process(int(labels[probe.LABEL]))
+            family = {owner.pid, *(one.pid for one in owner.parents())}
+        except (ValueError, psutil.NoSuchProcess):
+            return True
+        return os.getpid() in family or os.getppid() not in family
+
     mine, docker = [("label", probe.LABEL)], engine.docker
-    found = [*docker.container.list(all=True, filters=mine), *docker.network.list(filters=mine)]
-    return [one.name for one in [*found, *docker.volume.list(filters=mine)]]
+    found = [(one, one.config.labels) for one in docker.container.list(all=True, filters=mine)]
+    found += [(one, one.labels) for one in [*docker.network.list(filters=mine), *docker.volume.list(filters=mine)]]
+    return [one.name for one, labels in found if is_left(labels)]
 
 
 def fresh_clone(folder: Path) -> Path:
@@ -166,22 +177,31 @@ def changed(path: Path, old: str, new: str) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def engine() -> Iterator[Engine]:
-    """The engine that `make step-1` would use, the lab brought up if need be."""
-    lab = Lab.from_environment()
-    was_up = lifecycle.healthy(lab)
-    before = dict(os.environ)
-    chosen = choosing.choose()
+    """The engine that `make step-1` would use, the lab brought up if need be; in the end it is as it was."""
+    lab, environment, chosen = Lab.from_environment(), dict(os.environ), []
     variants = [
         (step, variant, platform) for step in all_measured() for variant in step.variants for platform in PLATFORMS
     ]
     names = {tag(*one) for one in variants}
-    there = {*image_ids(chosen, names)}  # the user's own, who has run make step-1
-    yield chosen
-    chosen.docker.image.remove([*{*image_ids(chosen, names)} - there], force=True)
-    os.environ.clear()
-    os.environ.update(before)
-    if not was_up:
-        lifecycle.down(lab)
+
+    def begin() -> tuple[bool, list[str]]:
+        was_up = lifecycle.healthy(lab)
+        chosen.append(choosing.choose())
+        return was_up, sorted(image_ids(chosen[0], names))  # the user's own, who has run make step-1
+
+    def end(before: tuple[bool, list[str]]) -> None:
+        was_up, there = before
+        chosen[0].docker.image.remove([*{*image_ids(chosen[0], names)} - {*there}], force=True)
+        if not was_up:
+            lifecycle.down(lab)
+
+    try:
+        with together.as_it_was(begin, end):
+            chosen = chosen or [choosing.choose()]
+            yield chosen[0]
+    finally:
+        os.environ.clear()
+        os.environ.update(environment)
 
 
 def marks(variant: Variant, platform: str = NATIVE) -> list[pytest.MarkDecorator]:
@@ -226,10 +246,17 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = [item for item in items if item.nodeid not in names]
 
 
-def pytest_configure() -> None:
-    """A shell ignores SIGINT for what runs in its background; then all that the tests start, and interrupt, would."""
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """A test waits for its turn before its time begins to run."""
+    with together.turn(alone=item.get_closest_marker("alone") is not None):
+        return (yield)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """All that the tests start, and interrupt, can be interrupted; and what is registered for nobody to leave out."""
+    together.hear_interrupts()
+    config.addinivalue_line("markers", "alone: asks how fast it is, or changes what others need")
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

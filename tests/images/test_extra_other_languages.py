@@ -51,6 +51,7 @@ def test_it_tells_which_image_it_is_and_that_it_is_well(engine, image, step, var
     assert told == {"step": STEP.name, "variant": variant.name, "machine": MACHINES[platform]}
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("step", "variant", "platform"), CAREFUL)
 def test_it_needs_no_right_gets_healthy_and_stops_when_told(engine, docker, image, step, variant, platform):
     """On a disk that is read-only. SIGTERM ends it by itself, in time, with exit code 0: a killed one has 137."""
@@ -66,6 +67,7 @@ def test_it_needs_no_right_gets_healthy_and_stops_when_told(engine, docker, imag
         assert container.state.exit_code == 0
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize(("step", "variant", "platform"), NATIVELY)
 def test_it_answers_within_two_seconds(engine, image, step, variant, platform):
     """The fastest of three starts: a busy machine may be slow once."""

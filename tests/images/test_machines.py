@@ -79,6 +79,7 @@ def seconds_to(url: str) -> float:
     return time.monotonic() - begun
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("platform", **ON_BOTH)
 @pytest.mark.parametrize("step", **BY_NAME)
 def test_connections_on_which_nothing_comes_keep_nobody_waiting(engine, image, step, platform):

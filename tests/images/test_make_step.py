@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from lab import lifecycle
+from lab import services
 from lab.config import Lab
 from measure.base.platforms import MACHINES
 from measure.build import images as builder
@@ -286,6 +286,7 @@ def processes_with(word: str) -> list[list[str]]:
     return [line for line in lines if word in " ".join(line)]
 
 
+@pytest.mark.alone
 @pytest.mark.crash
 def test_ctrl_c_in_the_middle_of_a_build_leaves_nothing(clone, first_run, engine):
     word = uuid.uuid4().hex
@@ -309,6 +310,7 @@ def test_ctrl_c_in_the_middle_of_a_build_leaves_nothing(clone, first_run, engine
     eventually(lambda: Path("/proc/self/mountinfo").read_text() == mounts)
 
 
+@pytest.mark.alone
 @pytest.mark.lab
 def test_an_unreachable_package_index_is_named(clone, first_run, engine):
     """The index cache's upstream is a closed port on loopback: what was never installed cannot be had."""
@@ -316,15 +318,15 @@ def test_an_unreachable_package_index_is_named(clone, first_run, engine):
         pytest.skip("changes the lab's index; run it with ENGINE=lab")
     lab = Lab.from_environment()
     never_installed = changed(clone / "step-1-kiss/requirements.txt", "flask==", "peppercorn==0.6\nflask==")
-    lifecycle.down(lab)
     try:
         with never_installed, pytest.MonkeyPatch.context() as patch:
             patch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple/")
-            lifecycle.up(lab)
+            services.renew_index(lab)
+            eventually(lambda: services.index_reachable(lab))  # why it is not
             result = make(clone, "step-1", PLATFORMS=NATIVE)
     finally:
-        lifecycle.down(lab)
-        lifecycle.up(lab)
+        services.renew_index(lab)
+        eventually(lambda: not services.index_reachable(lab))
     assert result.returncode != 0
     assert "the package index is unreachable" in result.stderr
     assert "Next:" in result.stderr

@@ -128,6 +128,7 @@ def test_the_containers_proxy_is_nothing_to_it(docker, engine, image, name, plat
             assert docker("exec", box.id, "python", "-c", BEFORE).returncode != 0, "this is what the test would see"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("cpus", [1, 0.2])
 def test_it_is_healthy_within_a_second_of_the_first_answer(docker, engine, image, cpus):
     built = image(STEP, STEP.recommended, NATIVE)

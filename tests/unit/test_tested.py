@@ -2,7 +2,11 @@
 
 import contextlib
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -100,9 +104,8 @@ def test_a_phase_that_broke_off_has_failed_though_nothing_was_reported(tmp_path)
 
 def test_a_run_that_was_stopped_goes_on_where_it_was(go, tmp_path):
     (tmp_path / "stop").touch()
-    stopped = go()
-    assert stopped.codes == [pytest.ExitCode.INTERRUPTED]
-    assert not stopped.result().ok
+    with pytest.raises(KeyboardInterrupt):
+        go()
     (tmp_path / "stop").unlink()
     found = go().result()
     assert (found.passed, found.failed, found.ok, len(found.skipped)) == (4, 2, False, 1), "what failed has failed"
@@ -112,6 +115,38 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(go, tmp_path):
     again = go()
     assert again.codes == [pytest.ExitCode.NO_TESTS_COLLECTED]
     assert again.result().model_dump(exclude={"seconds"}) == found.model_dump(exclude={"seconds"})
+
+
+def test_a_run_in_the_background_of_a_shell_is_stopped_and_kept(tmp_path):
+    """There SIGINT is ignored by what is started; a run that went on with its next phase forgot what it had done."""
+    (tmp_path / "test_a.py").write_text("import time\ndef test_one(): pass\ndef test_two(): time.sleep(60)\n")
+    code = f"""
+import sys
+from tests import __main__ as runner
+from tests.goes import Goes
+runner.lint = lambda: []
+runner.git = lambda *words: "" if "status" in words else "0123"
+runner.PHASES["images"] = ["-p", "tests.conftest", "--rootdir={tmp_path}", "{tmp_path}"]
+runner.RUNS["test-all"] = ("lint", "images")
+runner.environment_of = lambda kind: "lab"
+sys.argv = ["tests", "test-all"]
+sys.exit(runner.main())
+"""
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache"), "ENGINE": "lab"}
+    started = subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True,
+        start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    )  # fmt: skip
+    try:
+        while "test_two" not in started.stdout.readline():
+            assert started.poll() is None
+        os.killpg(started.pid, signal.SIGINT)
+        out, _ = started.communicate(timeout=60)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(started.pid, signal.SIGKILL)
+    assert "Stopped. make test-all goes on where it was" in out
+    assert [path.name for path in (tmp_path / "cache").rglob("images@*.jsonl")] != []
 
 
 def test_only_a_commit_is_gone_on_with_and_no_run_that_is_over(cache, capsys):

@@ -1,0 +1,80 @@
+"""Two phases of tests at the same time: who has the machine, and who finds and leaves the engine as it was.
+
+Phases of one run share a folder, which the runner names in an environment variable. Without that, a run is alone.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import functools
+import json
+import os
+import signal
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+#: The environment variable that names the folder which phases of one run share.
+VARIABLE = "TESTS_TOGETHER"
+
+
+def hear_interrupts() -> None:
+    """Be stopped by SIGINT. A shell ignores it for what runs in its background, and so would all that is started."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@functools.cache
+def _own() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="tests-")
+
+
+def folder() -> Path:
+    """The folder that is shared; one of its own for whom nobody named one."""
+    return Path(os.environ.get(VARIABLE) or _own().name)
+
+
+@contextlib.contextmanager
+def _locked(name: str, how: int = fcntl.LOCK_EX) -> Iterator[None]:
+    with (folder() / name).open("w") as file:
+        fcntl.flock(file, how)
+        yield
+
+
+@contextlib.contextmanager
+def turn(*, alone: bool) -> Iterator[None]:
+    """While a test runs: beside those of other phases, or alone, as it asks how fast it is or changes what others need.
+
+    Whoever waits to be alone holds the gate meanwhile, so that it is not passed by again and again.
+    """
+    with contextlib.ExitStack() as stack:
+        with _locked("gate"):
+            stack.enter_context(_locked("turn", fcntl.LOCK_EX if alone else fcntl.LOCK_SH))
+        yield
+
+
+@contextlib.contextmanager
+def as_it_was(begin: Callable[[], Any], end: Callable[[Any], None]) -> Iterator[None]:
+    """The first one who is here calls `begin`; the last one who goes calls `end` with what that returned (JSON)."""
+    state = folder() / "here.json"
+
+    def here() -> dict[str, Any]:
+        return json.loads(state.read_text()) if state.exists() else {"count": 0, "before": begin()}
+
+    def count(by: int) -> None:
+        now = here()
+        if now["count"] + by:
+            state.write_text(json.dumps(now | {"count": now["count"] + by}))
+        else:
+            state.unlink()
+            end(now["before"])
+
+    with _locked("here"):
+        count(1)
+    try:
+        yield
+    finally:
+        with _locked("here"):
+            count(-1)

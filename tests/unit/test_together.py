@@ -1,0 +1,110 @@
+"""Phases at the same time: who waits for whom, and who leaves the engine as it was; no file of tests is forgotten."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from measure.base.files import ROOT
+from tests import together
+from tests.__main__ import PHASES, RUNS
+
+#: A phase: tests of so many seconds, one after another. It writes when each began and ended.
+PHASE = """
+import sys, time
+from tests.together import turn
+alone = sys.argv[1] == "alone"
+for _ in range(int(sys.argv[2])):
+    with turn(alone=alone):
+        begun = time.monotonic()
+        time.sleep(float(sys.argv[3]))
+        print(begun, time.monotonic())
+"""
+#: A phase with an engine that is started for it, if need be, and stopped. It says what it does.
+ENGINE = """
+import sys, time
+from pathlib import Path
+from tests.together import as_it_was
+said = Path(sys.argv[1])
+def say(word):
+    with said.open("a") as file: file.write(word + "\\n")
+with as_it_was(lambda: say("started") or [True, "before"], lambda before: say(f"stopped {before}")):
+    say("here")
+    while said.read_text().count("here") < 2: time.sleep(0.02)
+    time.sleep(float(sys.argv[2]))
+    say("gone")
+"""
+
+
+@pytest.fixture
+def begin(tmp_path):
+    """Begins programs that share a folder."""
+    started = []
+
+    def call(code: str, *words: object) -> subprocess.Popen:
+        command = [sys.executable, "-c", code, *map(str, words)]
+        environment = {"PATH": "", "PYTHONPATH": str(ROOT), together.VARIABLE: str(tmp_path)}
+        started.append(subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield call
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def spans(process: subprocess.Popen) -> list[tuple[float, ...]]:
+    out, _ = process.communicate(timeout=60)
+    assert process.returncode == 0
+    return [tuple(map(float, line.split())) for line in out.splitlines()]
+
+
+def overlap(ones, others) -> bool:
+    return any(begun < end and start < ended for begun, ended in ones for start, end in others)
+
+
+def test_tests_of_two_phases_run_at_the_same_time(begin):
+    first, second = begin(PHASE, "beside", 5, 0.4), begin(PHASE, "beside", 5, 0.4)
+    assert overlap(spans(first), spans(second))
+
+
+def test_a_test_that_is_alone_has_the_machine_and_gets_it_soon(begin):
+    busy, alone = begin(PHASE, "beside", 80, 0.05), begin(PHASE, "alone", 3, 0.2)
+    others, mine = spans(busy), spans(alone)
+    assert not overlap(mine, others)
+    assert mine[0][0] < others[-1][0], "it did not wait until the other phase was over"
+
+
+def test_the_first_one_finds_the_engine_and_the_last_one_leaves_it_as_it_was(begin, tmp_path):
+    (said := tmp_path / "said").touch()
+    one, other = begin(ENGINE, said, 0), begin(ENGINE, said, 0.5)
+    assert (one.wait(60), other.wait(60)) == (0, 0)
+    assert said.read_text().split("\n")[:-1] == ["started", "here", "here", "gone", "gone", "stopped [True, 'before']"]
+    assert not (tmp_path / "here.json").exists(), "the next phase begins anew"
+
+
+def test_one_that_nobody_named_a_folder_is_alone(monkeypatch):
+    monkeypatch.delenv(together.VARIABLE, raising=False)
+    together._own.cache_clear()
+    one = together.folder()
+    assert one.is_dir()
+    together._own.cache_clear()
+    assert together.folder() != one
+    assert not one.exists(), "and nothing of it is left"
+
+
+def collected(phase: str, folder: Path) -> set[str]:
+    ignored = {word.removeprefix("--ignore=") for word in PHASES[phase] if word.startswith("--ignore=")}
+    named = [ROOT / word for word in PHASES[phase] if not word.startswith("-")]
+    files = [file for path in named for file in ([path] if path.is_file() else path.glob("test_*.py"))]
+    return {file.name for file in files if file.parent == folder} - {Path(name).name for name in ignored}
+
+
+@pytest.mark.parametrize("run", ["test", "test-all"])
+def test_each_file_of_tests_is_in_one_phase_of_a_run(run):
+    phases = [phase for group in RUNS[run] for phase in ([group] if isinstance(group, str) else group)]
+    for name in ("images", "unit", "docs"):
+        folder = ROOT / "tests" / name
+        found = [file for phase in phases for file in collected(phase, folder)]
+        assert sorted(found) == sorted(file.name for file in folder.glob("test_*.py"))
