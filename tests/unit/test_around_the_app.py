@@ -28,6 +28,29 @@ def app(environ, start_response):
     start_response("200 OK", [])
     return [json.dumps([os.getppid(), os.getpid(), imported, opened]).encode()]
 """
+#: An application that makes a generator when it is imported, and a hook that makes another one, and draws from both.
+DRAWS = """
+import numpy
+generator, own = numpy.random.default_rng(), None
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b""]
+"""
+HOOK = """
+import json, pathlib
+preload_app, workers = True, 2
+def post_worker_init(worker):
+    import draws, numpy
+    draws.own = numpy.random.default_rng()
+    drawn = {
+        "numpy.random": numpy.random.random(),
+        "made by the import": draws.generator.random(),
+        "made by the hook": draws.own.random(),
+    }
+    part = pathlib.Path(f"{worker.pid}.part")
+    part.write_text(json.dumps(drawn))
+    part.rename(f"{worker.pid}.drawn")
+"""
 FLASK = """
 from flask import Flask
 from whitenoise import WhiteNoise
@@ -36,9 +59,9 @@ whitenoise = WhiteNoise(Flask(__name__), root="static", prefix="/static/")
 """
 
 
-def locked(name: str) -> str:
-    """A package in the version that step 3's images have."""
-    text = (STEP.folder / "requirements.txt").read_text()
+def locked(name: str, step: str = "step-3") -> str:
+    """A package in the version that a step's images have."""
+    text = (find_step(step).folder / "requirements.txt").read_text()
     return re.search(rf"^{name}==[\w.]+", text, re.MULTILINE)[0]
 
 
@@ -69,6 +92,17 @@ def test_what_the_import_opens_is_from_before_the_fork_and_what_the_hook_opens_i
 def test_without_preload_each_worker_imports_for_itself(tools, tmp_path):
     _, worker, imported, _ = processes(tools, tmp_path)
     assert imported == worker
+
+
+def test_numpy_draws_the_same_in_each_worker_but_from_a_generator_of_its_own(tmp_path):
+    (tmp_path / "draws.py").write_text(DRAWS)
+    (tmp_path / "gunicorn.conf.py").write_text(HOOK)
+    with gunicorn(venv_with([locked("gunicorn"), locked("numpy", "step-4")]), tmp_path, app="draws:app") as (port, *_):
+        get(port)
+        first, other = eventually(lambda: (found := [*tmp_path.glob("*.drawn")])[1:] and found)
+        drawn = [json.loads(path.read_text()) for path in (first, other)]
+    equal = {name for name, value in drawn[0].items() if drawn[1][name] == value}
+    assert equal == {"numpy.random", "made by the import"} < drawn[0].keys()
 
 
 def test_flask_serves_its_files_from_the_worker_and_a_browser_asks_for_each_again(tools, tmp_path):
