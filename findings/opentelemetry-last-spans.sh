@@ -1,17 +1,17 @@
 #!/bin/bash
 # Behind uvicorn 0.54.0 and Granian 2.8.9, OpenTelemetry 1.45.1 loses what it collected in the seconds before SIGTERM.
-# gunicorn 27.0.1 and Hypercorn 0.18.0 let it send. So does uvicorn where it is process 1 of a container: there it is
-# the init, put in so that it ends well, that costs the spans.
+# Behind gunicorn 27.0.1 and Hypercorn 0.18.0 it sends it. Behind uvicorn it does so too where uvicorn is process 1 of a
+# container: there it is the init, which is put in for a good end, that costs the spans.
 #
 # `opentelemetry-instrument` sends every five seconds, and what is left when Python runs its exit handlers (atexit).
 # uvicorn shuts down well, then sends itself the signal again, to end by it, and no handler is run. The kernel does not
-# end process 1 in that way: uvicorn goes on, and the handlers are run. A worker of `--workers 2` or of gunicorn is
-# never process 1. Granian forks its workers by multiprocessing, whose children end without exit handlers unless the
-# start method is `spawn`, which Granian takes with Python 3.14. So no trace has the last requests before a deployment,
-# and whatever else waits for atexit is not done. For ASGI, `force_flush` at the end of the lifespan cures it.
+# end process 1 in that way: uvicorn goes on, and the handlers are run. A worker of `--workers 2` is never process 1,
+# nor is one of gunicorn. Granian forks its workers by multiprocessing, whose children end without exit handlers unless
+# the start method is `spawn`. (By its source it takes that with Python 3.14.) So no trace has the last requests before
+# a deployment, and whatever else waits for atexit is not done. `force_flush` at the end of the lifespan cures uvicorn.
 #
-# Seen on 2026-11-30 with Python 3.11, 3.12 and 3.13, SIGTERM sent after one request (process 1 of a PID namespace,
-# where the machine allows one):
+# Seen on 2026-11-30 with Python 3.11, 3.12 and 3.13, SIGTERM sent half a second after one request (process 1 of a PID
+# namespace, where the machine allows one; the five seconds made a minute, lest they end in between):
 #   gunicorn: sent 1, exit code 0
 #   gunicorn with its own ASGI worker: sent 1, exit code 0
 #   gunicorn with uvicorn-worker: sent 0, exit code 0
@@ -66,7 +66,7 @@ if __name__ == "__main__":
     multiprocessing.set_start_method("spawn")
     granian.cli.entrypoint()
 PYTHON
-export OTEL_TRACES_EXPORTER=console OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=none
+export OTEL_TRACES_EXPORTER=console OTEL_METRICS_EXPORTER=none OTEL_LOGS_EXPORTER=none OTEL_BSP_SCHEDULE_DELAY=60000
 # Starts a server, with what is in `before` in front of it, asks it once, stops it, and counts what was sent of that.
 before=()
 show() {
