@@ -59,8 +59,9 @@ HARDENED = {
     "security_options": ["no-new-privileges"],
 }
 #: What provokes messages, each in the version whose words messages.toml has; the same tools as someone who commits has.
-TOOLS = ["gunicorn==27.0.1", "pip==26.3", "poetry==2.5.1", "poetry-plugin-export==1.10.1", "pre-commit==4.7.0",
-         "setuptools==84.2.1", "uv==0.13.9", "uvicorn==0.54.0"]  # fmt: skip
+TOOLS = ["django==5.2.19", "gunicorn==27.0.1", "pip==26.3", "poetry==2.5.1", "poetry-plugin-export==1.10.1",
+         "pre-commit==4.7.0", "setuptools==84.2.1", "setuptools-rust==1.13.0", "uv==0.13.9",
+         "uvicorn==0.54.0"]  # fmt: skip
 Found = TypeVar("Found")
 
 

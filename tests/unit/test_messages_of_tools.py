@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.server
 import os
 import shutil
@@ -110,8 +111,9 @@ class Index(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         known = self.headers.get("Authorization") == "Basic bWU6c2VjcmV0"  # me:secret
         name = self.server.wheel.name
-        page = f'<a href="/{name}">{name}</a>'.encode()
-        body = self.server.wheel.read_bytes() if self.path.endswith(".whl") else page
+        file = self.server.wheel.read_bytes()
+        page = f'<a href="/{name}#sha256={hashlib.sha256(file).hexdigest()}">{name}</a>'.encode()
+        body = file if self.path.endswith(".whl") else page
         self.send_response(200 if known or not self.server.private else 401)
         self.send_header("WWW-Authenticate", 'Basic realm="index"')
         self.send_header("Content-Type", "application/zip" if self.path.endswith(".whl") else "text/html")
@@ -182,7 +184,9 @@ def test_an_index_that_asks_for_a_user_is_told_and_a_netrc_file_mends_it(said, t
         assert not (tmp_path / "t/thing.py").exists()
         (tmp_path / "home/.netrc").write_text("machine localhost login me password secret")
         mended = said(*install)
+        by_uv = said("uv", "pip", "install", "--no-deps", "--target", "u", "--default-index", url, "thing")
     assert (tmp_path / "t/thing.py").exists(), mended
+    assert (tmp_path / "u/thing.py").exists(), by_uv
 
 
 def test_setuptools_says_that_there_is_no_compiler(said, tmp_path, tools):
@@ -191,6 +195,21 @@ def test_setuptools_says_that_there_is_no_compiler(said, tmp_path, tools):
     )
     (tmp_path / "x.c").touch()
     seen("gcc-not-found", said(f"{tools}/python", "setup.py", "build_ext", PATH="/nowhere", CC="gcc"))
+
+
+def test_setuptools_says_that_there_is_no_rust(said, tmp_path, tools):
+    (tmp_path / "setup.py").write_text(
+        "from setuptools import setup\nfrom setuptools_rust import RustExtension\n"
+        "setup(name='x', rust_extensions=[RustExtension('x', path='Cargo.toml')])\n"
+    )
+    (tmp_path / "Cargo.toml").write_text('[package]\nname = "x"\nversion = "0.1.0"\n')
+    seen("no-rust", said(f"{tools}/python", "setup.py", "build_rust", PATH="/nowhere"))
+
+
+def test_django_says_that_gdal_is_not_there(said, tools):
+    """Also on a machine that has it: nothing on this path or in these folders says where."""
+    hidden = "import ctypes.util; ctypes.util.find_library = lambda name: None; import django.contrib.gis.gdal"
+    seen("gdal", said(f"{tools}/python", "-c", hidden))
 
 
 @pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="no second file system to install into")
@@ -324,3 +343,8 @@ def test_a_probe_asks_the_proxy_for_itself(said, tools):
 
 def test_python_says_that_there_is_no_time_zone(said, tools):
     seen("zone", said(f"{tools}/python", "-c", "import zoneinfo; zoneinfo.ZoneInfo('Europe/Berlin')", PYTHONTZPATH=""))
+
+
+def test_a_time_zone_that_is_not_there_is_utc_and_nobody_says_so(said, tools):
+    offset = "import time; print(time.timezone)"
+    assert said(f"{tools}/python", "-c", offset, TZ="Nowhere/Town") == "0\n"
