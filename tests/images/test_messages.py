@@ -16,7 +16,7 @@ from measure.base.errors import Problem
 from measure.build.engine import driver
 from measure.run.step import provide_bases
 from measure.steps.compose import all_steps, find_step
-from tests.conftest import NATIVE, eventually, run
+from tests.conftest import NATIVE, OTHER, eventually, run
 from tests.unit.test_messages import MESSAGES, seen
 
 pytestmark = pytest.mark.study
@@ -237,6 +237,14 @@ STARTED = {
     "secret-unreadable": ("python", "-c", "open('/run/secrets/database-password')"),
     "permission-as-user": ("python", "-c", "open('/app/data', 'w')"),
 }
+
+
+@pytest.mark.arm64
+def test_an_image_for_another_processor_is_told_where_nobody_asked_for_it(lab, build, started):
+    provide_bases(lab, [(SLIM, OTHER)])
+    build("FROM python:3.14-slim\n", "--platform", OTHER)
+    seen("other-platform", started(NAME, "true"))
+    assert started("--platform", OTHER, NAME, "true") == ""
 
 
 @pytest.mark.parametrize("name", STARTED)
