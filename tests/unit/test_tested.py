@@ -117,17 +117,18 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(go, tmp_path):
     assert again.result().model_dump(exclude={"seconds"}) == found.model_dump(exclude={"seconds"})
 
 
-def test_a_run_in_the_background_of_a_shell_is_stopped_and_kept(tmp_path):
+@pytest.mark.parametrize("phases", [("images",), ("images", "making")], ids=["one phase", "two at once"])
+def test_a_run_in_the_background_of_a_shell_is_stopped_and_kept(tmp_path, phases):
     """There SIGINT is ignored by what is started; a run that went on with its next phase forgot what it had done."""
     (tmp_path / "test_a.py").write_text("import time\ndef test_one(): pass\ndef test_two(): time.sleep(60)\n")
     code = f"""
 import sys
 from tests import __main__ as runner
-from tests.goes import Goes
 runner.lint = lambda: []
 runner.git = lambda *words: "" if "status" in words else "0123"
-runner.PHASES["images"] = ["-p", "tests.conftest", "--rootdir={tmp_path}", "{tmp_path}"]
-runner.RUNS["test-all"] = ("lint", "images")
+for phase in {phases}:
+    runner.PHASES[phase] = ["-p", "tests.conftest", "--rootdir={tmp_path}", "{tmp_path}"]
+runner.RUNS["test-all"] = ("lint", {phases})
 runner.environment_of = lambda kind: "lab"
 sys.argv = ["tests", "test-all"]
 sys.exit(runner.main())
@@ -137,16 +138,20 @@ sys.exit(runner.main())
         [sys.executable, "-c", code], cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True,
         start_new_session=True, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
     )  # fmt: skip
+
+    def begun() -> bool:
+        logs = [path.read_text() for path in (tmp_path / "cache").rglob("*@*.jsonl")]
+        return len(logs) == len(phases) and all('"test_a.py::test_one"' in log for log in logs)
+
     try:
-        while "test_two" not in started.stdout.readline():
-            assert started.poll() is None
+        eventually(begun)
         os.killpg(started.pid, signal.SIGINT)
         out, _ = started.communicate(timeout=60)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(started.pid, signal.SIGKILL)
     assert "Stopped. make test-all goes on where it was" in out
-    assert [path.name for path in (tmp_path / "cache").rglob("images@*.jsonl")] != []
+    assert begun(), "what was done is kept"
 
 
 def test_only_a_commit_is_gone_on_with_and_no_run_that_is_over(cache, capsys):
