@@ -34,7 +34,7 @@ def test_the_search_field_leads_to_it(opened, message):  # noqa: F811
 
 @pytest.mark.browser
 def test_no_first_letter_breaks_the_search(opened):  # noqa: F811
-    """lunr, the theme's search, mixes up ends of words that are digits: see docs/assets/search.js, which mends it.
+    """lunr, the theme's search, mixes up ends of words that are digits: see measure/tell/search.py, which mends it.
 
     A letter asks for all words that begin with it, so these few ask for every word of the site. What breaks is a
     warning on the console, which fails the test.
