@@ -26,7 +26,6 @@ from python_on_whales import Container, DockerClient
 from python_on_whales.components.container.models import ContainerState
 from python_on_whales.exceptions import DockerException
 from tenacity import (
-    RetryError,
     Retrying,
     retry_if_exception,
     retry_if_exception_type,
@@ -315,48 +314,25 @@ def last_lines(container: Container) -> str:
 
 
 def wait_for(url: str, seconds: float, words: str = "") -> httpx.Response:
-    """Ask until an answer comes, with these words, at most `seconds`. Raises tenacity.RetryError when none does."""
+    """Ask until an answer comes, with these words, at most `seconds`. Raises why none did: TransportError, ValueError.
+
+    A busy machine is long about an answer: whoever asks it again meanwhile only waits behind himself.
+    """
+    end = time.monotonic() + seconds
     # To make a client for each question would keep a processor busy, which the container starts on.
-    with httpx.Client(timeout=10, trust_env=False) as client:
+    with httpx.Client(trust_env=False) as client:
         for attempt in Retrying(
             stop=stop_any(stop_after_delay(seconds), stop_when_event_set(ending)),
             wait=wait_fixed(0.02),
             retry=retry_if_exception_type((httpx.TransportError, ValueError)),
+            reraise=True,
         ):
             with attempt:
-                answer = client.get(url)
+                answer = client.get(url, timeout=httpx.Timeout(10, read=max(end - time.monotonic(), 1)))
                 if words not in answer.text:
                     raise ValueError(f"{words} is not there yet")
                 return answer
     raise AssertionError("unreachable")
-
-
-#: An image with Python, to look at the processes of images that have none.
-OBSERVER = "python:3.14-slim"
-#: Adds up what the processes of a container keep in memory, but for this one; see proc_pid_smaps(5). Pages that a
-#: worker shares with the process that it was forked from count once: PSS divides them, and of what is mapped from files
-#: the process that has most of it stands for all.
-_RESIDENT = r"""
-import os, pathlib, re
-anonymous = mapped = 0
-for folder in pathlib.Path("/proc").glob("[0-9]*"):
-    if int(folder.name) != os.getpid():
-        text = (folder / "smaps_rollup").read_text()
-        kilobytes = {name: int(value) for name, value in re.findall(r"^(\w+): +(\d+) kB$", text, re.MULTILINE)}
-        anonymous += kilobytes["Pss_Anon"]
-        mapped = max(mapped, kilobytes["Rss"] - kilobytes["Anonymous"])
-print(1024 * (anonymous + mapped))
-"""
-
-
-def resident_bytes(engine: Engine, container: Container) -> int:
-    """Bytes of memory that a container's processes keep. Health checks must be off: one that runs would count.
-
-    A container beside it, which sees its processes, counts: an image may have no program to count with.
-    """
-    with named_container(engine) as known_as:
-        options = {"remove": True, "pid": f"container:{container.id}", "cap_add": ["SYS_PTRACE"], **known_as}
-        return int(engine.docker.run(OBSERVER, ["python", "-c", _RESIDENT], **options))
 
 
 #: Volumes of bytecode carry this label with the name of the image that they belong to.
@@ -381,19 +357,20 @@ def _kept_bytecode(engine: Engine, image: str) -> dict[str, Any]:
     return {"volumes": [(name, "/tmp")], "envs": {"PYTHONPYCACHEPREFIX": "/tmp/bytecode"}}  # noqa: S108
 
 
-def ask(engine: Engine, image: str, variant: Variant, platform: str, seconds: float = 120) -> Answer:
-    """Start an image, ask / and /health, stop it. Raises Problem, with its last output, without answer in `seconds`."""
-    options = {} if platform == engine.platform else _kept_bytecode(engine, image)
+def ask(engine: Engine, image: str, variant: Variant, platform: str) -> Answer:
+    """Start an image, ask / and /health, stop it. Raises Problem, with its last output, where it does not answer.
+
+    At most 120 s for each; 300 where it is emulated, since a busy machine takes minutes to compile what it imports.
+    """
+    natively = platform == engine.platform
+    options, seconds = ({}, 120) if natively else (_kept_bytecode(engine, image), 300)
     with running(engine, image, variant, platform, **options) as (container, url):
         try:
-            first = wait_for(url, seconds)
-            health = httpx.get(f"{url}/health", timeout=10, trust_env=False)
-            first.raise_for_status()
-            health.raise_for_status()
-        except (RetryError, httpx.HTTPError) as error:
+            first, health = (wait_for(f"{url}{path}", seconds).raise_for_status() for path in ("/", "/health"))
+        except httpx.HTTPError as error:
             raise Problem(
                 f"{image} does not answer on {platform}.",
-                why=f"{error}\n{last_lines(container)}",
+                why=f"Asked for {seconds} s: {error}.\n{last_lines(container)}",
                 next=f"docker run --rm -it --platform {platform} -p 8000:{variant.port} {image}",
             ) from None
     return Answer(first.json(), health.json())

@@ -20,6 +20,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
+from python_on_whales import Container
 
 from measure.base.buildlog import step_seconds
 from measure.base.errors import Problem, say
@@ -39,6 +40,23 @@ IDLE = 1
 #: Seconds after which `docker compose watch` has dealt with the last change.
 SETTLED = 4
 HERE = Path(__file__)
+
+#: An image with Python, to look at the processes of images that have none.
+OBSERVER = "python:3.14-slim"
+#: Adds up what the processes of a container keep in memory, but for this one; see proc_pid_smaps(5). Pages that a
+#: worker shares with the process that it was forked from count once: PSS divides them, and of what is mapped from files
+#: the process that has most of it stands for all.
+_RESIDENT = r"""
+import os, pathlib, re
+anonymous = mapped = 0
+for folder in pathlib.Path("/proc").glob("[0-9]*"):
+    if int(folder.name) != os.getpid():
+        text = (folder / "smaps_rollup").read_text()
+        kilobytes = {name: int(value) for name, value in re.findall(r"^(\w+): +(\d+) kB$", text, re.MULTILINE)}
+        anonymous += kilobytes["Pss_Anon"]
+        mapped = max(mapped, kilobytes["Rss"] - kilobytes["Anonymous"])
+print(1024 * (anonymous + mapped))
+"""
 
 #: What was timed of a kind: seconds, and those of its parts, by the words that name them.
 Timed = tuple[float, dict[str, float]]
@@ -198,16 +216,26 @@ def start(engine: Engine, step: Step, variant: Variant, question: Question | Non
         return found | ({name: answer[name] for name in question.seconds} if question else {})
 
 
+def resident_bytes(engine: Engine, container: Container) -> int:
+    """Bytes of memory that a container's processes keep. Health checks must be off: one that runs would count.
+
+    A container beside it, which sees its processes, counts: an image may have no program to count with.
+    """
+    with probe.named_container(engine) as known_as:
+        options = {"remove": True, "pid": f"container:{container.id}", "cap_add": ["SYS_PTRACE"], **known_as}
+        return int(engine.docker.run(OBSERVER, ["python", "-c", _RESIDENT], **options))
+
+
 def memory(engine: Engine, step: Step, variant: Variant) -> dict[str, float]:
     """Start a variant's image, and ask it a thousand times; returns bytes: `memory-idle` and `memory-loaded`."""
     platform = engine.platform
     image = builder.tag(step, variant, platform)
-    engine.provide([probe.OBSERVER], [platform])
+    engine.provide([OBSERVER], [platform])
     with probe.running(engine, image, variant, platform, healthcheck=False) as (container, url):
         probe.wait_for(url, 60).raise_for_status()
         time.sleep(IDLE)
-        idle = probe.resident_bytes(engine, container)
+        idle = resident_bytes(engine, container)
         with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
             for _ in range(REQUESTS):
                 client.get("/").raise_for_status()
-        return {"memory-idle": idle, "memory-loaded": probe.resident_bytes(engine, container)}
+        return {"memory-idle": idle, "memory-loaded": resident_bytes(engine, container)}

@@ -274,8 +274,9 @@ class Run:
         self.native_rows()
 
     def stop(self) -> None:
-        """End the clients of the builds that run."""
+        """End the clients of the builds that run, and the containers that are asked: else an answer is waited for."""
         builder.stop_clients()
+        probe.remove_own(self.memory.engine)
 
 
 def measure(memory: Memory, variant: Variant, platform: str, told: Callable[[str], None]) -> Outcome:

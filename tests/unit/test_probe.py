@@ -1,9 +1,11 @@
 """What is run is labelled and removed, whatever the engine does; nothing else is; switches, and Compose's words."""
 
+import functools
 import itertools
 import os
 from types import SimpleNamespace
 
+import httpx
 import pytest
 import yaml
 from python_on_whales.exceptions import DockerException
@@ -52,6 +54,46 @@ def test_one_that_is_lost_each_time_or_fails_otherwise_is_an_error_and_leaves_no
     with pytest.raises(DockerException), probe.running(engine, "image", VARIANT, "linux/amd64"):
         pass
     assert [words.split()[0] for words in told] == ["run", "remove"] * tries
+
+
+@pytest.fixture
+def answering(monkeypatch):
+    """Answers of a service, one after another: exceptions are raised. Returns how long each was waited for."""
+
+    def call(*answers: httpx.Response | Exception) -> list[float]:
+        left, waited = list(answers), []
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            waited.append(request.extensions["timeout"]["read"])
+            if isinstance(one := left.pop(0) if len(left) > 1 else left[0], Exception):
+                raise one
+            return one
+
+        client = functools.partial(httpx.Client, transport=httpx.MockTransport(answer))
+        monkeypatch.setattr(probe.httpx, "Client", client)
+        return waited
+
+    return call
+
+
+def test_an_answer_is_waited_for_as_long_as_there_is_time(answering):
+    """An emulated image took longer than ten seconds for each on a busy machine, and was asked again and again."""
+    waited = answering(
+        httpx.ConnectError("refused"), httpx.Response(200, text="not yet"), httpx.Response(200, text="yes")
+    )
+    assert probe.wait_for("http://service/", 90, "yes").text == "yes"
+    assert len(waited) == 3
+    assert all(80 < one <= 90 for one in waited)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [(httpx.ReadTimeout("timed out"), "timed out"), (httpx.Response(200, text="no"), "yes is not there yet")],
+)
+def test_where_none_comes_it_is_said_why(answering, answer, error):
+    answering(answer)
+    with pytest.raises((httpx.TransportError, ValueError), match=error):
+        probe.wait_for("http://service/", 0.2, "yes")
 
 
 def test_only_what_carries_the_label_of_a_process_that_is_no_more_is_removed():

@@ -21,7 +21,6 @@ from typing import Any
 import httpx
 from python_on_whales import Container, DockerClient
 from python_on_whales.exceptions import DockerException
-from tenacity import RetryError
 
 from measure.base.errors import Problem
 from measure.base.files import shown
@@ -120,7 +119,7 @@ def exercise(
             _stop_neighbours(engine, container)
             answered += _ask(url, asked, ", alone")
             healthy.append(_succeeds(container, check))
-    except (RetryError, httpx.HTTPError) as error:
+    except httpx.HTTPError as error:
         why = f"{error}\n{probe.last_lines(container)}"
         raise Problem(f"{variant.step}/{variant.name} does not answer.", why=why, next=_STATUS) from None
     return answered, healthy
