@@ -208,12 +208,7 @@ def measure_step(
         out.print("The base images are the lab's stand-ins for the official ones: see `make lab-fidelity`.")
     pairs = [(variant, platform) for variant in step.variants for platform in variant.platforms(engine.platforms)]
     sitting = Sitting(Run(Memory(engine, step), done, native_rows, start_again), pairs, native=engine.platform)
-    try:
-        sitting.run()
-    except BaseException:
-        if probe.ending.is_set():
-            probe.remove_own(engine)
-        raise
+    sitting.run()
     if not all(outcome.entry or outcome.kept for outcome in sitting.outcomes):
         tidy()
     _print(engine, step, sitting)
