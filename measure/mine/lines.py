@@ -16,9 +16,11 @@ from measure.base.dockerfiles import WORDS, Dockerfile, Instruction
 from measure.mine.model import Line, plain
 from measure.weigh.oci import Opened
 
+#: So much of a here-document is held against the history, which has words before it.
+_TOLD = 1000
 _NOP = re.compile(r"^/bin/sh -c #\(nop\)\s+", re.DOTALL)
-_BUILD_ARGS = re.compile(r"^\|\d+ .*?(?=/bin/sh -c )", re.DOTALL)
-_SHELL = re.compile(r"^/bin/\w+ (-\w+ )+")
+#: Build arguments, and the shell that SHELL says: `/bin/bash -o pipefail -c`, `conda run -n NAME /bin/bash -c`.
+_SHELL = re.compile(r"^(\|\d+ (\S+\s+)*?)??(\S*(conda|mamba) run (\S+ )*?|\S*/env )?\S*sh (-\S+ |pipefail )*?-\w*c ")
 #: What official base images end with.
 _BASE_ENDS = re.compile(r'^CMD \["(python3|python|bash|sh|/bin/bash|/bin/sh|node|irb)"\]$')
 
@@ -39,14 +41,16 @@ class Step:
 
 def steps_of(image: Opened) -> list[Step]:
     """The history of an image; the layers alone where it does not tell of each."""
-    if not any(image.made_by):
-        return [Step("", plain(one["digest"]), number) for number, one in enumerate(image.described)]
     found, layer = [], 0
     for one in image.history:
-        empty = bool(one.get("empty_layer"))
-        found.append(_step(str(one.get("created_by") or ""), None if empty else layer))
-        layer += not empty
-    return found
+        number = None if one.get("empty_layer") else layer
+        # Nix, and Docker where it squashes an image, have a comment alone.
+        text = str(one.get("created_by") or "")
+        found.append(_step(text, number) if text else Step("", plain(str(one.get("comment") or "")), number))
+        layer += number is not None
+    if layer == len(image.facts) and any(step.text for step in found if step.layer is not None):
+        return found
+    return [Step("", plain(one["digest"]), number) for number, one in enumerate(image.described)]
 
 
 def _step(created_by: str, layer: int | None) -> Step:
@@ -58,7 +62,7 @@ def _step(created_by: str, layer: int | None) -> Step:
     else:
         word, body = "RUN" if text else "", text
     if word == "RUN":
-        body = _SHELL.sub("", _BUILD_ARGS.sub("", body))
+        body = _SHELL.sub("", body)
     return Step(word, plain(body), layer)
 
 
@@ -75,8 +79,8 @@ def _alike(one: Instruction, step: Step) -> bool:
         return False
     if one.word != "RUN":
         return True
-    if one.here:
-        return plain(one.here[0]) in step.body
+    if one.here:  # a script that names its interpreter is run from a file, and not told; long ones are cut
+        return one.here[0].startswith("#!") or plain(one.here[0], _TOLD) in step.body
     body = _body(one)
     if body.startswith("["):  # in exec form the history has the words without their quotes
         body = plain(" ".join(re.findall(r'"((?:[^"\\]|\\.)*)"', body)))

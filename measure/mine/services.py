@@ -20,6 +20,8 @@ FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.y
 #: interpolation.md.
 _VARIABLE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)(?:(:?)([-?+]))?)")
 #: What opens and closes a variable in braces, whose default may have others in it.
+#: A context that is not a folder here: an address, or a repository as git writes it.
+_ELSEWHERE = re.compile(r"://|^[\w.-]+@[\w.-]+:")
 _BRACE = re.compile(r"\$\{|\}")
 #: A line of a file `.env`. Format: Docker's documentation of Compose, "Environment file syntax".
 _SETTING = re.compile(
@@ -155,7 +157,7 @@ class _Files:
             raise Problem(f"{file}: {name} extends itself.", next=f"docker compose -f {file} config")
         build, extends = one.get("build"), one.get("extends")
         build = {"context": build} if isinstance(build, str) else build if isinstance(build, dict) else None
-        if build and "context" in build and "://" not in str(build["context"]):
+        if build and "context" in build and not _ELSEWHERE.search(str(build["context"])):
             build["context"] = str((file.parent / str(self.filled(build["context"]))).resolve())
         if not extends:
             return build
@@ -192,7 +194,7 @@ def service(folder: Path, name: str) -> Build:
         why = f"Those that it builds: {', '.join(builds) or 'none'}."
         raise Problem(f"{file} builds no service called {name}.", why=why, next="--service with one of them")
     build, filled = builds[name], files.filled
-    if "dockerfile_inline" in build or "://" in str(build.get("context", "")):
+    if "dockerfile_inline" in build or _ELSEWHERE.search(str(build.get("context", ""))):
         raise Problem(
             f"The service {name} is built from no file here.",
             why="Its Dockerfile stands in the compose file, or its context is elsewhere.",
