@@ -26,6 +26,8 @@ WORDS = frozenset(
     ("FROM", "RUN", "CMD", "LABEL", "MAINTAINER", "EXPOSE", "ENV", "ADD", "COPY", "ENTRYPOINT", "VOLUME", "USER",
      "WORKDIR", "ARG", "ONBUILD", "STOPSIGNAL", "HEALTHCHECK", "SHELL")
 )  # fmt: skip
+#: Arguments that a builder has for the platform that it builds for; those no ARG need say.
+OF_TARGET = ("TARGETPLATFORM", "TARGETOS", "TARGETARCH", "TARGETVARIANT")
 #: `$A`, `${A}`, and with what stands for it where it is unset (-), unset or empty (:-), or where it is set (+, :+).
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?[-+])([^}]*))?\})")
 
@@ -150,7 +152,7 @@ class Dockerfile:
     def stages(self) -> list[Stage]:
         """The stages in order, build arguments in FROM replaced. Raises Problem when there is no FROM."""
         found: list[Stage] = []
-        values: dict[str, str] = {}
+        values = {name: value for name, value in self.args.items() if name in OF_TARGET}
         for one in self.structure:
             instruction, value = one.word, one.value
             words = value.split()

@@ -92,8 +92,10 @@ def _avoidable(work: Work) -> Iterator[NextStep]:
     for path, node in work.seen.visible:
         if not node.inode or not work.seen.is_own(node.inode) or "-packages/" in path:
             continue
-        match = AVOIDABLE.search(path)
-        text = work.seen.origin.text[node.inode.layer]
+        match, first = AVOIDABLE.search(path), node.inode
+        while first.again and work.seen.is_own(first.again):  # its owner was changed since
+            first = first.again
+        text = work.seen.origin.text[first.layer]
         if match and _copies_context(text) and _is_of_context(match[2]):
             found[id(node.inode)] = node.inode
             names[match[2]] = None

@@ -205,8 +205,9 @@ def _in_docker_archive(files: _Files, listed: list[dict[str, Any]]) -> Iterator[
 
 def _chosen(path: Path, found: list[Found], name: str, platform: str) -> Found:
     """The image that is meant, by name and platform; the machine's own platform where none is asked for."""
-    fitting = [one for one in found if not name or name in one.names or one.digest.startswith(f"sha256:{name}")
-               or any(of.endswith(f"/{name}") for of in one.names)]  # fmt: skip
+    wanted = (f"/{name}", f"/{name}:latest")
+    fitting = [one for one in found if not name or one.digest.startswith(f"sha256:{name}")
+               or any(f"/{of}".endswith(wanted) for of in one.names)]  # fmt: skip
     asked = normal(platform) if platform else ""
     if asked:
         fitting = [one for one in fitting if one.platform in ("", asked)]

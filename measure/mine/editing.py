@@ -132,6 +132,13 @@ def _folder(stage: Stage, before: Instruction) -> str:
     return folder
 
 
+def _user(stage: Stage, before: Instruction) -> str:
+    """Who runs an instruction, as far as its own stage tells; '' for root."""
+    lines = stage.instructions[: stage.instructions.index(before)]
+    named = [one.value.strip().partition(":")[0] for one in lines if one.word == "USER"]
+    return "" if not named or named[-1] in ("root", "0") else named[-1]
+
+
 def _words(one: Instruction) -> list[str]:
     """Sources of COPY, and where it copies to."""
     return [word.strip('",') for word in re.sub(r"^(--\S+\s+)+", "", one.value).strip("[] ").split()]
@@ -216,14 +223,15 @@ def _wheels(draft: Draft, step: NextStep) -> None:
 
 
 def _caches(draft: Draft, step: NextStep) -> None:
-    mounts = []
-    for folder in dict.fromkeys(step.of):
-        shared = ",sharing=locked" if "/apt" in folder else ""
-        mounts.append(f"--mount=type=cache,target={folder}{shared}")
     for one in map(draft.at, _wheres(step)):
         if one.word != "RUN":
             raise _by_hand("A cache that is copied is best left out where it is made.")
-        draft.option(one, " ".join(mounts))
+        user = _user(draft.stage_of(one), one)
+        if user and not user.isdigit():
+            raise _by_hand(f"The line runs as {user}: a cache mount takes its number, uid=….")
+        own = f",uid={user}" if user else ""
+        shared = {folder: ",sharing=locked" if "/apt" in folder else own for folder in step.of}
+        draft.option(one, " ".join(f"--mount=type=cache,target={folder}{more}" for folder, more in shared.items()))
 
 
 def _ignored(draft: Draft, step: NextStep) -> None:

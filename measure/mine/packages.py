@@ -183,8 +183,12 @@ def _rooted(paths: list[str]) -> Iterator[str]:
 
 
 def _base_names(seen: Seen) -> set[str]:
-    """Names of the packages that the base image has: its last list of them tells."""
-    for facts in reversed(seen.image.facts[: seen.origin.base_layers]):
+    """Names of the packages that the base image has: its last list of them tells, or a file for each."""
+    layers, folder = seen.image.facts[: seen.origin.base_layers], "var/lib/dpkg/status.d/"
+    each = [text for facts in layers for path, text in facts.documents.items() if path.startswith(folder)]
+    if each:
+        return set(re.findall(r"^Package: (\S+)", "\n".join(each), re.MULTILINE))
+    for facts in reversed(layers):
         for path in ("var/lib/dpkg/status", "lib/apk/db/installed", "usr/lib/apk/db/installed"):
             if text := facts.documents.get(path):
                 return set(re.findall(r"^(?:Package: |P:)(\S+)", text, re.MULTILINE))

@@ -188,3 +188,34 @@ def test_a_context_that_is_elsewhere_is_told(tmp_path, context):
     found = run(".", "--service", "web")
     assert found.exit_code == 1
     assert "built from no file here" in found.output
+
+
+BY_ARCH = """FROM a AS base-amd64
+RUN one
+FROM b AS base-arm64
+RUN other
+FROM base-${TARGETARCH} AS last
+RUN end
+"""
+
+
+def test_a_stage_that_the_platform_chooses_is_the_images_own(tmp_path):
+    (tmp_path / "Dockerfile").write_text(BY_ARCH)
+    history = [{"created_by": f"RUN /bin/sh -c {one} # buildkit"} for one in ("base", "other", "end")]
+    tars = [tar({name: b"1"}) for name in "abc"]
+    made = said(layout(tmp_path / "a", tars, history=history, architecture="arm64").root, "-f", "Dockerfile")
+    assert (made["base"], [one["where"] for one in made["lines"]]) == ("b", ["base", "Dockerfile:4", "Dockerfile:6"])
+    assert [said(".", "--platform", one)["base"] for one in ("linux/arm64", "x86_64")] == ["b", "a"]
+
+
+@pytest.mark.parametrize("name", ["app", "app:latest", "team/app", "registry.example.com/team/app:latest"])
+def test_an_image_is_named_as_with_docker(tmp_path, name):
+    made = Layout(tmp_path / "layout")
+    add_image(made, [tar({"a": b"1"})])
+    add_image(made, [tar({"b": b"2"})])
+    names = ("registry.example.com/team/app:latest", "registry.example.com/team/myapp:latest")
+    entries = [
+        {**one, "annotations": {"io.containerd.image.name": of}} for one, of in zip(made.entries, names, strict=True)
+    ]
+    write_index(made, entries=entries)
+    assert said(made.root, "--image", name)["others"] == ["registry.example.com/team/myapp:latest"]

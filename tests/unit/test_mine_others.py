@@ -129,6 +129,13 @@ def test_packages_of_the_base_that_list_no_files_are_the_bases(tmp_path):
     assert found == {"setuptools": True, "dbus-python": True, "own": False}
 
 
+def test_packages_of_a_base_without_a_package_manager_are_the_bases(tmp_path):
+    base = {f"var/lib/dpkg/status.d/{name}": f"Package: {name}\nVersion: 1\n".encode() for name in ("libc6", "openssl")}
+    own = {"var/lib/dpkg/status.d/own": b"Package: own\nVersion: 1\n"}
+    found = {one.name: one.of_base for one in weigh(tmp_path, own, base=base).packages}
+    assert found == {"libc6": True, "openssl": True, "own": False}
+
+
 def test_what_comes_from_a_stage_is_not_the_ignore_files_where_the_history_alone_tells(tmp_path):
     own = {"app/.venv/lib/a.py": NOISE, "app/node_modules/b.js": NOISE}
     for number, line in enumerate(("COPY /app /app # buildkit", "COPY --chown=1 --link /app/.venv /app/.venv")):
@@ -278,6 +285,29 @@ def test_who_gets_files_is_there_when_they_are_copied():
     known = Dockerfile("Dockerfile", "FROM a\nRUN useradd app\nCOPY . /app\nRUN chown -R app:app /app\n")
     draft = edited(known, None, report_with(), step("written twice", "Dockerfile:4", ["Dockerfile:3"]))
     assert draft.text == "FROM a\nRUN useradd app\nCOPY --chown=app:app . /app\n"
+
+
+@pytest.mark.parametrize(
+    ("user", "more"), [("1000:1000", ",uid=1000"), ("root", ""), ("1000\nUSER 0", ""), ("app", None)]
+)
+def test_a_cache_is_for_whom_the_line_runs_as(user, more):
+    """A mount that is root's is of no use to others, and leaves them a .cache that they cannot write to."""
+    dockerfile = Dockerfile("Dockerfile", f"FROM a\nUSER {user}\nRUN pip install b\n")
+    late = step("caches", f"Dockerfile:{dockerfile.structure[-1].first}", ["/home/app/.cache/pip"])
+    if more is None:
+        with pytest.raises(Problem, match="not done by itself"):
+            edited(dockerfile, None, report_with(), late)
+    else:
+        text = edited(dockerfile, None, report_with(), late).text
+        assert text.endswith(f"RUN --mount=type=cache,target=/home/app/.cache/pip{more} pip install b\n")
+
+
+def test_what_an_ignore_file_keeps_out_is_found_where_its_owner_was_changed(tmp_path):
+    lines, own = ["COPY . /app", "RUN chown -R app /app"], {"app/.git/a": NOISE}
+    found = steps(weigh(tmp_path, own, own, lines=lines, text="\n".join(["FROM a", *lines])))
+    assert {name: one.unpacked_tar_bytes for name, one in found.items()} == {
+        "written twice": BLOCKS, "ignore file": BLOCKS
+    }  # fmt: skip
 
 
 def test_what_uv_installs_needs_no_pip():
