@@ -97,7 +97,7 @@ def breaches(budget: Budget, report: Report, before: Report | None = None) -> li
     """What of a report is over the budget, and the line that is to blame: what grew most, else the heaviest."""
     limits = budget.on(report.platform)
     of_image = limits.model_dump(exclude_none=True, exclude={"context", "edit"})
-    if of_image and not report.sizes and not report.timed:
+    if of_image and not report.sizes:
         raise Problem(
             f"The budget limits {', '.join(of_image)}, and no image was weighed.",
             why="A folder alone tells its build context.",

@@ -141,11 +141,7 @@ def _reported(
             return report(replace(asked, archive=stack.enter_context(saved(asked.subject))))
         dockerfile = asked.dockerfile or path / "Dockerfile"
         if not dockerfile.is_file():
-            raise Problem(
-                f"{asked.subject} has no Dockerfile, and is no image.",
-                why="A folder is weighed by its Dockerfile, or as an OCI image layout (index.json and blobs/).",
-                next="the same command with -f and the Dockerfile's path",
-            )
+            raise _no_dockerfile(path, asked.subject)
         asked = replace(asked, folder=path, dockerfile=dockerfile)
         if not (build or builds):
             return report(asked)
@@ -154,6 +150,21 @@ def _reported(
         source = Source(path, dockerfile, asked.target, asked.platform, asked.args)
         made = report(replace(asked, archive=stack.enter_context(built(source))))
     return _more(made, source, start=start, time=time, floor=floor, number=number)
+
+
+def _no_dockerfile(folder: Path, shown: str) -> Problem:
+    from measure.mine.services import FILES
+
+    way = "-f and the Dockerfile's path"
+    if (other := folder / "Containerfile").is_file():
+        way = f"-f {other}"
+    elif any((folder / name).is_file() for name in FILES):
+        way = "--service and the name of a service of its compose file"
+    return Problem(
+        f"{shown} has no Dockerfile, and is no image.",
+        why="A folder is weighed by its Dockerfile, or as an OCI image layout (index.json and blobs/).",
+        next=f"the same command with {way}",
+    )
 
 
 def _more(made: Report, source: Source, *, start: bool, time: bool, floor: bool, number: int | None) -> Report:

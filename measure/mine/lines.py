@@ -62,15 +62,21 @@ def _step(created_by: str, layer: int | None) -> Step:
     else:
         word, body = "RUN" if text else "", text
     if word == "RUN":
-        body = _SHELL.sub("", body)
+        body = _run(_SHELL.sub("", body))
     return Step(word, plain(body), layer)
+
+
+def _run(body: str) -> str:
+    """What RUN runs: in exec form the words without their quotes, as most builders write it."""
+    return " ".join(re.findall(r'"((?:[^"\\]|\\.)*)"', body)) if body.startswith("[") else body
 
 
 def _body(one: Instruction) -> str:
     """What an instruction says, as the history would."""
     if one.word == "RUN" and one.here:  # a here-document alone is what is run
         return plain("\n".join(one.here))
-    return plain(re.sub(r"^(--\S+\s+)+", "", one.value) if one.word in ("RUN", "COPY", "ADD") else one.value)
+    body = re.sub(r"^(--\S+\s+)+", "", one.value) if one.word in ("RUN", "COPY", "ADD") else one.value
+    return plain(_run(body) if one.word == "RUN" else body)
 
 
 def _alike(one: Instruction, step: Step) -> bool:
@@ -81,10 +87,7 @@ def _alike(one: Instruction, step: Step) -> bool:
         return True
     if one.here:  # a script that names its interpreter is run from a file, and not told; long ones are cut
         return one.here[0].startswith("#!") or plain(one.here[0], _TOLD) in step.body
-    body = _body(one)
-    if body.startswith("["):  # in exec form the history has the words without their quotes
-        body = plain(" ".join(re.findall(r'"((?:[^"\\]|\\.)*)"', body)))
-    return body in step.body
+    return _body(one) in step.body
 
 
 def _pairs(own: list[Instruction], steps: list[Step]) -> dict[int, Instruction]:
@@ -97,8 +100,10 @@ def _pairs(own: list[Instruction], steps: list[Step]) -> dict[int, Instruction]:
     left = [f"{one.word} {_body(one) if one.word == 'RUN' else ''}" for one in own]
     right = [f"{step.word} {step.body if step.word == 'RUN' else ''}" for step in steps[first:]]
     found: dict[int, Instruction] = {}
-    for block in SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks():
-        found |= {first + block.b + i: own[block.a + i] for i in range(block.size)}
+    for _, begin, end, at, to in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+        # Between lines that are the same, as many of the same words are lines that say something else now.
+        if words[begin:end] == [step.word for step in steps[first + at : first + to]]:
+            found |= {first + at + number: own[begin + number] for number in range(end - begin)}
     return found
 
 

@@ -94,6 +94,17 @@ def test_a_file_that_is_no_archive_is_told_with_what_to_do_with_it(tmp_path, nam
     assert next in found.output
 
 
+@pytest.mark.parametrize(
+    ("name", "next"), [("Containerfile", "-f app/Containerfile"), ("compose.yaml", "--service"), ("x", "-f and the")]
+)
+def test_a_folder_without_a_dockerfile_is_told_with_what_it_has(tmp_path, name, next):
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / name).write_text("services: {}\n")
+    found = run("app")
+    assert found.exit_code == 1
+    assert f"the same command with {next}" in found.output
+
+
 TEXT = """FROM ubi:9 AS b
 FROM ubi:9
 RUN --mount=type=cache,target=/c pip install x
