@@ -71,10 +71,13 @@ def mine(
     """
     from measure.mine.budgets import read_budget
     from measure.mine.reporting import Asked
-    from measure.steps.compose import arguments
 
     limits = read_budget(budget) if budget else None
-    args = tuple(arguments(build_arg).items())
+    args: tuple[tuple[str, str], ...] = ()
+    if build_arg:
+        from measure.steps.compose import arguments
+
+        args = tuple(arguments(build_arg).items())
     asked = Asked(dockerfile=dockerfile, target=target, args=args, image=image, platform=platform, subject=subject)
     made = _reported(asked, build=build, service=service, start=start, time=timed, floor=floor, number=try_step)
     made = _held(made, asked, against, limits)

@@ -40,10 +40,13 @@ _SECRET = re.compile(
     r"(^|_)(PASS(WORD|WD|PHRASE)?|SECRETS?|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|CREDENTIALS?|AUTH)(_|$)",
     re.IGNORECASE,
 )
-#: What is read from elsewhere when the line runs, and what only turns something on or counts it.
-_NO_VALUE = re.compile(r"""['"]?[$`]|['"]?(true|false|yes|no|on|off|none|null|\d{1,6})['"]?;?$""", re.IGNORECASE)
+#: What is read from elsewhere when the line runs, and what only turns something on.
+_NO_VALUE = re.compile(r"""['"]?[$`]|['"]?(true|false|yes|no|on|off|none|null|[01])['"]?;?$""", re.IGNORECASE)
 #: A place where a secret is, and not the secret itself; what official images say of their own sources.
-_NO_SECRET = re.compile(r"(_FILE|_PATH|_URL|_SHA256|_ID|_NAME)$|^GPG_KEY$", re.IGNORECASE)
+_NO_SECRET = re.compile(
+    r"_(FILE|PATH|URL|SHA256|ID|NAME|SECONDS|MINUTES|HOURS|DAYS|TTL|LENGTH|LIMIT|ALGORITHM|ENABLED)$|^GPG_KEY$",
+    re.IGNORECASE,
+)
 
 
 def compiled(seen: Seen) -> Iterator[tuple[str, Node, Node | None]]:

@@ -214,9 +214,14 @@ def test_an_image_that_was_squashed_is_one_layer_with_what_the_builder_says(tmp_
 def test_a_secret_that_is_read_when_a_line_runs_and_a_switch_are_none(tmp_path):
     run = 'RUN /bin/sh -c TOKEN=$(cat /run/secrets/t) a; export API_KEY="$(cat b)"; AUTH=`c` X_TOKEN=${Y} d # buildkit'
     settings = {
-        "Env": ["HF_HUB_DISABLE_IMPLICIT_TOKEN=1", "ACCESS_TOKEN_EXPIRE_MINUTES=30", "AUTH_ON=true", "MY_TOKEN=s"]
+        "Env": [
+            "HF_HUB_DISABLE_IMPLICIT_TOKEN=1",
+            "ACCESS_TOKEN_EXPIRE_MINUTES=30",
+            "AUTH_ON=true",
+            "PIN_PASSWORD=123456",
+        ]
     }
-    assert weigh(tmp_path, {"a": b"1"}, lines=[run], settings=settings).facts.secrets == ["MY_TOKEN"]
+    assert weigh(tmp_path, {"a": b"1"}, lines=[run], settings=settings).facts.secrets == ["PIN_PASSWORD"]
 
 
 @pytest.mark.parametrize(
