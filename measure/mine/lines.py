@@ -20,7 +20,9 @@ from measure.weigh.oci import Opened
 _TOLD = 1000
 _NOP = re.compile(r"^/bin/sh -c #\(nop\)\s+", re.DOTALL)
 #: Build arguments, and the shell that SHELL says: `/bin/bash -o pipefail -c`, `conda run -n NAME /bin/bash -c`.
-_SHELL = re.compile(r"^(\|\d+ (\S+\s+)*?)??(\S*(conda|mamba) run (\S+ )*?|\S*/env )?\S*sh (-\S+ |pipefail )*?-\w*c ")
+_SHELL = re.compile(
+    r"^(\|\d+ (\S+\s+)*?)??(\S*(conda|mamba) run (\S+ ){0,8}?|\S*/env )?\S*sh (-\S+ |pipefail ){0,8}?-\w*c "
+)
 #: What official base images end with.
 _BASE_ENDS = re.compile(r'^CMD \["(python3|python|bash|sh|/bin/bash|/bin/sh|node|irb)"\]$')
 

@@ -157,6 +157,7 @@ class _Files:
             raise Problem(f"{file}: {name} extends itself.", next=f"docker compose -f {file} config")
         build, extends = one.get("build"), one.get("extends")
         build = {"context": build} if isinstance(build, str) else build if isinstance(build, dict) else None
+        build = build and {key: value for key, value in build.items() if value is not None}  # a name alone says nothing
         if build and "context" in build and not _ELSEWHERE.search(str(build["context"])):
             build["context"] = str((file.parent / str(self.filled(build["context"]))).resolve())
         if not extends:

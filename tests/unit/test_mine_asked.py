@@ -193,6 +193,14 @@ def test_a_file_that_is_named_comes_before_that_of_the_service(tmp_path):
     assert said(".", "--service", "web", "-f", "other")["base"] == "b"
 
 
+def test_a_name_without_a_value_says_nothing(tmp_path):
+    (tmp_path / "compose.yaml").write_text(
+        "services:\n  web:\n    build:\n      context: .\n      dockerfile:\n      target:\n"
+    )
+    (tmp_path / "Dockerfile").write_text("FROM a\n")
+    assert said(".", "--service", "web")["base"] == "a"
+
+
 @pytest.mark.parametrize("context", ["git@example.com:a/b.git#main", "https://example.com/a.git", "ssh://git@a/b"])
 def test_a_context_that_is_elsewhere_is_told(tmp_path, context):
     (tmp_path / "compose.yaml").write_text(f"services: {{web: {{build: '{context}'}}}}\n")
