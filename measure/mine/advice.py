@@ -108,7 +108,7 @@ def _avoidable(work: Work) -> Iterator[NextStep]:
 def _copies_context(text: str) -> bool:
     """Does a line copy from the build context? A history says no --from, but what is in a stage has a whole path."""
     words = [word for word in text.split() if not word.startswith("--")]
-    return words[0] in ("COPY", "ADD") and "--from" not in text and not "".join(words[1:2]).startswith("/")
+    return words[:1] in (["COPY"], ["ADD"]) and "--from" not in text and not "".join(words[1:2]).startswith("/")
 
 
 def _is_of_context(name: str) -> bool:

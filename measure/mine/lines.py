@@ -6,6 +6,7 @@ commitToHistory), Docker's older builder and buildah (`/bin/sh -c #(nop) …`).
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -70,7 +71,11 @@ def _step(created_by: str, layer: int | None) -> Step:
 
 def _run(body: str) -> str:
     """What RUN runs: in exec form the words without their quotes, as most builders write it."""
-    return " ".join(re.findall(r'"((?:[^"\\]|\\.)*)"', body)) if body.startswith("[") else body
+    try:
+        words = json.loads(body) if body.startswith("[") else None
+    except (ValueError, RecursionError):
+        words = None  # a test in shell form: [ -f x ]
+    return " ".join(map(str, words)) if isinstance(words, list) else body
 
 
 def _body(one: Instruction) -> str:

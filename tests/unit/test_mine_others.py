@@ -181,6 +181,7 @@ SCRIPT = "".join(f"print({number}, 'some words that make it long')\n" for number
         ("RUN /bin/sh -c a &&   b # buildkit", "RUN a && \\\n  b \\\n# c\n\n"),
         ("RUN /bin/bash -o pipefail -c a | b # buildkit", "RUN a | b\n"),
         ("RUN |1 A=b c /bin/bash -euo pipefail -c a | b # buildkit", "RUN a | b\n"),
+        ('RUN /bin/sh -c [ -f "a" ] && echo "c" # buildkit', 'RUN [ -f "a" ] && echo "c"\n'),
     ],
 )
 def test_a_line_that_did_not_change_is_not_said_to_have(tmp_path, history, text):
@@ -199,10 +200,17 @@ def test_a_line_that_did_not_change_is_not_said_to_have(tmp_path, history, text)
         ("|1 A=1 /bin/ash -eo pipefail -c apk add x", "RUN apk add x"),
         ({"comment": "store paths: ['/nix/store/a-python3-3.14']"}, "store paths: ['/nix/store/a-python3-3.14']"),
         ({"created_by": "RUN pip install x", "author": "kaniko"}, "RUN pip install x"),
+        ('RUN /bin/sh -c [ -f "a b" ] && echo "c" # buildkit', 'RUN [ -f "a b" ] && echo "c"'),
     ],
 )
 def test_the_history_alone_says_what_was_run(tmp_path, history, told):
     assert weigh(tmp_path, {"a": b"1"}, lines=[history]).lines[-1].instruction == told
+
+
+def test_a_layer_that_nothing_is_said_of_is_no_line_that_copies(tmp_path):
+    made = weigh(tmp_path, {"app/.git/a": NOISE}, lines=[{"author": "crane"}])
+    assert [(one.where, one.instruction) for one in made.lines[1:]] == [("layer 2", "")]
+    assert steps(made) == {}
 
 
 def test_an_image_that_was_squashed_is_one_layer_with_what_the_builder_says(tmp_path):
