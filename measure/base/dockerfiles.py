@@ -26,6 +26,8 @@ WORDS = frozenset(
     ("FROM", "RUN", "CMD", "LABEL", "MAINTAINER", "EXPOSE", "ENV", "ADD", "COPY", "ENTRYPOINT", "VOLUME", "USER",
      "WORKDIR", "ARG", "ONBUILD", "STOPSIGNAL", "HEALTHCHECK", "SHELL")
 )  # fmt: skip
+#: Arguments that a builder has for the platform that it builds for; those no ARG need say.
+OF_TARGET = ("TARGETPLATFORM", "TARGETOS", "TARGETARCH", "TARGETVARIANT")
 #: `$A`, `${A}`, and with what stands for it where it is unset (-), unset or empty (:-), or where it is set (+, :+).
 _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?[-+])([^}]*))?\})")
 
@@ -70,7 +72,8 @@ def _parsed(text: str) -> tuple[list[Instruction], str]:
     ends: list[tuple[str, str]] = []
     here: list[str] = []
     instruction, first = "", 0
-    for number, line in enumerate(text.split("\n"), 1):
+    lines = text.split("\n")
+    for number, line in enumerate(lines, 1):
         line = line.removesuffix("\r")
         if ends:
             tabs, end = ends[0]
@@ -82,12 +85,13 @@ def _parsed(text: str) -> tuple[list[Instruction], str]:
                 here[-1] += f"{line}\n"
             found[-1] = found[-1]._replace(last=number, here=tuple(here[: -1 if line == end else None]))
             continue
-        if not line.strip() or line.lstrip().startswith("#"):  # within an instruction, too
-            continue
-        line = line.rstrip()
-        first = first or number
-        instruction += line.removesuffix(escape)
-        if line.endswith(escape):
+        if line.strip() and not line.lstrip().startswith("#"):  # such lines stand within an instruction, too
+            line = line.rstrip()
+            first = first or number
+            instruction += line.removesuffix(escape)
+            if line.endswith(escape) and number < len(lines):
+                continue
+        elif not instruction or number < len(lines):
             continue
         word, *value = instruction.split(maxsplit=1) or [""]
         found.append(Instruction(word.upper(), "".join(value), first, number))
@@ -148,7 +152,7 @@ class Dockerfile:
     def stages(self) -> list[Stage]:
         """The stages in order, build arguments in FROM replaced. Raises Problem when there is no FROM."""
         found: list[Stage] = []
-        values: dict[str, str] = {}
+        values = {name: value for name, value in self.args.items() if name in OF_TARGET}
         for one in self.structure:
             instruction, value = one.word, one.value
             words = value.split()
@@ -162,7 +166,8 @@ class Dockerfile:
                             values[name] = _expanded(default, values)
                 case "FROM" if len(words) > len(flags):
                     image, *named = words[len(flags) :]
-                    found.append(Stage(_expanded(image, values), named[1].lower() if len(named) == 2 else None))
+                    image = _expanded(image.strip("\"'"), values)
+                    found.append(Stage(image, named[1].lower() if len(named) == 2 else None))
                 case "COPY" | "ADD" | "RUN" if found:
                     option = r"--mount=(?:\S*,)?from=" if instruction == "RUN" else "--from="
                     matches = (re.match(option + r"([^\s,]+)", flag) for flag in flags)

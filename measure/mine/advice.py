@@ -5,12 +5,15 @@ from __future__ import annotations
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+
+from packaging.utils import canonicalize_name
 
 from measure.base.dockerfiles import Dockerfile, Instruction
 from measure.mine import facts, system
 from measure.mine.context import AVOIDABLE
 from measure.mine.model import Context, NextStep
+from measure.mine.packages import Owned
 from measure.mine.seen import Sum
 from measure.mine.work import Work, files_of, gone, next_step, tools
 from measure.weigh.filesystem import Inode
@@ -18,8 +21,11 @@ from measure.weigh.filesystem import Inode
 #: At most so many are told, and none that saves less.
 MOST, LEAST_BYTES = 5, 100_000
 _INSTALLS = re.compile(
-    r"\b(pip3?|uv|poetry|pipenv|pdm|conda|mamba|npm|yarn|pnpm)\b[^&|;]*\b(install|sync|ci|update)\b", re.IGNORECASE
+    r"\b(pip|uv|poetry|pipenv|pdm|pixi|npm|yarn|pnpm)[\d.]*\b(?!\s+(?:run|config)\b)[^&|;]*\b(?:install|sync|ci|update)\b"
+    r"|\b((?:micro)?mamba|conda)\b(?!\s+(?:run|config)\b)[^&|;]*\b(?:install|create|update)\b",
+    re.IGNORECASE,
 )
+_LIST = re.compile(r"\s(-r|--requirements?)\b")
 
 
 def _again(work: Work) -> Iterator[NextStep]:
@@ -32,6 +38,8 @@ def _again(work: Work) -> Iterator[NextStep]:
             work.seen.origin.where[inode.again.layer] for inode in copies if work.seen.is_own(inode.again)
         )
         what = "set owner and mode where the files arrive (COPY --chown, --chmod), and not in a line of its own"
+        if all(work.seen.origin.text[inode.layer].startswith(("COPY ", "ADD ")) for inode in copies):
+            what = "copy what is new alone: the same files are there already"
         yield next_step("written twice", what, work.seen.sum_of(copies), where, "steps/step-3.md", made)
 
 
@@ -67,7 +75,8 @@ def _wheels(work: Work) -> Iterator[NextStep]:
     found = {
         id(node.inode): node.inode
         for path, node in work.seen.visible
-        if node.inode and work.seen.is_own(node.inode) and path.endswith(".whl") and "-packages/" not in path
+        if node.inode and work.seen.is_own(node.inode) and path.endswith(".whl")
+        and not re.search(r"-packages/|/ensurepip/|/python-wheels/", path)  # what `python -m venv` installs
         and work.seen.origin.text[node.inode.layer].startswith("COPY ")
     }  # fmt: skip
     if found:
@@ -83,15 +92,23 @@ def _avoidable(work: Work) -> Iterator[NextStep]:
     for path, node in work.seen.visible:
         if not node.inode or not work.seen.is_own(node.inode) or "-packages/" in path:
             continue
-        match = AVOIDABLE.search(path)
-        text = work.seen.origin.text[node.inode.layer]
-        if match and text.startswith(("COPY ", "ADD ")) and "--from" not in text and _is_of_context(match[2]):
+        match, first = AVOIDABLE.search(path), node.inode
+        while first.again and work.seen.is_own(first.again):  # its owner was changed since
+            first = first.again
+        text = work.seen.origin.text[first.layer]
+        if match and _copies_context(text) and _is_of_context(match[2]):
             found[id(node.inode)] = node.inode
             names[match[2]] = None
     if found:
         what = f"name {', '.join(list(names)[:5])} in .dockerignore"
         saved, where = work.take(found.values()), work.where(found.values())
         yield next_step("ignore file", what, saved, where, "steps/step-1.md", (f"**/{name}" for name in names))
+
+
+def _copies_context(text: str) -> bool:
+    """Does a line copy from the build context? A history says no --from, but what is in a stage has a whole path."""
+    words = [word for word in text.split() if not word.startswith("--")]
+    return words[:1] in (["COPY"], ["ADD"]) and "--from" not in text and not "".join(words[1:2]).startswith("/")
 
 
 def _is_of_context(name: str) -> bool:
@@ -102,12 +119,18 @@ def _is_of_context(name: str) -> bool:
 def _pips(work: Work) -> Iterator[NextStep]:
     """pip, setuptools and wheel in a virtual environment, where the base has pip."""
     has_base = any(one.of_base and one.installed.name == "pip" for one in work.python)
-    second = [one for one in work.python if not one.of_base and one.installed.name.lower() == "pip"]
+    second = [one for one in work.python if not one.of_base and one.installed.name == "pip"]
+    second = [one for one in second if not _is_condas(work, one)]
     if has_base and second:
         files = files_of(second, own=work.seen.is_own)
         what = "make the virtual environment with `python -m venv --without-pip`, or leave pip in the builder's stage"
         of = (one.installed.location for one in second)
         yield next_step("a second pip", what, work.take(files), work.where(files), "steps/step-3.md", of)
+
+
+def _is_condas(work: Work, one: Owned) -> bool:
+    """Is it in an environment that conda makes? That brings pip, and setuptools with it, along with Python."""
+    return f"{one.installed.location.partition('/lib/python')[0]}/conda-meta" in work.seen.nodes
 
 
 def _upgraded(work: Work) -> Iterator[NextStep]:
@@ -159,7 +182,10 @@ def _base_bytecode(work: Work) -> Iterator[NextStep]:
 
 
 def _development(work: Work) -> Iterator[NextStep]:
-    if found := [one for one in tools(work.python) if one.asked_for and one.installed.name != "pip"]:
+    """What develops or builds, but for a tool that the image itself runs: `jupyter lab`, `uv run`."""
+    asked = (one for one in tools(work.python) if one.asked_for and one.installed.name != "pip")
+    asked = (one for one in asked if one.installed.name not in ("setuptools", "wheel") or not _is_condas(work, one))
+    if found := [one for one in asked if not facts.runs(work.seen, one.installed.name)]:
         files, of = gone(work, work.python, found)
         names = sorted({one.installed.name for one in found})
         what = f"leave out development tools and what only they bring: {', '.join(names[:6])}"
@@ -167,13 +193,16 @@ def _development(work: Work) -> Iterator[NextStep]:
 
 
 def _tests(work: Work) -> Iterator[NextStep]:
+    # lazy-loader reads .pyi files when a package is imported.
+    lazy = any(canonicalize_name(one.installed.name) == "lazy-loader" for one in work.python)
     found = {
         id(node.inode): node.inode
         for path, node in work.seen.visible
-        if node.inode and work.seen.is_own(node.inode) and (facts.TESTS.search(path) or facts.STUBS.search(path))
-    }
+        if node.inode and work.seen.is_own(node.inode)
+        and (facts.TESTS.search(path) or (not lazy and facts.STUBS.search(path)))
+    }  # fmt: skip
     if found:
-        what = "delete packages' tests and .pyi files in the line or the stage that installs them"
+        what = f"delete packages' tests{'' if lazy else ' and .pyi files'} in the line or the stage that installs them"
         of = dict.fromkeys(one.installed.location for one in work.python if not one.of_base)
         yield next_step("tests", what, work.take(found.values()), work.where(found.values()), "guide/floor.md", of)
 
@@ -181,8 +210,8 @@ def _tests(work: Work) -> Iterator[NextStep]:
 def _stale(work: Work) -> Iterator[NextStep]:
     found = {
         id(node.inode): node.inode
-        for _, node, source in facts.compiled(work.seen)
-        if source and work.seen.is_own(node.inode) and facts.is_stale(node, source)
+        for path, node, source in facts.compiled(work.seen)
+        if source and work.seen.is_own(node.inode) and facts.is_stale(path, node, source)
     }
     if found:
         what = "bytecode is stale: Python compiles anew at each start; compile where the files get their last time"
@@ -204,7 +233,7 @@ def _order(work: Work) -> Iterator[NextStep]:
 
 def order_steps(dockerfile: Dockerfile, target: str | None) -> Iterator[NextStep]:
     """Requirements after the code, as far as a Dockerfile alone tells."""
-    if late := late_install(dockerfile.chain(target)[-1].instructions):
+    if late := late_install([one for stage in dockerfile.chain(target) for one in stage.instructions]):
         yield NextStep(
             name="order of lines",
             what="copy the list of requirements alone, install, then copy the code",
@@ -218,28 +247,46 @@ def order_steps(dockerfile: Dockerfile, target: str | None) -> Iterator[NextStep
 
 def late_install(lines: list[Instruction]) -> Instruction | None:
     """The first line that installs packages although all of the code was copied before it."""
-    copied = False
+    copied, earlier = False, []
     for one in lines:
-        words = [word for word in one.value.split() if not word.startswith("--")]
-        if one.word in ("COPY", "ADD") and "--from" not in one.value and words[:1] in (["."], ["./"]):
-            copied = True
-        if copied and one.word == "RUN" and _INSTALLS.search(f"{one.value} {' '.join(one.here)}"):
+        copied = copied or copies_all(one)
+        text = f"{one.value} {' '.join(one.here)}" if one.word == "RUN" else ""
+        if copied and _INSTALLS.search(text) and not _is_rest(text, earlier):
             return one
+        earlier.append(text)
     return None
 
 
-def context_steps(context: Context | None) -> list[NextStep]:
-    """What an ignore file keeps out of the build context."""
-    total = sum(context.avoidable.values()) if context else 0
+def copies_all(one: Instruction) -> bool:
+    """Does a line copy the whole build context?"""
+    words = [word.strip('[",') for word in one.value.split() if not word.startswith("--")]
+    return one.word in ("COPY", "ADD") and "--from" not in one.value and words[:1] in (["."], ["./"])
+
+
+def _is_rest(text: str, earlier: list[str]) -> bool:
+    """Is it the project alone that a line installs, because an earlier one has what the project requires?"""
+    if re.search(r"--no-deps\b|--only-root\b", text):
+        return True
+    tools = {match[1] or match[2] for match in _INSTALLS.finditer(text)}
+    before = [one for one in earlier if _LIST.search(one) or not re.search(r"\bpip[\d.]*\s+install\b", one)]
+    there = {match[1] or match[2] for one in before for match in _INSTALLS.finditer(one)}
+    return not _LIST.search(text) and tools <= there
+
+
+def context_steps(context: Context | None, told: Container[str] = ()) -> list[NextStep]:
+    """What an ignore file keeps out of the build context, but for patterns that were `told` already."""
+    avoidable = {name: size for name, size in (context.avoidable if context else {}).items() if name not in told}
+    avoidable = {name: size for name, size in avoidable.items() if f"**/{name}" not in told}
+    total = sum(avoidable.values())
     if total < LEAST_BYTES:
         return []
-    names = ", ".join(list(context.avoidable)[:5])
+    names = ", ".join(list(avoidable)[:5])
     return [
         NextStep(
             name="build context",
             what=f"name {names} in .dockerignore",
             where=context.ignore_file or ".dockerignore",
-            of=list(context.avoidable),
+            of=list(avoidable),
             transfer_bytes=0,
             unpacked_tar_bytes=0,
             other_bytes=total,
@@ -272,7 +319,9 @@ STEPS = (
 
 def next_steps(work: Work, context: Context | None) -> list[NextStep]:
     """The steps that save most, at most five; what is saved in the image counts before what is saved elsewhere."""
-    found = [step for make in STEPS for step in make(work)] + context_steps(context)
+    found = [step for make in STEPS for step in make(work)]
+    told = {name for step in found if step.name == "ignore file" for name in step.of}
+    found += context_steps(context, told)
     worth = [step for step in found if max(step.unpacked_tar_bytes, step.other_bytes) >= LEAST_BYTES]
     return sorted(worth, key=_worth, reverse=True)[:MOST]
 

@@ -85,6 +85,14 @@ class _Files:
             raise FileNotFoundError(name)
         return _Slice(self.path, *self.members[name])
 
+    def has(self, digest: str) -> bool:
+        """Is the part with this digest there?"""
+        try:
+            self.open(digest).close()
+        except FileNotFoundError:
+            return False
+        return True
+
     def json(self, name: str) -> Any:
         """What a list in it says; None when it is not there."""
         try:
@@ -123,7 +131,13 @@ def _members(path: Path, shown: str) -> dict[str, tuple[int, int]]:
                 if len(found) + len(links) > _MOST_MEMBERS:
                     raise tarfile.ReadError(f"it has more than {_MOST_MEMBERS:,} members")
     except (tarfile.TarError, EOFError, ValueError) as error:
-        raise Problem(f"{shown} is no whole tar archive.", why=str(error), next=_AGAIN) from None
+        with path.open("rb") as file:
+            begin = file.read(512)
+        ways = {b"\xfd7zXZ\0": f"xz --decompress {shown}", b"BZh": f"bzip2 --decompress {shown}"}
+        way = next((way for magic, way in ways.items() if begin.startswith(magic)), _AGAIN)
+        if begin.strip() and b"\0" not in begin:  # a text
+            way = f"measure-mine FOLDER --file {shown}  # where it is a Dockerfile; of a compose file: --service NAME"
+        raise Problem(f"{shown} is no whole tar archive.", why=str(error), next=way) from None
     for name, target in links.items():
         for _ in range(5):
             target = links.get(target, target)
@@ -191,8 +205,9 @@ def _in_docker_archive(files: _Files, listed: list[dict[str, Any]]) -> Iterator[
 
 def _chosen(path: Path, found: list[Found], name: str, platform: str) -> Found:
     """The image that is meant, by name and platform; the machine's own platform where none is asked for."""
-    fitting = [one for one in found if not name or name in one.names or one.digest.startswith(f"sha256:{name}")
-               or any(of.endswith(f"/{name}") for of in one.names)]  # fmt: skip
+    wanted = (f"/{name}", f"/{name}:latest")
+    fitting = [one for one in found if not name or one.digest.startswith(f"sha256:{name}")
+               or any(f"/{of}".endswith(wanted) for of in one.names)]  # fmt: skip
     asked = normal(platform) if platform else ""
     if asked:
         fitting = [one for one in fitting if one.platform in ("", asked)]
@@ -268,6 +283,8 @@ def _image_in(path: Path, files: _Files, name: str, platform: str) -> tuple[Open
         found = [Found("", (), f"sha256:{name}")]
     elif (index := files.json("index.json")) is not None:
         found = list(_in_layout(files, index))
+        # An engine that has the image for one platform saves the list of all.
+        found = [one for one in found if files.has(one.digest)] or found
     if not found and (listed := files.json("manifest.json")) is not None:
         found = list(_in_docker_archive(files, listed))
     if not found:

@@ -22,9 +22,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
+from packaging.utils import canonicalize_name
 from pydantic import BeforeValidator, ValidationError
 
-from measure.base.errors import Problem
+from measure.base.errors import Problem, say
 from measure.base.model import Strict, reasons
 from measure.base.platforms import normal
 from measure.base.units import megabytes
@@ -44,7 +45,9 @@ def _bytes(value: Any) -> Any:
 
 
 def _part(value: Any) -> Any:
-    """2 % as a part of one."""
+    """2 % as a part of one. Raises ValueError for a number that can only be meant as percent."""
+    if isinstance(value, int | float) and value > 1:
+        raise ValueError(f'a number is a part of one: write "{value:g} %"')
     match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*%\s*", value) if isinstance(value, str) else None
     return float(match[1]) / 100 if match else value
 
@@ -93,6 +96,17 @@ def read_budget(path: Path) -> Budget:
 def breaches(budget: Budget, report: Report, before: Report | None = None) -> list[Breach]:
     """What of a report is over the budget, and the line that is to blame: what grew most, else the heaviest."""
     limits = budget.on(report.platform)
+    of_image = limits.model_dump(exclude_none=True, exclude={"context", "edit"})
+    if of_image and not report.sizes:
+        raise Problem(
+            f"The budget limits {', '.join(of_image)}, and no image was weighed.",
+            why="A folder alone tells its build context.",
+            next="measure-mine FOLDER --build --budget budget.toml",
+        )
+    if limits.context is not None and not report.context:
+        say("the budget limits context, which no archive tells: measure-mine FOLDER does")
+    if limits.growth is not None and not before:
+        say("the budget limits growth, and nothing is named with --against")
     return [*_sizes(limits, report, before), *_contents(limits, report), *_seconds(limits, report)]
 
 
@@ -135,7 +149,7 @@ def _contents(limits: Limits, report: Report) -> Iterator[Breach]:
         told = f"{len(python)} Python packages, and {limits.packages} are allowed"
         yield Breach(limit="packages", told=told, blame=f"new: {newest}" if newest else "")
     for name in limits.forbidden or ():
-        for one in (one for one in own if one.name.lower() == name.lower()):
+        for one in (one for one in own if canonicalize_name(one.name) == canonicalize_name(name)):
             brought = f"{' → '.join(one.brought_by)} brings it" if one.brought_by else "it was asked for itself"
             yield Breach(limit="forbidden", told=f"{one.name} {one.version} is in the image", blame=brought)
     if limits.root is False and report.facts and report.facts.user.partition(":")[0] in ("root", "0"):

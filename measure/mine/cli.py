@@ -73,10 +73,14 @@ def mine(
     from measure.mine.reporting import Asked
 
     limits = read_budget(budget) if budget else None
-    args = tuple((name, value) for name, _, value in (one.partition("=") for one in build_arg or ()))
+    args: tuple[tuple[str, str], ...] = ()
+    if build_arg:
+        from measure.steps.compose import arguments
+
+        args = tuple(arguments(build_arg).items())
     asked = Asked(dockerfile=dockerfile, target=target, args=args, image=image, platform=platform, subject=subject)
     made = _reported(asked, build=build, service=service, start=start, time=timed, floor=floor, number=try_step)
-    made = _held(made, against, platform, limits)
+    made = _held(made, asked, against, limits)
     _tell(made, as_json=as_json, as_markdown=as_markdown, as_html=as_html, everything=everything)
     for one in made.breaches:
         Problem(f"Over the budget: {one.told}.", why=one.blame).show()
@@ -84,12 +88,13 @@ def mine(
         raise typer.Exit(OVER)
 
 
-def _held(made: Report, against: str, platform: str, limits: Budget | None) -> Report:
+def _held(made: Report, asked: Asked, against: str, limits: Budget | None) -> Report:
     """A report with what grew since an older one, and what of it is over a budget; where there are such."""
     from measure.mine.budgets import breaches, grown
 
-    before = _other(against, made.platform or platform) if against else None
-    if before:
+    before = None
+    if against:
+        before = _other(replace(asked, subject=against, image="", platform=made.platform or asked.platform))
         made = made.model_copy(update={"against": against, "growth": grown(before, made)})
     return made.model_copy(update={"breaches": breaches(limits, made, before)}) if limits else made
 
@@ -114,7 +119,8 @@ def _reported(
 
         found = service_of(path, service)
         args = tuple({**found.args, **dict(asked.args)}.items())
-        asked = replace(asked, dockerfile=found.dockerfile, target=asked.target or found.target, args=args)
+        dockerfile, target = asked.dockerfile or found.dockerfile, asked.target or found.target
+        asked = replace(asked, dockerfile=dockerfile, target=target, args=args)
         path = found.context
     if asked.dockerfile and not asked.dockerfile.is_file():
         raise Problem(
@@ -138,11 +144,7 @@ def _reported(
             return report(replace(asked, archive=stack.enter_context(saved(asked.subject))))
         dockerfile = asked.dockerfile or path / "Dockerfile"
         if not dockerfile.is_file():
-            raise Problem(
-                f"{asked.subject} has no Dockerfile, and is no image.",
-                why="A folder is weighed by its Dockerfile, or as an OCI image layout (index.json and blobs/).",
-                next="the same command with -f and the Dockerfile's path",
-            )
+            raise _no_dockerfile(path, asked.subject)
         asked = replace(asked, folder=path, dockerfile=dockerfile)
         if not (build or builds):
             return report(asked)
@@ -151,6 +153,21 @@ def _reported(
         source = Source(path, dockerfile, asked.target, asked.platform, asked.args)
         made = report(replace(asked, archive=stack.enter_context(built(source))))
     return _more(made, source, start=start, time=time, floor=floor, number=number)
+
+
+def _no_dockerfile(folder: Path, shown: str) -> Problem:
+    from measure.mine.services import FILES
+
+    way = "-f and the Dockerfile's path"
+    if (other := folder / "Containerfile").is_file():
+        way = f"-f {other}"
+    elif any((folder / name).is_file() for name in FILES):
+        way = "--service and the name of a service of its compose file"
+    return Problem(
+        f"{shown} has no Dockerfile, and is no image.",
+        why="A folder is weighed by its Dockerfile, or as an OCI image layout (index.json and blobs/).",
+        next=f"the same command with {way}",
+    )
 
 
 def _more(made: Report, source: Source, *, start: bool, time: bool, floor: bool, number: int | None) -> Report:
@@ -177,15 +194,14 @@ def _more(made: Report, source: Source, *, start: bool, time: bool, floor: bool,
     return made.model_copy(update=found)
 
 
-def _other(name: str, platform: str) -> Report:
-    """What the image is held against: a report in JSON, or an image."""
+def _other(asked: Asked) -> Report:
+    """What the image is held against: a report in JSON, or an image, its lines named by the same Dockerfile."""
     from pydantic import ValidationError
 
     from measure.base.model import reasons
     from measure.mine.model import Report
-    from measure.mine.reporting import Asked
 
-    path = Path(name)
+    name, path = asked.subject, Path(asked.subject)
     if path.is_file() and path.suffix == ".json":
         try:
             return Report.model_validate_json(path.read_bytes())
@@ -193,7 +209,13 @@ def _other(name: str, platform: str) -> Report:
             raise Problem(
                 f"{name} is no report.", why=reasons(error), next="measure-mine … --json > report.json"
             ) from None
-    return _reported(Asked(subject=name, platform=platform), build=False)
+    made = _reported(asked, build=False)
+    if not made.sizes:
+        raise Problem(
+            f"{name} is a folder, and no image to hold this one against.",
+            next="measure-mine FOLDER --build --json > before.json  # and then --against before.json",
+        )
+    return made
 
 
 def _tell(made: Report, *, as_json: bool, as_markdown: bool, as_html: Path | None, everything: bool) -> None:

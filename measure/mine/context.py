@@ -32,6 +32,11 @@ def looks_secret(path: str) -> bool:
     return bool(_SECRETS.search(path))
 
 
+def _text(ignore: Path | None) -> str:
+    """What an ignore file says, without the byte-order mark that some editors put first."""
+    return ignore.read_text(encoding="utf-8-sig", errors="replace") if ignore else ""
+
+
 def ignore_file_of(folder: Path, dockerfile: Path) -> Path | None:
     """The ignore file that counts: that of the Dockerfile, else that of the context."""
     own = dockerfile.with_name(f"{dockerfile.name}.dockerignore")
@@ -91,14 +96,14 @@ def _idle(ignore: Path, text: str, paths: list[str]) -> list[str]:
 def sent_files(folder: Path, dockerfile: Path) -> list[tuple[str, int]]:
     """The files that the ignore file lets through, and their bytes."""
     ignore = ignore_file_of(folder, dockerfile)
-    rules = ignore_rules(ignore.read_text(errors="replace") if ignore else "")
+    rules = ignore_rules(_text(ignore))
     return [(path, size) for path, size in _files(folder) if not rules.match_file(path)]
 
 
 def context_of(folder: Path, dockerfile: Path) -> Context:
     """What a folder offers to a builder. Files are counted, and not opened."""
     ignore = ignore_file_of(folder, dockerfile)
-    text = ignore.read_text(errors="replace") if ignore else ""
+    text = _text(ignore)
     rules = ignore_rules(text)
     every = list(_files(folder))
     sent = [(path, size) for path, size in every if not rules.match_file(path)]

@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 
 from measure.base.dockerfiles import Dockerfile, Instruction, Stage
 from measure.base.errors import Problem
-from measure.mine.advice import late_install
+from measure.mine.advice import copies_all, late_install
 from measure.mine.model import NextStep, Report
 
 _CHANGES = re.compile(r"(?P<what>chown|chmod)\s+(?:-\S+\s+|--\S+\s+)*(?P<to>[\w:.$}{+=,-]+)\s+(?P<paths>[^|;<>&]+)")
 _AND = re.compile(r"\s*&&\s*")
-_PIP = re.compile(r"(?:\S*/)?(?:pip3?|python3? -m pip) install\b")
+_PIP = re.compile(r"(?<!uv )(?:\S*/)?\b(?:pip3?|python3? -m pip) install\b")
 _APT = re.compile(r"(\bapt(?:-get)?\b[^&|;]*?\binstall\b)(?!.*--no-install-recommends)")
 _UPGRADE = re.compile(r"(\S*python3? -m )?\S*pip3? install( -\S+)* pip([=<>~!]\S+)?( -\S+)*")
+_ADDS = re.compile(r"\b(?:(?:user|group)add|add(?:user|group))\b")
 _VENV = re.compile(r"-m venv (?!.*--without-pip)(?:-\S+ )*(?P<path>[^\s;&|]+)")
 #: pip, and nothing but options and packages by their names.
 _NAMED = re.compile(
@@ -131,6 +132,13 @@ def _folder(stage: Stage, before: Instruction) -> str:
     return folder
 
 
+def _user(stage: Stage, before: Instruction) -> str:
+    """Who runs an instruction, as far as its own stage tells; '' for root."""
+    lines = stage.instructions[: stage.instructions.index(before)]
+    named = [one.value.strip().partition(":")[0] for one in lines if one.word == "USER"]
+    return "" if not named or named[-1] in ("root", "0") else named[-1]
+
+
 def _words(one: Instruction) -> list[str]:
     """Sources of COPY, and where it copies to."""
     return [word.strip('",') for word in re.sub(r"^(--\S+\s+)+", "", one.value).strip("[] ").split()]
@@ -155,8 +163,13 @@ def _written_twice(draft: Draft, step: NextStep) -> None:
                 raise _by_hand("The files come from another stage of the same file.")
             if made.word == "RUN":
                 draft.also(f":{made.first}", match[0].strip())
-        for made in stage.instructions[: stage.instructions.index(one)]:
-            if made.word in ("COPY", "ADD") and _is_in(_target(stage, made), folders) and f"--{what}" not in made.value:
+        before = stage.instructions[: stage.instructions.index(one)]
+        copies = [made for made in before if made.word in ("COPY", "ADD") and _is_in(_target(stage, made), folders)]
+        later = before[before.index(copies[0]) :] if copies else []
+        if what == "chown" and any(_ADDS.search(line.value) for line in [*later, one]) and not owner[0].isdigit():
+            raise _by_hand(f"A user is added after the files are copied: {to} has to be there before.")
+        for made in copies:
+            if f"--{what}" not in made.value:
                 draft.option(made, f"--chown={owner}" if what == "chown" else f"--chmod={to}")
         draft.without(one, lambda command: command.startswith(("chown ", "chmod ")))
 
@@ -210,14 +223,15 @@ def _wheels(draft: Draft, step: NextStep) -> None:
 
 
 def _caches(draft: Draft, step: NextStep) -> None:
-    mounts = []
-    for folder in dict.fromkeys(step.of):
-        shared = ",sharing=locked" if "/apt" in folder else ""
-        mounts.append(f"--mount=type=cache,target={folder}{shared}")
     for one in map(draft.at, _wheres(step)):
         if one.word != "RUN":
             raise _by_hand("A cache that is copied is best left out where it is made.")
-        draft.option(one, " ".join(mounts))
+        user = _user(draft.stage_of(one), one)
+        if user and not user.isdigit():
+            raise _by_hand(f"The line runs as {user}: a cache mount takes its number, uid=….")
+        own = f",uid={user}" if user else ""
+        shared = {folder: ",sharing=locked" if "/apt" in folder else own for folder in step.of}
+        draft.option(one, " ".join(f"--mount=type=cache,target={folder}{more}" for folder, more in shared.items()))
 
 
 def _ignored(draft: Draft, step: NextStep) -> None:
@@ -291,15 +305,29 @@ def _tests(draft: Draft, step: NextStep) -> None:
     folders = " ".join(step.of)
     if not folders:
         raise _by_hand("Where the packages are is not known.")
-    command = rf"find {folders} -type d \( -name test -o -name tests \) -prune -exec rm -rf {{}} +"
+    command = f"find {folders} -type d -name tests -prune -exec rm -rf {{}} +"
+    if ".pyi" in step.what:
+        command += f" && find {folders} -name '*.pyi' -delete"
     for where in _wheres(step):
-        draft.also(where, f"{command} && find {folders} -name '*.pyi' -delete")
+        draft.also(where, command)
+
+
+def _lists_alone(named: list[str], target: str) -> list[str]:
+    """Lines that copy lists of requirements alone; of a folder all, because they name each other."""
+    to = f"{target.rstrip('/')}/" if any(one.startswith("/") for one in named) else "./"
+    names = [posixpath.relpath(one, target) if one.startswith("/") else posixpath.normpath(one) for one in named]
+    if any(one.startswith("..") for one in names):
+        raise _by_hand("The list of requirements is not in the folder that the code is copied to.")
+    alone = [one for one in names if "/" not in one]
+    folders = dict.fromkeys(posixpath.dirname(one) for one in names if "/" in one)
+    return [*([f"COPY {' '.join(alone)} {to}"] if alone else []), *(f"COPY {one} {to}{one}" for one in folders)]
 
 
 def _order(draft: Draft, step: NextStep) -> None:
-    lines = draft.dockerfile.chain(draft.target)[-1].instructions
-    late = late_install(lines)
-    copy = next(one for one in lines if one.word in ("COPY", "ADD") and _words(one)[:1] in (["."], ["./"]))
+    lines = [one for stage in draft.dockerfile.chain(draft.target) for one in stage.instructions]
+    late, copy = late_install(lines), next(filter(copies_all, lines))
+    if draft.stage_of(late) is not draft.stage_of(copy):
+        raise _by_hand("The code is copied in another stage of the same file.")
     text = f"{late.value} {' '.join(late.here)}"
     named = re.findall(r"(?<!\S)(?:-r|-c|--requirement|--constraint)[ =]?([\w./-]+)", text)
     tool = next((name for name in _LISTS if re.search(rf"\b{name}\b", text)), "")
@@ -308,7 +336,9 @@ def _order(draft: Draft, step: NextStep) -> None:
     named += [] if named or not tool else _LISTS[tool]
     if not named and (late.here or not _NAMED.search(late.value)):
         raise _by_hand("Which file lists the requirements is not to be seen in the line.")
-    first = [f"COPY {' '.join(named)} ./"] if named else []
+    if named and re.search(r"(?<!\S)(-e|--editable|\.(\[\S*\])?|\./\S*|cd)(?!\S)", text):
+        raise _by_hand("The line installs the project itself too, or works in another folder.")
+    first = _lists_alone(named, _target(draft.stage_of(copy), copy))
     draft.changed[copy] = [*first, *draft.lines(late), *draft.lines(copy)]
     draft.changed[late] = []
 

@@ -19,23 +19,34 @@ CACHES = {
     "apt's lists": re.compile(r"^/var/lib/apt/lists/(?!partial$|auxfiles$)."),
     "apt's archives": re.compile(r"^/var/cache/apt/"),
     "apk's cache": re.compile(r"^/(var/cache/apk|etc/apk/cache)/"),
+    "dnf's cache": re.compile(r"^/var/cache/(lib)?(dnf5?|yum)/"),
     "pip's cache": re.compile(r"/\.cache/pip/"),
     "uv's cache": re.compile(r"/\.cache/uv/"),
-    "Poetry's cache": re.compile(r"/\.cache/pypoetry/"),
+    "Poetry's cache": re.compile(r"/\.cache/pypoetry/(?!virtualenvs/)"),
     "npm's cache": re.compile(r"/(\.npm/_cacache|\.cache/(yarn|node-gyp|pnpm))/"),
-    "conda's packages": re.compile(r"/(conda|miniconda3?|anaconda3|micromamba)/pkgs/"),
-    "other caches below .cache": re.compile(r"^/root/\.cache/|^/home/[^/]+/\.cache/"),
+    "conda's packages": re.compile(r"/(\.?conda|miniconda3?|anaconda3|miniforge3|\.?mamba|micromamba)/pkgs/"),
+    "other tools' caches": re.compile(
+        r"/\.cache/(pdm|pipenv|pip-tools|hatch|rattler|conda|pre-commit|mypy|ruff|black|ccache|go-build|bazel)/"
+    ),
 }
-TESTS = re.compile(r"/(site|dist)-packages/(.*/)?(tests?|testing/tests)/")
+#: A package's own folder `test` may be what others import: django.test, the test plugins of Ansible.
+TESTS = re.compile(r"/(site|dist)-packages/(.*/)?tests/")
 STUBS = re.compile(r"/(site|dist)-packages/.*\.pyi$")
 _COMPILED = re.compile(r"^(?P<folder>.*)/__pycache__/(?P<name>[^/]+)\.[a-z]+-\d+[^/]*\.pyc$")
+#: The version of the Python that bytecode is below, and of the one that it is for.
+_FOR = re.compile(r"/python3\.(\d+)/.*\.cpython-3(\d+)[^/]*$")
 _SITE = re.compile(r"/(site|dist)-packages/")
 _SECRET = re.compile(
     r"(^|_)(PASS(WORD|WD|PHRASE)?|SECRETS?|TOKEN|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|CREDENTIALS?|AUTH)(_|$)",
     re.IGNORECASE,
 )
+#: What is read from elsewhere when the line runs, and what only turns something on.
+_NO_VALUE = re.compile(r"""['"]?[$`]|['"]?(true|false|yes|no|on|off|none|null|[01])['"]?;?$""", re.IGNORECASE)
 #: A place where a secret is, and not the secret itself; what official images say of their own sources.
-_NO_SECRET = re.compile(r"(_FILE|_PATH|_URL|_SHA256|_ID|_NAME)$|^GPG_KEY$", re.IGNORECASE)
+_NO_SECRET = re.compile(
+    r"_(FILE|PATH|URL|SHA256|ID|NAME|SECONDS|MINUTES|HOURS|DAYS|TTL|LENGTH|LIMIT|ALGORITHM|ENABLED)$|^GPG_KEY$",
+    re.IGNORECASE,
+)
 
 
 def compiled(seen: Seen) -> Iterator[tuple[str, Node, Node | None]]:
@@ -46,8 +57,13 @@ def compiled(seen: Seen) -> Iterator[tuple[str, Node, Node | None]]:
             yield path, node, source if source and source.inode else None
 
 
-def is_stale(bytecode: Node, source: Node) -> bool:
-    """Was it compiled from another source, as Python would judge? One that goes by a hash is taken at its word."""
+def is_stale(path: str, bytecode: Node, source: Node) -> bool:
+    """Was it compiled from another source, as Python would judge, or for another Python than the one that it is below?
+
+    One that goes by a hash is taken at its word.
+    """
+    if (match := _FOR.search(path)) and match[1] != match[2]:
+        return True
     header = bytes.fromhex(bytecode.document or "")
     if len(header) < 16:
         return True
@@ -61,12 +77,12 @@ def is_stale(bytecode: Node, source: Node) -> bool:
 def _bytecode(seen: Seen) -> Bytecode:
     found = Bytecode()
     have: set[int] = set()
-    for _, node, source in compiled(seen):
+    for path, node, source in compiled(seen):
         found.files += 1
         found.bytes += node.inode.size
         if source:
             have.add(id(source))
-            if is_stale(node, source):
+            if is_stale(path, node, source):
                 found.stale_files += 1
                 found.stale_bytes += node.inode.size
     found.missing_files = sum(
@@ -86,9 +102,10 @@ def cache_of(path: str) -> str | None:
 
 def cache_folder_of(path: str) -> str:
     """The folder of a file in a cache that a cache mount would be put at."""
-    if match := re.match(r"/var/lib/apt/lists|/var/cache/apt|/var/cache/apk|/etc/apk/cache", path):
+    if match := re.match(r"/var/lib/apt/lists|/var/cache/(apt|apk|(lib)?(dnf5?|yum))|/etc/apk/cache", path):
         return match[0]
-    if match := re.match(r".*?/(\.cache/[^/]+|\.npm/_cacache|pkgs)(?=/)", path):
+    # Poetry keeps its virtual environments beside what it caches.
+    if match := re.match(r".*?/(\.cache/pypoetry/[^/]+|\.cache/[^/]+|\.npm/_cacache|pkgs)(?=/)", path):
         return match[0]
     return path.rpartition("/")[0]
 
@@ -112,14 +129,18 @@ def _secrets(seen: Seen) -> list[str]:
     names: dict[str, None] = {}
     for one in seen.image.settings.get("Env") or ():
         name, _, value = str(one).partition("=")
-        if value and looks_secret(name):
+        if _is_secret(name, value):
             names[plain(name, 100)] = None
     for one in seen.image.history:
         created_by = str(one.get("created_by") or "")[:100_000]
         for name, value in re.findall(r"(?:^|\s)(\w+)=(\S+)", created_by):
-            if value and looks_secret(name):
+            if _is_secret(name, value):
                 names[plain(name, 100)] = None
     return list(names)
+
+
+def _is_secret(name: str, value: str) -> bool:
+    return bool(value) and looks_secret(name) and not _NO_VALUE.match(value)
 
 
 def looks_secret(name: str) -> bool:
@@ -135,13 +156,20 @@ def commands(seen: Seen) -> list[list[str]]:
     return [[part] if isinstance(part, str) else [str(word) for word in part or ()] for part in parts]
 
 
+def runs(seen: Seen, name: str) -> bool:
+    """Do the image's own commands name this package, or what its name begins with, as `jupyter lab` does?"""
+    words = set(re.findall(r"[a-z0-9+]+", " ".join(word for one in commands(seen) for word in one).lower()))
+    return name.lower() in words or any(len(word) > 3 and name.lower().startswith(word) for word in words)
+
+
 def _command(seen: Seen) -> tuple[str, bool]:
     """What the container runs, and whether that is in shell form."""
     parts = commands(seen)[:2]
     first = parts[0] or parts[1]
-    shell = len(first) == 3 and first[0].rpartition("/")[2] in ("sh", "bash", "ash", "dash") and first[1] == "-c"
-    replaces = shell and first[2].lstrip().startswith("exec ")
-    return plain(" ".join([*parts[0], *parts[1]]), 300), shell and not replaces
+    words = first[-2:-1]  # before it other options may stand, as SHELL says: bash -o pipefail -c
+    shell = first[:1] != [] and SHELL.match(first[0].rpartition("/")[2]) and re.fullmatch(r"-\w*c", "".join(words))
+    replaces = shell and first[-1].lstrip().startswith("exec ")
+    return plain(" ".join([*parts[0], *parts[1]]), 300), bool(shell) and not replaces
 
 
 def facts_of(seen: Seen) -> Facts:

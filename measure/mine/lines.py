@@ -6,6 +6,7 @@ commitToHistory), Docker's older builder and buildah (`/bin/sh -c #(nop) …`).
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
@@ -16,9 +17,13 @@ from measure.base.dockerfiles import WORDS, Dockerfile, Instruction
 from measure.mine.model import Line, plain
 from measure.weigh.oci import Opened
 
+#: So much of a here-document is held against the history, which has words before it.
+_TOLD = 1000
 _NOP = re.compile(r"^/bin/sh -c #\(nop\)\s+", re.DOTALL)
-_BUILD_ARGS = re.compile(r"^\|\d+ .*?(?=/bin/sh -c )", re.DOTALL)
-_SHELL = re.compile(r"^/bin/\w+ (-\w+ )+")
+#: Build arguments, and the shell that SHELL says: `/bin/bash -o pipefail -c`, `conda run -n NAME /bin/bash -c`.
+_SHELL = re.compile(
+    r"^(\|\d+ (\S+\s+)*?)??(\S*(conda|mamba) run (\S+ ){0,8}?|\S*/env )?\S*sh (-\S+ |pipefail ){0,8}?-\w*c "
+)
 #: What official base images end with.
 _BASE_ENDS = re.compile(r'^CMD \["(python3|python|bash|sh|/bin/bash|/bin/sh|node|irb)"\]$')
 
@@ -39,14 +44,16 @@ class Step:
 
 def steps_of(image: Opened) -> list[Step]:
     """The history of an image; the layers alone where it does not tell of each."""
-    if not any(image.made_by):
-        return [Step("", plain(one["digest"]), number) for number, one in enumerate(image.described)]
     found, layer = [], 0
     for one in image.history:
-        empty = bool(one.get("empty_layer"))
-        found.append(_step(str(one.get("created_by") or ""), None if empty else layer))
-        layer += not empty
-    return found
+        number = None if one.get("empty_layer") else layer
+        # Nix, and Docker where it squashes an image, have a comment alone.
+        text = str(one.get("created_by") or "")
+        found.append(_step(text, number) if text else Step("", plain(str(one.get("comment") or "")), number))
+        layer += number is not None
+    if layer == len(image.facts) and any(step.text for step in found if step.layer is not None):
+        return found
+    return [Step("", plain(one["digest"]), number) for number, one in enumerate(image.described)]
 
 
 def _step(created_by: str, layer: int | None) -> Step:
@@ -58,15 +65,25 @@ def _step(created_by: str, layer: int | None) -> Step:
     else:
         word, body = "RUN" if text else "", text
     if word == "RUN":
-        body = _SHELL.sub("", _BUILD_ARGS.sub("", body))
+        body = _run(_SHELL.sub("", body))
     return Step(word, plain(body), layer)
+
+
+def _run(body: str) -> str:
+    """What RUN runs: in exec form the words without their quotes, as most builders write it."""
+    try:
+        words = json.loads(body) if body.startswith("[") else None
+    except (ValueError, RecursionError):
+        words = None  # a test in shell form: [ -f x ]
+    return " ".join(map(str, words)) if isinstance(words, list) else body
 
 
 def _body(one: Instruction) -> str:
     """What an instruction says, as the history would."""
     if one.word == "RUN" and one.here:  # a here-document alone is what is run
         return plain("\n".join(one.here))
-    return plain(re.sub(r"^(--\S+\s+)+", "", one.value) if one.word in ("RUN", "COPY", "ADD") else one.value)
+    body = re.sub(r"^(--\S+\s+)+", "", one.value) if one.word in ("RUN", "COPY", "ADD") else one.value
+    return plain(_run(body) if one.word == "RUN" else body)
 
 
 def _alike(one: Instruction, step: Step) -> bool:
@@ -75,12 +92,9 @@ def _alike(one: Instruction, step: Step) -> bool:
         return False
     if one.word != "RUN":
         return True
-    if one.here:
-        return plain(one.here[0]) in step.body
-    body = _body(one)
-    if body.startswith("["):  # in exec form the history has the words without their quotes
-        body = plain(" ".join(re.findall(r'"((?:[^"\\]|\\.)*)"', body)))
-    return body in step.body
+    if one.here:  # a script that names its interpreter is run from a file, and not told; long ones are cut
+        return one.here[0].startswith("#!") or plain(one.here[0], _TOLD) in step.body
+    return _body(one) in step.body
 
 
 def _pairs(own: list[Instruction], steps: list[Step]) -> dict[int, Instruction]:
@@ -93,8 +107,10 @@ def _pairs(own: list[Instruction], steps: list[Step]) -> dict[int, Instruction]:
     left = [f"{one.word} {_body(one) if one.word == 'RUN' else ''}" for one in own]
     right = [f"{step.word} {step.body if step.word == 'RUN' else ''}" for step in steps[first:]]
     found: dict[int, Instruction] = {}
-    for block in SequenceMatcher(None, left, right, autojunk=False).get_matching_blocks():
-        found |= {first + block.b + i: own[block.a + i] for i in range(block.size)}
+    for _, begin, end, at, to in SequenceMatcher(None, left, right, autojunk=False).get_opcodes():
+        # Between lines that are the same, as many of the same words are lines that say something else now.
+        if words[begin:end] == [step.word for step in steps[first + at : first + to]]:
+            found |= {first + at + number: own[begin + number] for number in range(end - begin)}
     return found
 
 

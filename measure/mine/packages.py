@@ -26,9 +26,9 @@ DEVELOPMENT = frozenset((
     "autopep8", "bandit", "black", "build", "coverage", "cython", "debugpy", "django-debug-toolbar", "factory-boy",
     "faker", "flake8", "hatch", "hatchling", "hypothesis", "ipdb", "ipython", "isort", "jupyter", "jupyterlab",
     "maturin", "meson", "mkdocs", "mypy", "nbconvert", "ninja", "notebook", "nox", "pdm", "pip-tools", "pipenv",
-    "playwright", "poetry", "poetry-core", "pre-commit", "pudb", "pycodestyle", "pyflakes", "pylint", "pyright",
+    "poetry", "poetry-core", "pre-commit", "pudb", "pycodestyle", "pyflakes", "pylint", "pyright",
     "pytest", "pytest-asyncio", "pytest-cov", "pytest-django", "pytest-mock", "pytest-xdist", "ruff", "scikit-build",
-    "selenium", "setuptools", "sphinx", "tox", "twine", "uv", "virtualenv", "watchdog", "watchfiles", "wheel", "yapf",
+    "setuptools", "sphinx", "tox", "twine", "uv", "virtualenv", "watchdog", "watchfiles", "wheel", "yapf",
 ))  # fmt: skip
 #: Packages of Debian and Alpine that compile, and what only these need.
 BUILDING = re.compile(
@@ -66,8 +66,8 @@ def python_owned(seen: Seen) -> list[Owned]:
             paths = {posixpath.normpath(path) for path in one.paths}
             paths |= {pyc for path in paths if path.endswith(".py") for pyc in bytecode_of(seen, path)}
             inodes = seen.inodes(paths)
-        metadata = _metadata_inode(seen, one)
-        of_base = bool(metadata and not seen.is_own(metadata))
+        metadata = seen.nodes.get(one.metadata)
+        of_base = bool(metadata and metadata.inode and not seen.is_own(metadata.inode))
         found.append(Owned(one, _key(one), inodes, of_base))
     _python_requirements(seen, found)
     return found
@@ -75,15 +75,12 @@ def python_owned(seen: Seen) -> list[Owned]:
 
 def _key(one: Installed) -> str:
     """Packages of one place require each other, whatever another place has."""
-    return f"{one.location}\0{canonicalize_name(one.name)}"
+    return f"{_place(one)}\0{canonicalize_name(one.name)}"
 
 
-def _metadata_inode(seen: Seen, one: Installed) -> Inode | None:
-    for path in one.paths or ():
-        if path.endswith((".dist-info/METADATA", ".egg-info/PKG-INFO")):
-            node = seen.node(posixpath.normpath(path))
-            return node.inode if node else None
-    return None
+def _place(one: Installed) -> str:
+    """Where it is installed; in the store of Nix each has a folder of its own."""
+    return re.sub(r"^/nix/store/[^/]+", "/nix/store", one.location)
 
 
 def bytecode_of(seen: Seen, source: str) -> Iterator[str]:
@@ -128,7 +125,7 @@ def _python_requirements(seen: Seen, found: list[Owned]) -> None:
     waiting = deque(found)
     while waiting:
         one = waiting.popleft()
-        location = one.installed.location
+        location = _place(one.installed)
         environment = _environment(seen, location)
         for line in one.installed.requires:
             wanted = _wanted(line, extras[one.key], environment)
@@ -186,8 +183,12 @@ def _rooted(paths: list[str]) -> Iterator[str]:
 
 
 def _base_names(seen: Seen) -> set[str]:
-    """Names of the packages that the base image has: its last list of them tells."""
-    for facts in reversed(seen.image.facts[: seen.origin.base_layers]):
+    """Names of the packages that the base image has: its last list of them tells, or a file for each."""
+    layers, folder = seen.image.facts[: seen.origin.base_layers], "var/lib/dpkg/status.d/"
+    each = [text for facts in layers for path, text in facts.documents.items() if path.startswith(folder)]
+    if each:
+        return set(re.findall(r"^Package: (\S+)", "\n".join(each), re.MULTILINE))
+    for facts in reversed(layers):
         for path in ("var/lib/dpkg/status", "lib/apk/db/installed", "usr/lib/apk/db/installed"):
             if text := facts.documents.get(path):
                 return set(re.findall(r"^(?:Package: |P:)(\S+)", text, re.MULTILINE))
@@ -254,9 +255,27 @@ def _reached(
     return reached
 
 
-def closure(found: list[Owned], keys: set[str]) -> set[str]:
-    """These packages and all that nothing but these needs: what goes when they go."""
-    kept = {one.key for one in found if (one.asked_for or one.of_base) and one.key not in keys}
+def libraries(found: list[Owned]) -> set[str]:
+    """What headers that were asked for are those of, by the source that both are built from: it is needed to run."""
+    by_key = {one.key: one for one in found}
+    return {
+        key
+        for one in found
+        for key in one.requires
+        if one.asked_for and is_development(one) and not is_development(by_key[key])
+        and _source(one) == _source(by_key[key])
+    }  # fmt: skip
+
+
+def _source(one: Owned) -> str:
+    """Formats: Debian policy, 5.6.1 (Source: NAME (VERSION)); Alpine's `o`."""
+    fields = one.installed.fields
+    return (fields.get("Source") or fields.get("o") or one.installed.name).partition(" ")[0]
+
+
+def closure(found: list[Owned], keys: set[str], but: set[str] = frozenset()) -> set[str]:
+    """These packages and all that nothing but these, and none of `but`, needs: what goes when they go."""
+    kept = {one.key for one in found if (one.asked_for or one.of_base) and one.key not in keys} | (but - keys)
     return _reached(found, keys, _reached(found, kept, keys))
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from measure.base import dockerfiles
-from measure.base.dockerfiles import Dockerfile
+from measure.base.dockerfiles import OF_TARGET, Dockerfile
 from measure.base.errors import Problem
 from measure.base.files import cache_folder, write_whole
 from measure.base.model import kept
+from measure.base.platforms import native_platform, normal
 from measure.mine import advice, facts, packages
 from measure.mine.archives import read_archive
 from measure.mine.context import context_of
@@ -95,6 +96,7 @@ def _report(asked: Asked) -> Report:
     if not asked.archive:
         if not dockerfile:
             raise Problem(f"{asked.subject} has no Dockerfile.", next="the same command with -f FILE")
+        dockerfile = _on(normal(asked.platform) if asked.platform else native_platform(), dockerfile)
         return Report(
             subject=asked.subject,
             dockerfile=asked.dockerfile.name,
@@ -116,6 +118,7 @@ def report_of(
     context: Context | None = None,
 ) -> Report:
     """The report of an image that was read, with the Dockerfile and the context that it was built from."""
+    dockerfile = dockerfile and _on(platform, dockerfile)
     origin = origin_of(image, dockerfile, target)
     seen = Seen(image, origin, platform)
     base = (dockerfile.base_image(target) or "scratch") if dockerfile else _said_base(image)
@@ -134,6 +137,12 @@ def report_of(
         context=context,
         next_steps=advice.next_steps(work, context),
     )
+
+
+def _on(platform: str, dockerfile: Dockerfile) -> Dockerfile:
+    """A Dockerfile with what a builder puts in for the platform that it builds for: FROM base-$TARGETARCH."""
+    said = (platform, *platform.split("/"), "", "")
+    return replace(dockerfile, args={**dict(zip(OF_TARGET, said, strict=False)), **dockerfile.args})
 
 
 def _said_base(image: Opened) -> str | None:

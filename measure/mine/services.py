@@ -19,6 +19,8 @@ FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.y
 #: Where a variable begins: `$$`, `$NAME`, `${NAME` and what may follow. Format: the Compose specification,
 #: interpolation.md.
 _VARIABLE = re.compile(r"\$(?:\$|(\w+)|\{(\w+)(?:(:?)([-?+]))?)")
+#: A context that is not a folder here: an address, or a repository as git writes it.
+_ELSEWHERE = re.compile(r"://|^[\w.-]+@[\w.-]+:")
 #: What opens and closes a variable in braces, whose default may have others in it.
 _BRACE = re.compile(r"\$\{|\}")
 #: A line of a file `.env`. Format: Docker's documentation of Compose, "Environment file syntax".
@@ -155,7 +157,7 @@ class _Files:
             raise Problem(f"{file}: {name} extends itself.", next=f"docker compose -f {file} config")
         build, extends = one.get("build"), one.get("extends")
         build = {"context": build} if isinstance(build, str) else build if isinstance(build, dict) else None
-        if build and "context" in build and "://" not in str(build["context"]):
+        if build and build.get("context") is not None and not _ELSEWHERE.search(str(build["context"])):
             build["context"] = str((file.parent / str(self.filled(build["context"]))).resolve())
         if not extends:
             return build
@@ -192,13 +194,13 @@ def service(folder: Path, name: str) -> Build:
         why = f"Those that it builds: {', '.join(builds) or 'none'}."
         raise Problem(f"{file} builds no service called {name}.", why=why, next="--service with one of them")
     build, filled = builds[name], files.filled
-    if "dockerfile_inline" in build or "://" in str(build.get("context", "")):
+    if "dockerfile_inline" in build or _ELSEWHERE.search(str(build.get("context", ""))):
         raise Problem(
             f"The service {name} is built from no file here.",
             why="Its Dockerfile stands in the compose file, or its context is elsewhere.",
             next="weigh its image: docker save IMAGE --output image.tar",
         )
-    context, target = (folder / build.get("context", ".")).resolve(), build.get("target")
-    dockerfile = context / str(filled(build.get("dockerfile", "Dockerfile")))
+    context, target = (folder / (build.get("context") or ".")).resolve(), build.get("target")
+    dockerfile = context / str(filled(build.get("dockerfile") or "Dockerfile"))
     args = arguments(build.get("args"), filled, environment)
     return Build(context, dockerfile, (target and str(filled(target))) or None, args)

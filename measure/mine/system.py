@@ -23,7 +23,7 @@ _ARCHES = (":amd64", ":arm64", ":armhf", ":i386", ":ppc64el", ":riscv64", ":s390
 def compilers(work: Work) -> Iterator[NextStep]:
     """Compilers and headers, and what only these need."""
     if found := tools(work.distribution):
-        files, of = gone(work, work.distribution, found)
+        files, of = gone(work, work.distribution, found, packages.libraries(work.distribution))
         count = f"{len(of)} packages of compilers and headers"
         what = f"compile in a stage of its own, and copy the result: {count} stay there"
         yield next_step("compilers", what, work.take(files), work.where(files), "steps/step-3.md", of)
@@ -31,10 +31,9 @@ def compilers(work: Work) -> Iterator[NextStep]:
 
 def called(work: Work) -> Iterator[NextStep]:
     """Programs that a build or a person calls; one that the image's own commands name is the application's."""
-    words = set(re.findall(r"[\w.+-]+", " ".join(word for one in facts.commands(work.seen) for word in one)))
     found = [
         one for one in work.distribution
-        if one.asked_for and packages.CALLED.match(one.installed.name) and one.installed.name not in words
+        if one.asked_for and packages.CALLED.match(one.installed.name) and not facts.runs(work.seen, one.installed.name)
     ]  # fmt: skip
     if found:
         files, of = gone(work, work.distribution, found)
@@ -54,8 +53,11 @@ def recommended(work: Work) -> Iterator[NextStep]:
 
 
 def slim(work: Work) -> Iterator[NextStep]:
-    """A slim base: what of the full one's packages it has not."""
+    """A slim base: what of the full one's packages it has not. Only official images of Python have such a twin."""
     base = [one for one in work.distribution if one.of_base]
+    python = work.seen.image.files.find("usr/local/bin/python3")
+    if not python or not python.inode or work.seen.is_own(python.inode):
+        return
     if len(base) < 200 or not any(one.installed.name.startswith("gcc") for one in base):
         return
     by_name = {one.key.partition(":")[0]: one for one in base}

@@ -64,8 +64,10 @@ def tools(owned: list[Owned]) -> list[Owned]:
     return [one for one in owned if not one.of_base and packages.is_development(one)]
 
 
-def gone(work: Work, owned: list[Owned], unneeded: list[Owned]) -> tuple[list[Inode], list[str]]:
-    """The files of these packages and of what only they bring, and the names of all of them."""
-    without = packages.closure(owned, {one.key for one in unneeded})
+def gone(
+    work: Work, owned: list[Owned], unneeded: list[Owned], but: Iterable[str] = ()
+) -> tuple[list[Inode], list[str]]:
+    """The files of these packages and of what only they bring, without those of the keys `but`, and all their names."""
+    without = packages.closure(owned, {one.key for one in unneeded}, set(but))
     own = [one for one in owned if one.key in without]
     return files_of(own, own=work.seen.is_own), sorted(one.installed.name for one in own)

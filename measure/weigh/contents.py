@@ -100,8 +100,9 @@ class Installed:
     paths: list[str] | None
     #: All that the database says of it, by the names that it has there.
     fields: Mapping[str, str] = field(default_factory=dict)
-    #: Where a Python package is installed, and the lines of its metadata that say what it requires.
+    #: Where a Python package is installed, its metadata, and the lines of it that say what the package requires.
     location: str = ""
+    metadata: str = ""
     requires: tuple[str, ...] = ()
 
 
@@ -198,6 +199,7 @@ def python_packages(files: FileSystem, visible: Iterable[tuple[str, Node]]) -> I
                 str(header["Version"] or ""),
                 _recorded(files, path.rpartition("/")[0]),
                 location=match["location"],
+                metadata=path,
                 requires=tuple(map(str, header.get_all("Requires-Dist", []))),
             )
 

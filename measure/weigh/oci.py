@@ -270,9 +270,11 @@ def _facts(blobs: Blobs, layer: dict[str, Any], *, hashed: bool) -> LayerFacts:
         with blobs.open(digest) as file:
             if (size := layer.get("size")) is not None and file.seek(0, os.SEEK_END) != size:
                 raise blobs.damaged(digest, "It is missing or cut short.")
+            length, name = file.seek(0, os.SEEK_END), digest.removeprefix("sha256:")
             file.seek(0)
-            name = digest.removeprefix("sha256:")
-            return remembered(name, lambda: read_stream(file, name, blobs.next, hashed=hashed))
+            # Of one tar stream there may be several layers: as it is, and compressed.
+            key = f"{name}.of-{length}" if hashed else name
+            return remembered(key, lambda: read_stream(file, name, blobs.next, hashed=hashed))
     except FileNotFoundError:
         raise blobs.damaged(digest, "It is missing or cut short.") from None
 

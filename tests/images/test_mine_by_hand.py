@@ -134,7 +134,7 @@ def test_facts(both):
     compiled = apart.matching(r"/__pycache__/[^/]+\.pyc$", own=False)
     assert (facts.bytecode.files, facts.bytecode.bytes) == (len(compiled), apart.sizes(compiled))
     assert facts.bytecode.stale_files == sum(_is_stale(apart.root / path[1:]) for path in compiled)
-    tests = apart.matching(rf"{SITE}(.*/)?tests?/")
+    tests = apart.matching(rf"{SITE}(.*/)?tests/")
     assert facts.test_bytes == apart.sizes(tests)
     assert facts.caches.get("pip's cache", 0) == apart.sizes(apart.matching(r"/\.cache/pip/", all_names=True))
     assert facts.caches.get("uv's cache", 0) == apart.sizes(apart.matching(r"/\.cache/uv/", all_names=True))
@@ -171,7 +171,7 @@ def _counted(apart, packages):
         "a second pip": {path for path in own_pip if apart.own(path) and not path.startswith("/usr/local/")},
         "bytecode of the base": {path for path in apart.matching(r"\.pyc$") if of_base(path)},
         "development tools": {path for path in tools if apart.own(path)},
-        "tests": apart.matching(rf"{SITE}(.*/)?tests?/|{SITE}.*\.pyi$"),
+        "tests": apart.matching(rf"{SITE}(.*/)?tests/|{SITE}.*\.pyi$"),
     }
     found, seen = {}, set()
     for name, paths in ways.items():

@@ -59,7 +59,7 @@ def test_files_that_a_later_line_hides(tmp_path):
 
 def test_caches_tests_a_second_pip_and_development_tools(tmp_path):
     own = {
-        "root/.cache/pip/http/a": NOISE, "var/lib/apt/lists/deb.example_Packages.lz4": NOISE, "root/.cache/x": b"1",
+        "root/.cache/pip/http/a": NOISE, "var/lib/apt/lists/deb.example_Packages.lz4": NOISE, "root/.cache/pdm/x": b"1",
         **package("pip", {"pip/a.py": NOISE}), **package("numpy", {"numpy/tests/a.py": NOISE, "numpy/a.pyi": NOISE}),
         **package("pytest", {"pytest.py": NOISE}, ("pluggy", "shared")), **package("pluggy", {"pluggy.py": NOISE}),
         **package("app", {"app.py": b"x"}, ("shared",)), **package("shared", {"shared.py": NOISE}),

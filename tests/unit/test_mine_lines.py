@@ -87,6 +87,25 @@ def test_lines_that_came_and_went_since_do_not_hide_the_others(tmp_path):
     assert found["RUN <<EOF"] == "Dockerfile:12"
 
 
+@pytest.mark.parametrize(
+    ("history", "where", "changed"),
+    [
+        ("RUN python -m compileall /app # buildkit", "Dockerfile:5", False),
+        ('RUN ["python", "-m", "compileall", "/app"]', "Dockerfile:5", False),
+        ("RUN python -m compileall /other # buildkit", "Dockerfile:5", True),
+        ("COPY x /y # buildkit", "layer 3", False),
+    ],
+)  # fmt: skip
+def test_a_line_between_others_is_found_although_some_are_no_more(tmp_path, history, where, changed):
+    """In exec form, as builders and as kaniko write it, and with another text."""
+    text = 'FROM a\nENV A=b\nRUN one\n# why\nRUN ["python", "-m", "compileall", "/app"]\nRUN two\n'
+    steps = [("RUN /bin/sh -c one", False), (history, False), ("RUN /bin/sh -c two", False), ("USER gone", True)]
+    found = lines(tmp_path, steps, text)
+    assert [(one.where, one.changed) for one in found] == [
+        ("base", False), ("Dockerfile:3", False), (where, changed), ("Dockerfile:6", False)
+    ]  # fmt: skip
+
+
 def test_stages_of_the_same_file_belong_to_the_image_and_onbuild_of_the_base_does_not(tmp_path):
     text = "FROM a:1 AS one\nRUN first\nFROM b:2\nRUN other\nFROM one AS last\nRUN second\nFROM last\n"
     history = [("RUN /bin/sh -c first # buildkit", False), ("RUN /bin/sh -c second # buildkit", False)]
