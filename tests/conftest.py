@@ -141,6 +141,8 @@ def left_of_runs(engine: Engine) -> list[str]:
     """What carries the label of runs, containers, networks and volumes, but for what tests beside these have now."""
 
     def is_left(labels: dict[str, str]) -> bool:
+        if together.VARIABLE not in os.environ:  # there is no other phase
+            return True
         try:
             owner = psutil.Process(int(labels[probe.LABEL]))
             family = {owner.pid, *(one.pid for one in owner.parents())}

@@ -357,20 +357,16 @@ def _kept_bytecode(engine: Engine, image: str) -> dict[str, Any]:
     return {"volumes": [(name, "/tmp")], "envs": {"PYTHONPYCACHEPREFIX": "/tmp/bytecode"}}  # noqa: S108
 
 
-def ask(engine: Engine, image: str, variant: Variant, platform: str) -> Answer:
-    """Start an image, ask / and /health, stop it. Raises Problem, with its last output, where it does not answer.
-
-    At most 120 s for each; 300 where it is emulated, since a busy machine takes minutes to compile what it imports.
-    """
-    natively = platform == engine.platform
-    options, seconds = ({}, 120) if natively else (_kept_bytecode(engine, image), 300)
+def ask(engine: Engine, image: str, variant: Variant, platform: str, seconds: float = 120) -> Answer:
+    """Start an image, ask / and /health, stop it. Raises Problem, with its last output, without answer in `seconds`."""
+    options = {} if platform == engine.platform else _kept_bytecode(engine, image)
     with running(engine, image, variant, platform, **options) as (container, url):
         try:
             first, health = (wait_for(f"{url}{path}", seconds).raise_for_status() for path in ("/", "/health"))
         except httpx.HTTPError as error:
             raise Problem(
                 f"{image} does not answer on {platform}.",
-                why=f"Asked for {seconds} s: {error}.\n{last_lines(container)}",
+                why=f"Asked for {seconds:.0f} s: {error}.\n{last_lines(container)}",
                 next=f"docker run --rm -it --platform {platform} -p 8000:{variant.port} {image}",
             ) from None
     return Answer(first.json(), health.json())

@@ -176,7 +176,19 @@ def test_the_native_rows_and_their_answer_are_printed_first_and_all_of_them_in_t
     assert last.index("linux/amd64 answers") < last.index("linux/arm64 answers") < last.index("Records: ")
 
 
-def test_what_ends_a_run_removes_its_containers_which_somebody_may_wait_for_and_is_raised(whole, monkeypatch):
+def test_what_ends_a_run_removes_its_containers_and_is_raised(whole, monkeypatch):
+    removed = []
+    monkeypatch.setattr(probe, "remove_own", removed.append)
+
+    def interrupt(outcome):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run.measure_step(whole, find_step("step-1"), interrupt)
+    assert removed == [whole] * len(removed) != []
+
+
+def test_ctrl_c_removes_a_container_whose_answer_is_waited_for(whole, monkeypatch):
     removed = threading.Event()
     monkeypatch.setattr(probe, "remove_own", lambda engine: removed.set() if engine is whole else None)
 

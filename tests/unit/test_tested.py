@@ -72,7 +72,7 @@ def go(tmp_path, monkeypatch):
     monkeypatch.setattr(runner, "selection", lambda run: ["--deselect=test_a.py::test_last"] if run == "test" else [])
 
     def gone(run: str = "test-all") -> runner.Phase:
-        phase = runner.Phase("images", run, Goes(tmp_path / "goes"))
+        phase = gone.phase = runner.Phase("images", run, Goes(tmp_path / "goes"))
         list(phase.shown())
         return phase
 
@@ -106,6 +106,8 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(go, tmp_path):
     (tmp_path / "stop").touch()
     with pytest.raises(KeyboardInterrupt):
         go()
+    assert go.phase.codes == [pytest.ExitCode.INTERRUPTED]
+    assert not go.phase.result().ok
     (tmp_path / "stop").unlink()
     found = go().result()
     assert (found.passed, found.failed, found.ok, len(found.skipped)) == (4, 2, False, 1), "what failed has failed"
