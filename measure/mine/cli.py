@@ -115,6 +115,7 @@ def _reported(
 
     path = Path(asked.subject)
     if service:
+        from measure.mine.services import INLINE
         from measure.mine.services import service as service_of
 
         found = service_of(path, service)
@@ -122,6 +123,12 @@ def _reported(
         dockerfile, target = asked.dockerfile or found.dockerfile, asked.target or found.target
         asked = replace(asked, dockerfile=dockerfile, target=target, args=args)
         path = found.context
+        if number is not None and dockerfile.name == INLINE:
+            raise Problem(
+                f"The Dockerfile of {service} stands in the compose file.",
+                why="--try writes a changed one beside it, and there is no file to write beside.",
+                next=f"a Dockerfile in {path} with its text, and --file with that",
+            )
     if asked.dockerfile and not asked.dockerfile.is_file():
         raise Problem(
             f"There is no file {asked.dockerfile}.", next="the same command with -f and the Dockerfile's path"

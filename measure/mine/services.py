@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -12,8 +13,11 @@ from typing import Any
 import yaml
 
 from measure.base.errors import Problem
+from measure.base.files import cache_folder, write_whole
 from measure.steps.compose import arguments, pairs
 
+#: What a Dockerfile that stands in a compose file is called.
+INLINE = "dockerfile_inline"
 #: The names that Compose looks for, in this order.
 FILES = ("compose.yaml", "compose.yml", "docker-compose.yaml", "docker-compose.yml")
 #: Where a variable begins: `$$`, `$NAME`, `${NAME` and what may follow. Format: the Compose specification,
@@ -120,9 +124,14 @@ def _merged(first: dict[str, Any], then: dict[str, Any]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class _Files:
-    """Compose files, read with the variables that are set."""
+    """Compose files that are merged, read with the variables that are set."""
 
     environment: Mapping[str, str]
+    merged: list[Path]
+
+    def folder(self, file: Path) -> Path:
+        """What paths in a file begin at: of those that are merged the folder of the first, else the file's own."""
+        return (self.merged[0] if file in self.merged else file).parent
 
     def filled(self, value: Any) -> Any:
         """A value with variables put in."""
@@ -139,7 +148,7 @@ class _Files:
         for one in included if isinstance(included := content.get("include"), list) else ():
             paths = one.get("path") if isinstance(one, dict) else one
             for path in paths if isinstance(paths, list) else [paths]:
-                found |= self.services(file.parent / str(self.filled(path)), (*within, here))
+                found |= self.services(self.folder(file) / str(self.filled(path)), (*within, here))
         services = content.get("services")
         return found | {
             name: (file, one)
@@ -158,49 +167,77 @@ class _Files:
         build, extends = one.get("build"), one.get("extends")
         build = {"context": build} if isinstance(build, str) else build if isinstance(build, dict) else None
         if build and build.get("context") is not None and not _ELSEWHERE.search(str(build["context"])):
-            build["context"] = str((file.parent / str(self.filled(build["context"]))).resolve())
+            build["context"] = str((self.folder(file) / str(self.filled(build["context"]))).resolve())
         if not extends:
             return build
         extends = extends if isinstance(extends, dict) else {"service": extends}
-        other = file.parent / str(self.filled(extends.get("file") or file.name))
+        other = self.folder(file) / str(self.filled(extends["file"])) if extends.get("file") else file
         first = self.build(other, str(extends.get("service")), (*within, key))
         return first if build is None else _merged(first or {}, build)
 
 
-def _builds(files: _Files, file: Path) -> dict[str, dict[str, Any]]:
-    """The build section of each service that has one, by a file and the override beside it."""
-    found = {name: files.build(file, name) for name in files.services(file)}
-    others = (file.with_name(f"{file.stem}.override{suffix}") for suffix in (file.suffix, ".yml", ".yaml"))
-    if override := next((other for other in others if other.is_file()), None):
-        for name in files.services(override):
-            if (build := files.build(override, name)) is not None:
+def _builds(files: _Files) -> dict[str, dict[str, Any]]:
+    """The build section of each service that has one, a later file upon an earlier one."""
+    found: dict[str, dict[str, Any]] = {}
+    for file in files.merged:
+        for name in files.services(file):
+            if (build := files.build(file, name)) is not None:
                 found[name] = _merged(found.get(name) or {}, build)
     return {name: build for name, build in found.items() if build}
 
 
+def _files(folder: Path, environment: Mapping[str, str]) -> list[Path]:
+    """The files that Compose merges: those that COMPOSE_FILE names, else its own and the override beside it.
+
+    Format: Docker's documentation of Compose, "Configure pre-defined environment variables". Raises Problem for none.
+    """
+    if named := environment.get("COMPOSE_FILE"):
+        return [folder / one for one in named.split(environment.get("COMPOSE_PATH_SEPARATOR") or os.pathsep) if one]
+    file = next((folder / one for one in FILES if (folder / one).is_file()), None)
+    if file is None:
+        raise Problem(
+            f"{folder} has no compose file.",
+            why=f"It would be called {FILES[0]} or {FILES[-1]}, or be named by the variable COMPOSE_FILE.",
+            next="COMPOSE_FILE=NAME and the same command, or the command without --service",
+        )
+    others = (file.with_name(f"{file.stem}.override{suffix}") for suffix in (file.suffix, ".yml", ".yaml"))
+    return [file, *[other for other in others if other.is_file()][:1]]
+
+
+def _inline(text: str) -> Path:
+    """A Dockerfile that stands in a compose file, as a file in the cache folder."""
+    file = cache_folder() / "mine" / hashlib.sha256(text.encode()).hexdigest()[:12] / INLINE
+    write_whole(file, text)
+    return file
+
+
 def service(folder: Path, name: str) -> Build:
-    """What a service is built from, by the compose file in a folder and the override beside it.
+    """What a service is built from, by the compose files of a folder, or by one file.
 
     They are merged as the Compose specification has it, merge.md, include.md and extends.md. Raises Problem when there
     is no such service.
     """
-    file = next((folder / one for one in FILES if (folder / one).is_file()), None)
-    if file is None:
-        raise Problem(f"{folder} has no compose file.", next="the same command without --service")
+    alone = [folder] if folder.suffix in (".yaml", ".yml") and not folder.is_dir() else []
+    folder = folder.parent if alone else folder
     environment = _environment(folder)
-    files = _Files(environment)
-    builds = _builds(files, file)
+    merged = alone or _files(folder, environment)
+    environment = {**_environment(merged[0].parent), **environment}
+    files = _Files(environment, merged)
+    builds, filled = _builds(files), files.filled
     if name not in builds:
         why = f"Those that it builds: {', '.join(builds) or 'none'}."
-        raise Problem(f"{file} builds no service called {name}.", why=why, next="--service with one of them")
-    build, filled = builds[name], files.filled
-    if "dockerfile_inline" in build or _ELSEWHERE.search(str(build.get("context", ""))):
+        where = ", ".join(map(str, files.merged))
+        raise Problem(f"{where} builds no service called {name}.", why=why, next="--service with one of them")
+    build = builds[name]
+    if _ELSEWHERE.search(str(build.get("context", ""))):
         raise Problem(
             f"The service {name} is built from no file here.",
-            why="Its Dockerfile stands in the compose file, or its context is elsewhere.",
+            why="Its context is elsewhere.",
             next="weigh its image: docker save IMAGE --output image.tar",
         )
-    context, target = (folder / (build.get("context") or ".")).resolve(), build.get("target")
+    context, target = Path(build.get("context") or files.merged[0].parent).resolve(), build.get("target")
     dockerfile = context / str(filled(build.get("dockerfile") or "Dockerfile"))
+    if inline := build.get("dockerfile_inline"):
+        dockerfile = _inline(str(filled(inline)))
     args = arguments(build.get("args"), filled, environment)
     return Build(context, dockerfile, (target and str(filled(target))) or None, args)
