@@ -25,7 +25,9 @@ _INSTALLS = re.compile(
     r"|\b((?:micro)?mamba|conda)\b(?!\s+(?:run|config)\b)[^&|;]*\b(?:install|create|update)\b",
     re.IGNORECASE,
 )
+_SYSTEM = re.compile(r"\b(apt|apt-get|apk|dnf|microdnf|yum|zypper)\b[^&|;]*\s(install|add|update|upgrade)\b")
 _LIST = re.compile(r"\s(-r|--requirements?)\b")
+_PIP = re.compile(r"\bpip[\d.]*\s+install\b")
 
 
 def _again(work: Work) -> Iterator[NextStep]:
@@ -37,7 +39,9 @@ def _again(work: Work) -> Iterator[NextStep]:
         made = dict.fromkeys(
             work.seen.origin.where[inode.again.layer] for inode in copies if work.seen.is_own(inode.again)
         )
-        what = "set owner and mode where the files arrive (COPY --chown, --chmod), and not in a line of its own"
+        what = (
+            "set owner and mode where the files arrive (COPY --chown, --chmod), and later only of folders to write in"
+        )
         if all(work.seen.origin.text[inode.layer].startswith(("COPY ", "ADD ")) for inode in copies):
             what = "copy what is new alone: the same files are there already"
         yield next_step("written twice", what, work.seen.sum_of(copies), where, "steps/step-3.md", made)
@@ -51,8 +55,13 @@ def _hidden(work: Work) -> Iterator[NextStep]:
         if not inode.names and work.seen.is_own(inode) and inode.hidden_by is not None and inode.hidden_by > inode.layer
     ]
     if hidden:
-        by = [work.seen.origin.where[layer] for layer in sorted({inode.hidden_by for inode in hidden})]
+        layers, text = sorted({inode.hidden_by for inode in hidden}), work.seen.origin.text
+        by = [work.seen.origin.where[layer] for layer in layers]
         what = f"delete in the line that makes them, or build in another stage: {', '.join(by[:3])} only hides them"
+        if all(_copies_context(text[one.layer]) for one in hidden) and all(
+            text[one].startswith("RUN") for one in layers
+        ):
+            what = f"name in .dockerignore, or mount, what is copied to be deleted: {', '.join(by[:3])} only hides it"
         yield next_step("hidden files", what, work.take(hidden), work.where(hidden), "steps/step-3.md", by)
 
 
@@ -109,6 +118,19 @@ def _copies_context(text: str) -> bool:
     """Does a line copy from the build context? A history says no --from, but what is in a stage has a whole path."""
     words = [word for word in text.split() if not word.startswith("--")]
     return words[:1] in (["COPY"], ["ADD"]) and "--from" not in text and not "".join(words[1:2]).startswith("/")
+
+
+def _cloned(work: Work) -> Iterator[NextStep]:
+    """The history that comes with a repository that a line clones."""
+    found = {
+        id(node.inode): node.inode
+        for path, node in work.seen.visible
+        if node.inode and work.seen.is_own(node.inode) and "/.git/" in path
+        and re.search(r"\bgit\b.*\bclone\b|git\+", work.seen.origin.text[node.inode.layer])
+    }  # fmt: skip
+    if found:
+        what = "unless your code calls git there, delete .git in the line that clones, or have ADD fetch the repository"
+        yield next_step("git history", what, work.take(found.values()), work.where(found.values()), "steps/step-3.md")
 
 
 def _is_of_context(name: str) -> bool:
@@ -189,6 +211,8 @@ def _development(work: Work) -> Iterator[NextStep]:
         files, of = gone(work, work.python, found)
         names = sorted({one.installed.name for one in found})
         what = f"leave out development tools and what only they bring: {', '.join(names[:6])}"
+        if script := facts.script(work.seen):
+            what = f"unless {script} calls them, {what}"
         yield next_step("development tools", what, work.take(files), work.where(files), "steps/step-2.md", of)
 
 
@@ -225,19 +249,21 @@ def _stale(work: Work) -> Iterator[NextStep]:
 def _order(work: Work) -> Iterator[NextStep]:
     """Requirements after the code: each edit installs anew, and sends all of it anew."""
     for step in order_steps(work.dockerfile, work.target) if work.dockerfile else ():
-        layers = [number for number, one in enumerate(work.seen.origin.where) if one == step.where]
+        layers = [number for number, one in enumerate(work.seen.origin.where) if one in step.where.split(", ")]
         sent = sum(work.seen.image.facts[number].packed_bytes for number in layers)
         other = {"other_bytes": sent, "other": "sent again after each edit of the code"}
         yield step.model_copy(update={"transfer_bytes": 0, **other})
 
 
 def order_steps(dockerfile: Dockerfile, target: str | None) -> Iterator[NextStep]:
-    """Requirements after the code, as far as a Dockerfile alone tells."""
-    if late := late_install([one for stage in dockerfile.chain(target) for one in stage.instructions]):
+    """What is installed after the code, as far as a Dockerfile alone tells."""
+    lines = [one for stage in dockerfile.chain(target) for one in stage.instructions]
+    if late := late_installs(lines):
+        lists = any(installs_packages(_text(one)) for one in late)
         yield NextStep(
             name="order of lines",
-            what="copy the list of requirements alone, install, then copy the code",
-            where=f"{posixpath.basename(dockerfile.name)}:{late.first}",
+            what=f"{'copy the list of requirements alone, ' if lists else ''}install, then copy the code",
+            where=", ".join(f"{posixpath.basename(dockerfile.name)}:{one.first}" for one in late),
             transfer_bytes=None,
             unpacked_tar_bytes=0,
             other="installed again after each edit of the code",
@@ -245,16 +271,25 @@ def order_steps(dockerfile: Dockerfile, target: str | None) -> Iterator[NextStep
         )
 
 
-def late_install(lines: list[Instruction]) -> Instruction | None:
-    """The first line that installs packages although all of the code was copied before it."""
-    copied, earlier = False, []
+def _text(one: Instruction) -> str:
+    """What RUN runs."""
+    return f"{one.value} {' '.join(one.here)}" if one.word == "RUN" else ""
+
+
+def installs_packages(text: str) -> bool:
+    """Does a command install packages of a language, as pip does, and not of the distribution?"""
+    return bool(_INSTALLS.search(text))
+
+
+def late_installs(lines: list[Instruction]) -> list[Instruction]:
+    """The lines that install packages although all of the code was copied before them."""
+    copied, earlier, found = False, [], []
     for one in lines:
-        copied = copied or copies_all(one)
-        text = f"{one.value} {' '.join(one.here)}" if one.word == "RUN" else ""
-        if copied and _INSTALLS.search(text) and not _is_rest(text, earlier):
-            return one
+        copied, text = copied or copies_all(one), _text(one)
+        if copied and (_SYSTEM.search(text) or (installs_packages(text) and not _is_rest(text, earlier))):
+            found.append(one)
         earlier.append(text)
-    return None
+    return found
 
 
 def copies_all(one: Instruction) -> bool:
@@ -268,8 +303,11 @@ def _is_rest(text: str, earlier: list[str]) -> bool:
     if re.search(r"--no-deps\b|--only-root\b", text):
         return True
     tools = {match[1] or match[2] for match in _INSTALLS.finditer(text)}
-    before = [one for one in earlier if _LIST.search(one) or not re.search(r"\bpip[\d.]*\s+install\b", one)]
+    before = [one for one in earlier if _LIST.search(one) or not _PIP.search(one)]
     there = {match[1] or match[2] for one in before for match in _INSTALLS.finditer(one)}
+    # What one tool installed from a list is there for pip too.
+    there |= {"pip", "uv"} if _PIP.search(text) and there & {"pip", "uv", "poetry", "pipenv", "pdm"} else set()
+    there |= {"pip", "uv"} if any(re.search(r"\benv (create|update)\b", one) for one in before) else set()
     return not _LIST.search(text) and tools <= there
 
 
@@ -303,6 +341,7 @@ STEPS = (
     _caches,
     _wheels,
     _avoidable,
+    _cloned,
     _pips,
     _upgraded,
     _base_bytecode,

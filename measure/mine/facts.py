@@ -162,13 +162,19 @@ def runs(seen: Seen, name: str) -> bool:
     return name.lower() in words or any(len(word) > 3 and name.lower().startswith(word) for word in words)
 
 
+def script(seen: Seen) -> str:
+    """A script that the image's own commands name, whose text nobody has read; '' for none."""
+    words = [word for one in commands(seen)[:2] for part in one for word in part.split()]
+    return plain(next((word for word in words if re.search(r"\.sh$|entrypoint", word)), ""), 100)
+
+
 def _command(seen: Seen) -> tuple[str, bool]:
     """What the container runs, and whether that is in shell form."""
     parts = commands(seen)[:2]
     first = parts[0] or parts[1]
     words = first[-2:-1]  # before it other options may stand, as SHELL says: bash -o pipefail -c
     shell = first[:1] != [] and SHELL.match(first[0].rpartition("/")[2]) and re.fullmatch(r"-\w*c", "".join(words))
-    replaces = shell and first[-1].lstrip().startswith("exec ")
+    replaces = shell and re.search(r"(^|&&|;|\n)\s*exec\s", first[-1].strip())
     return plain(" ".join([*parts[0], *parts[1]]), 300), bool(shell) and not replaces
 
 

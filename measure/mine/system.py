@@ -9,6 +9,7 @@ from measure.mine import facts, packages
 from measure.mine.model import NextStep
 from measure.mine.seen import Sum
 from measure.mine.work import Work, files_of, gone, next_step, tools
+from measure.weigh.filesystem import Inode
 
 #: What a slim base is built from: Debian's required packages, apt, and these (docker-library/python, slim-template).
 _SLIM = ("apt", "ca-certificates", "netbase", "tzdata", "adduser", "libffi8", "libgdbm6t64", "libncursesw6",
@@ -35,11 +36,23 @@ def called(work: Work) -> Iterator[NextStep]:
         one for one in work.distribution
         if one.asked_for and packages.CALLED.match(one.installed.name) and not facts.runs(work.seen, one.installed.name)
     ]  # fmt: skip
-    if found:
+    copied = {} if facts.runs(work.seen, "uv") else _copied(work)
+    if found or copied:
         files, of = gone(work, work.distribution, found)
-        names = ", ".join(sorted(one.installed.name for one in found)[:5])
-        what = f"unless your code calls them, use in another stage: {names}, and what only they need"
-        yield next_step("programs", what, work.take(files), work.where(files), "guide/multi-stage.md", of)
+        files, names = [*files, *copied.values()], sorted([*(one.installed.name for one in found), *copied])
+        what = f"unless your code calls them, use in another stage: {', '.join(names[:5])}, and what only they need"
+        yield next_step("programs", what, work.take(files), work.where(files), "guide/multi-stage.md", [*of, *copied])
+
+
+def _copied(work: Work) -> dict[str, Inode]:
+    """The programs of uv that a line copies from an image; those that pip installs are a package's."""
+    of_packages = {number for one in work.python for number in one.inodes or ()}
+    return {
+        name: node.inode
+        for path, node in work.seen.visible
+        if (name := path.rpartition("/")[2]) in ("uv", "uvx") and path.endswith(f"bin/{name}")
+        and node.inode and work.seen.is_own(node.inode) and id(node.inode) not in of_packages
+    }  # fmt: skip
 
 
 def recommended(work: Work) -> Iterator[NextStep]:

@@ -288,13 +288,23 @@ def test_lists_of_requirements_are_copied_to_where_they_are_read(before, after):
 
 
 def test_who_gets_files_is_there_when_they_are_copied():
-    """COPY --chown takes a name that is known, and here it is not yet."""
-    for text in ("COPY . /app\nRUN useradd app && chown -R app:app /app\n",
-                 "COPY . /app\nRUN adduser -D app\nRUN chown -R app /app\n"):  # fmt: skip
+    """COPY --chown takes a name that is known: the user is added before, or that is left to a person."""
+    for text, wanted in (
+        ("COPY . /app\nRUN useradd app && chown -R app:app /app\n", "RUN useradd app\nCOPY --chown=app:app . /app\n"),
+        ("COPY . /app\nRUN adduser -D app\nRUN chown -R app /app\n", "RUN adduser -D app\nCOPY --chown=app:0 . /app\n"),
+        ("COPY . /app\nRUN id app || useradd app && chown -R app:app /app\n", None),
+        ("COPY . /app\nRUN set -e; useradd app && chown -R app:app /app\n", None),
+        ("USER 1\nCOPY . /app\nUSER root\nRUN useradd app && chown -R app:app /app\n", None),
+    ):
         dockerfile = Dockerfile("Dockerfile", f"FROM a\n{text}")
         late = f"Dockerfile:{dockerfile.structure[-1].first}"
+        made = [f"Dockerfile:{one.first}" for one in dockerfile.structure if one.word == "COPY"]
+        if wanted:
+            draft = edited(dockerfile, None, report_with(), step("written twice", late, made))
+            assert draft.text == f"FROM a\n{wanted}"
+            continue
         with pytest.raises(Problem, match="not done by itself"):
-            edited(dockerfile, None, report_with(), step("written twice", late, ["Dockerfile:2"]))
+            edited(dockerfile, None, report_with(), step("written twice", late, made))
     known = Dockerfile("Dockerfile", "FROM a\nRUN useradd app\nCOPY . /app\nRUN chown -R app:app /app\n")
     draft = edited(known, None, report_with(), step("written twice", "Dockerfile:4", ["Dockerfile:3"]))
     assert draft.text == "FROM a\nRUN useradd app\nCOPY --chown=app:app . /app\n"

@@ -2,20 +2,21 @@
 
 import json
 import os
-import random
 
 import pytest
 from typer.testing import CliRunner
 
+from measure.base.dockerfiles import Dockerfile
 from measure.base.errors import Problem
 from measure.mine import cli
+from measure.mine.editing import edited
+from measure.mine.reporting import Asked, report
 from measure.mine.services import Build, service
+from tests.images_by_hand import SITE, package
+from tests.unit.test_mine_others import BLOCKS, NOISE, steps, weigh
+from tests.unit.test_mine_trying import report_with, step
 
 pytestmark = pytest.mark.usefixtures("cache")
-
-NOISE = random.Random(4).randbytes(200_000)
-#: What a file of this size takes of a tar stream.
-BLOCKS = 512 + len(NOISE) + -len(NOISE) % 512
 
 
 def write(folder, files):
@@ -113,3 +114,144 @@ def test_a_service_that_is_built_from_elsewhere_is_told_where_its_dockerfile_is_
     write(tmp_path, {"compose.yaml": text})
     with pytest.raises(Problem, match="no file here"):
         service(tmp_path, "web")
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        ("COPY . /app\nRUN apt-get update && apt-get install -y gcc\nRUN pip install -U pip\nRUN pip install -r r.txt",
+         (3, 4, 5)),
+        ("COPY . .\nRUN pip install poetry\nRUN poetry install", (3, 4)),
+        ("COPY . .\nRUN apk add --no-cache git", (3,)),
+        ("COPY . .\nRUN pip install a\nRUN pip install -r r.txt\nRUN pip install -e .[b]", (3, 4)),
+        ("RUN apt-get install -y gcc\nCOPY . .\nRUN apt-get purge -y gcc", ()),
+        ("RUN uv pip install -r r.txt\nCOPY . .\nRUN pip install -e .", ()),
+        ("RUN poetry install --no-root\nCOPY . .\nRUN pip install .", ()),
+        ("RUN conda env create -f e.yml\nCOPY . .\nRUN pip install -e .", ()),
+        ("RUN conda create -n e python=3.14\nCOPY . .\nRUN pip install .", (4,)),
+    ],
+)  # fmt: skip
+def test_every_line_that_installs_after_the_code_is_named(tmp_path, text, lines):
+    write(tmp_path, {"Dockerfile": f"FROM a\n{text}\n"})
+    made = report(Asked(folder=tmp_path, dockerfile=tmp_path / "Dockerfile", subject="."))
+    where = ", ".join(f"Dockerfile:{line}" for line in lines)
+    assert [one.where for one in made.next_steps] == ([where] if where else [])
+
+
+def test_what_several_lines_install_after_the_code_is_sent_again_together(tmp_path):
+    lines = ["COPY . /app", "RUN apt-get install -y a", "RUN pip install -U pip", "RUN pip install -r r.txt"]
+    own = {"app/a": b"1"}, {"usr/a": NOISE}, {"b": b"1"}, {f"{SITE}/c": NOISE}
+    one = steps(weigh(tmp_path, *own, lines=lines, text="\n".join(["FROM a", *lines])))["order of lines"]
+    assert (one.where, one.other_bytes > 2 * len(NOISE)) == ("Dockerfile:3, Dockerfile:4, Dockerfile:5", True)
+
+
+#: What a step is about, the Dockerfile, and what becomes of it; None where that takes a person.
+DONE = {
+    "the code is copied after all that installs": (
+        "order of lines", "", [],
+        "COPY . /app\nWORKDIR /app\nRUN apt-get install -y gcc\nRUN pip install -U pip\n"
+        "RUN pip install -r requirements.txt\nCMD x\n",
+        "WORKDIR /app\nRUN apt-get install -y gcc\nRUN pip install -U pip\nCOPY requirements.txt ./\n"
+        "RUN pip install -r requirements.txt\nCOPY . /app\nCMD x\n",
+    ),
+    "the tool, then what it installs": (
+        "order of lines", "", [], "COPY . .\nRUN pip install pipenv\nRUN pipenv install --system --deploy\n",
+        "RUN pip install pipenv\nCOPY Pipfile Pipfile.lock ./\nRUN pipenv install --system --deploy\nCOPY . .\n",
+    ),
+    "a list among the code": (
+        "order of lines", "", [], "COPY . /app\nWORKDIR /app/web\nRUN pip install -r requirements.txt\n",
+        "WORKDIR /app/web\nCOPY web/requirements.txt /app/web/requirements.txt\nRUN pip install -r requirements.txt\n"
+        "COPY . /app\n",
+    ),
+    "what may need the code stands between": (
+        "order of lines", "", [], "COPY . .\nRUN ./configure\nRUN pip install -r requirements.txt\n", None
+    ),
+    "what replaces code stands between": (
+        "order of lines", "", [], "COPY . .\nCOPY prod.py a.py\nRUN pip install -r requirements.txt\n", None
+    ),
+    "the code would arrive elsewhere": (
+        "order of lines", "", [], "COPY . .\nWORKDIR /app\nRUN pip install -r requirements.txt\n", None
+    ),
+    "installed and deleted in one line": (
+        "hidden files", "Dockerfile:2", ["Dockerfile:3"],
+        "COPY --from=b /app/wheels /wheels\nRUN pip install /wheels/* && rm -rf /wheels /tmp/r.txt && mkdir /data\n",
+        "RUN --mount=type=bind,from=b,source=/app/wheels,target=/wheels pip install /wheels/* && mkdir /data\n",
+    ),
+    "a part of the code is deleted": (
+        "hidden files", "Dockerfile:3", ["Dockerfile:4"], "WORKDIR /app\nCOPY . .\nRUN rm -rf .git /app/tests\n", None
+    ),
+    "a user and folders of its own": (
+        "written twice", "Dockerfile:4", ["Dockerfile:3"],
+        "WORKDIR /app\nCOPY . .\nRUN mkdir data && useradd -m app && chown -R app:app /app && chmod +x start.sh\n",
+        "WORKDIR /app\nRUN useradd -m app\nCOPY --chown=app:app . .\n"
+        "RUN mkdir data && find /app ! -user app -exec chown -h app:app {} + && chmod +x start.sh\n",
+    ),
+    "a working folder of another stage, and files that a line made": (
+        "written twice", "Dockerfile:5", ["Dockerfile:3", "Dockerfile:4"],
+        "USER root\nCOPY . .\nRUN ./collect\nRUN chown -R 1000 /app\n",
+        "USER root\nCOPY --chown=1000:0 . .\nRUN ./collect && find /app ! -user 1000 -exec chown -h 1000 {} +\n"
+        "RUN find /app ! -user 1000 -exec chown -h 1000 {} +\n",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DONE)
+def test_a_step_is_done_to_what_people_have(name):
+    kind, where, of, before, after = DONE[name]
+    stages = "FROM a AS b\nRUN x\n" if "--from=b" in before else ""
+    moved = stages.count("\n")
+    where, *of = (f"Dockerfile:{int(one.partition(':')[2]) + moved}" if one else "" for one in (where, *of))
+    dockerfile = Dockerfile("Dockerfile", f"{stages}FROM a\n{before}")
+    if after is None:
+        with pytest.raises(Problem, match="not done by itself"):
+            edited(dockerfile, None, report_with(), step(kind, where, of))
+        return
+    assert edited(dockerfile, None, report_with(), step(kind, where, of)).text == f"{stages}FROM a\n{after}"
+
+
+def test_what_is_copied_and_deleted_again_is_best_not_copied(tmp_path):
+    lines = ["COPY . /app", "RUN rm -rf /app/tests"]
+    own = {"app/tests/a": NOISE, "app/b": b"1"}, {"app/.wh.tests": b""}
+    one = steps(weigh(tmp_path, *own, lines=lines, text="\n".join(["FROM a", *lines])))["hidden files"]
+    assert "name in .dockerignore" in one.what and "line that makes them" not in one.what
+    lines[0] = "COPY --from=x /app /app"
+    one = steps(weigh(tmp_path / "b", *own, lines=lines, text="\n".join(["FROM x", "FROM a", *lines])))["hidden files"]
+    assert "line that makes them" in one.what
+
+
+def test_the_history_of_a_repository_that_a_line_clones(tmp_path):
+    own = {"src/.git/objects/a": NOISE, "src/a.py": NOISE}
+    for number, line in enumerate(("RUN git clone --depth 1 https://example.com/a /src", "RUN pip install git+x@y")):
+        one = steps(weigh(tmp_path / str(number), own, lines=[line]))["git history"]
+        assert (one.unpacked_tar_bytes, "delete .git in the line" in one.what) == (BLOCKS, True)
+    assert steps(weigh(tmp_path / "c", own, lines=["COPY --from=b /src /src"])) == {}
+    assert set(steps(weigh(tmp_path / "d", own, lines=["COPY . /src"]))) == {"ignore file"}
+
+
+def test_an_installer_that_was_copied_from_its_image_is_a_program(tmp_path):
+    own, lines = {"bin/uv": NOISE, "bin/uvx": b"x", "app/bin/uv.py": NOISE}, ["COPY --from=uv /uv /uvx /bin/"]
+    one = steps(weigh(tmp_path, own, lines=lines, settings={"Cmd": ["uvicorn", "app:app"]}))["programs"]
+    assert (one.of, one.unpacked_tar_bytes) == (["uv", "uvx"], BLOCKS + 1024)
+    assert steps(weigh(tmp_path / "b", own, lines=lines, settings={"Cmd": ["uv", "run", "a.py"]})) == {}
+    assert steps(weigh(tmp_path / "c", {"a": b"1"}, base=own)) == {}, "the base's is left to it"
+    of_pip = package("uv", {"../../../bin/uv": NOISE})
+    assert set(steps(weigh(tmp_path / "d", of_pip | {"opt/venv/bin/uv": NOISE}))) == {"development tools"}
+
+
+@pytest.mark.parametrize("command", [["./start.sh"], ["sh", "/docker-entrypoint.sh"], ["/entrypoint", "web"]])
+def test_a_script_may_call_a_tool_that_the_image_does_not_name(tmp_path, command):
+    own = package("poetry", {"poetry/a.py": NOISE})
+    one = steps(weigh(tmp_path, own, settings={"Entrypoint": command}))["development tools"]
+    assert one.what.startswith(f"unless {command[-1] if 'web' not in command else command[0]} calls them, leave out")
+    assert steps(weigh(tmp_path / "b", own))["development tools"].what.startswith("leave out")
+
+
+@pytest.mark.parametrize(
+    ("command", "shell"),
+    [
+        ("source activate e && exec python a.py", False), ("set -e; exec gunicorn a:b --log '|'", False),
+        ("python manage.py migrate && gunicorn a", True), ("echo exec && gunicorn a", True),
+    ],
+)  # fmt: skip
+def test_a_shell_that_is_replaced_at_the_end_hands_signals_on(tmp_path, command, shell):
+    assert weigh(tmp_path, {"a": b"1"}, settings={"Cmd": ["sh", "-c", command]}).facts.shell_form is shell

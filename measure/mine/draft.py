@@ -1,0 +1,132 @@
+"""A Dockerfile that is changed line by line, and what its text tells of a line: its folder, its user, its stage."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from measure.base.dockerfiles import Dockerfile, Instruction, Stage
+from measure.base.errors import Problem
+from measure.mine.model import NextStep, Report
+
+AND = re.compile(r"\s*&&\s*")
+
+
+@dataclass
+class Draft:
+    """A Dockerfile that is changed line by line; `ignore` are patterns that its ignore file gets."""
+
+    dockerfile: Dockerfile
+    target: str | None
+    report: Report
+    changed: dict[Instruction, list[str]] = field(default_factory=dict)
+    ignore: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """What it has become."""
+        lines = self.dockerfile.text.removeprefix("\ufeff").splitlines()
+        for one, new in sorted(self.changed.items(), key=lambda item: -item[0].first):
+            lines[one.first - 1 : one.last] = new
+        return "\n".join(lines) + "\n"
+
+    def lines(self, one: Instruction) -> list[str]:
+        """The lines of an instruction as they are now."""
+        if one in self.changed:
+            return list(self.changed[one])
+        return self.dockerfile.text.removeprefix("\ufeff").splitlines()[one.first - 1 : one.last]
+
+    def at(self, where: str) -> Instruction:
+        """The instruction at FILE:LINE. Raises Problem for what is none, as `layer 3`."""
+        number = where.rpartition(":")[2]
+        for one in self.dockerfile.structure:
+            if str(one.first) == number:
+                return one
+        raise by_hand(f"No line of the Dockerfile is known for {where}.")
+
+    def stage_of(self, one: Instruction) -> Stage:
+        """The stage that an instruction is in."""
+        return next(stage for stage in self.dockerfile.stages if one in stage.instructions)
+
+    def source(self, one: Instruction) -> Stage | None:
+        """The stage that COPY --from takes from; None where it takes from the context or from an image."""
+        match = re.search(r"--from=(\S+)", one.value)
+        stages = self.dockerfile.stages
+        for number, stage in enumerate(stages):
+            if match and (stage.name == match[1].lower() or str(number) == match[1]):
+                return stage
+        return None
+
+    def option(self, one: Instruction, options: str) -> None:
+        """Give an instruction more options."""
+        lines = self.lines(one)
+        lines[0] = re.sub(rf"^(\s*{one.word})\s+", rf"\1 {options} ", lines[0], flags=re.IGNORECASE)
+        self.changed[one] = lines
+
+    def also(self, where: str, command: str) -> None:
+        """Have a command run in the line that makes files, or at the end of the stage that they are copied from."""
+        one = self.at(where)
+        if one.word in ("COPY", "ADD"):
+            stage = self.source(one)
+            if not stage or not stage.instructions:
+                raise by_hand(f"{where} copies the files from elsewhere.")
+            last = stage.instructions[-1]
+            self.changed[last] = [*self.lines(last), f"RUN {command}"]
+        elif one.word != "RUN" or one.value.startswith("["):
+            raise by_hand(f"{where} is no line that a command can be added to.")
+        elif one.here:
+            lines = self.lines(one)
+            self.changed[one] = [*lines[:-1], command, lines[-1]]
+        else:
+            lines = self.lines(one)
+            self.changed[one] = [*lines[:-1], f"{lines[-1].rstrip()} && {command}"]
+
+    def without(self, one: Instruction, part: Callable[[str], bool]) -> None:
+        """Leave out those of the commands that a RUN joins by && that `part` accepts."""
+        self.instead(one, {command.strip(): "" for command in AND.split(one.value) if part(command.strip())})
+
+    def instead(self, one: Instruction, others: Mapping[str, str]) -> None:
+        """Have others run in place of some of the commands that a RUN joins by &&; '' for none."""
+        commands = (command.strip() for command in AND.split(one.value))
+        left = [new for command in commands if (new := others.get(command, command))]
+        self.changed[one] = [f"RUN {' && '.join(left)}"] if left else []
+
+
+def by_hand(why: str) -> Problem:
+    """What is raised for a step that takes a person."""
+    return Problem(
+        "This step is not done by itself.", why=why, next="change the Dockerfile, and weigh it with --against"
+    )
+
+
+def wheres(step: NextStep) -> list[str]:
+    """The lines that a step names."""
+    return [where for where in step.where.split(", ") if where]
+
+
+def folder_at(stage: Stage, before: Instruction) -> str:
+    """The working folder at an instruction, as far as its own stage tells."""
+    folder = "/"
+    for one in stage.instructions[: stage.instructions.index(before)]:
+        if one.word == "WORKDIR":
+            folder = posixpath.join(folder, one.value.strip())
+    return folder
+
+
+def user_at(stage: Stage, before: Instruction) -> str:
+    """Who runs an instruction, as far as its own stage tells; '' for root."""
+    lines = stage.instructions[: stage.instructions.index(before)]
+    named = [one.value.strip().partition(":")[0] for one in lines if one.word == "USER"]
+    return "" if not named or named[-1] in ("root", "0") else named[-1]
+
+
+def words_of(one: Instruction) -> list[str]:
+    """Sources of COPY, and where it copies to."""
+    return [word.strip('",') for word in re.sub(r"^(--\S+\s+)+", "", one.value).strip("[] ").split()]
+
+
+def target_of(stage: Stage, one: Instruction) -> str:
+    """Where COPY copies to: the whole path."""
+    return posixpath.normpath(posixpath.join(folder_at(stage, one), words_of(one)[-1]))
