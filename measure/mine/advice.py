@@ -34,16 +34,17 @@ def _again(work: Work) -> Iterator[NextStep]:
     """A tree that is there twice because a later line changed its owner or mode."""
     copies = [inode for inode in work.seen.image.files.inodes if inode.again and work.seen.is_own(inode)]
     if copies:
-        work.counted |= {id(inode.again) for inode in copies}  # the copies stay for what other steps leave out
+        # The copies stay for what other steps leave out, but where the base has the same: it keeps that.
+        work.counted |= {id(inode.again if work.seen.is_own(inode.again) else inode) for inode in copies}
         where = work.where(copies)
         made = dict.fromkeys(
             work.seen.origin.where[inode.again.layer] for inode in copies if work.seen.is_own(inode.again)
         )
-        what = (
-            "set owner and mode where the files arrive (COPY --chown, --chmod), and later only of folders to write in"
-        )
+        what = "set owner and mode where the files arrive (COPY --chown, --chmod), later only of folders to write in"
         if all(work.seen.origin.text[inode.layer].startswith(("COPY ", "ADD ")) for inode in copies):
             what = "copy what is new alone: the same files are there already"
+            if not made and any("-packages/" in work.seen.names.get(id(inode), "") for inode in copies):
+                what = "install into a virtual environment and copy that: the base has the same files already"
         yield next_step("written twice", what, work.seen.sum_of(copies), where, "steps/step-3.md", made)
 
 
@@ -57,11 +58,13 @@ def _hidden(work: Work) -> Iterator[NextStep]:
     if hidden:
         layers, text = sorted({inode.hidden_by for inode in hidden}), work.seen.origin.text
         by = [work.seen.origin.where[layer] for layer in layers]
-        what = f"delete in the line that makes them, or build in another stage: {', '.join(by[:3])} only hides them"
-        if all(_copies_context(text[one.layer]) for one in hidden) and all(
-            text[one].startswith("RUN") for one in layers
-        ):
-            what = f"name in .dockerignore, or mount, what is copied to be deleted: {', '.join(by[:3])} only hides it"
+        what = "delete in the line that makes them, or build in another stage"
+        if all(text[at].startswith("RUN") for at in layers):
+            if all(_copies_context(text[one.layer]) for one in hidden):
+                what = "name in .dockerignore, or mount, what is copied to be deleted"
+            elif all(text[one.layer].startswith("COPY ") for one in hidden):
+                what = "mount what is only read (RUN --mount=type=bind), or delete it in its own stage"
+        what += f": {', '.join(by[:3])} only hides them"
         yield next_step("hidden files", what, work.take(hidden), work.where(hidden), "steps/step-3.md", by)
 
 

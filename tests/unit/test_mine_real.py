@@ -216,7 +216,18 @@ def test_what_is_copied_and_deleted_again_is_best_not_copied(tmp_path):
     assert "name in .dockerignore" in one.what and "line that makes them" not in one.what
     lines[0] = "COPY --from=x /app /app"
     one = steps(weigh(tmp_path / "b", *own, lines=lines, text="\n".join(["FROM x", "FROM a", *lines])))["hidden files"]
-    assert "line that makes them" in one.what
+    assert "RUN --mount=type=bind" in one.what and "line that makes them" not in one.what
+
+
+def test_packages_that_are_copied_over_those_of_the_base(tmp_path):
+    """Another stage's site-packages hold the base's pip too, and the base keeps its own."""
+    site = "usr/local/lib/python3.14/site-packages"
+    base = package("pip", {"pip/a.py": NOISE}, site=site) | package("setuptools", {"s/a.py": NOISE}, site=site)
+    own, lines = base | package("flask", {"flask/a.py": NOISE}, site=site), [f"COPY --from=b /{site} /{site}"]
+    found = steps(weigh(tmp_path, own, lines=lines, base=base))
+    assert list(found) == ["written twice"]
+    assert "virtual environment" in found["written twice"].what
+    assert 2 * BLOCKS < found["written twice"].unpacked_tar_bytes < 2 * BLOCKS + 10_000
 
 
 def test_the_history_of_a_repository_that_a_line_clones(tmp_path):
