@@ -28,7 +28,11 @@ _FILES = (".tar", ".gz", ".tgz", ".zst", ".oci", ".json")
 @friendly
 def mine(
     subject: Annotated[
-        str, typer.Argument(help="A folder with a Dockerfile, an archive, an OCI layout folder, or an image's name")
+        str,
+        typer.Argument(
+            help="A folder with a Dockerfile, an archive, an OCI layout folder, an image's name; "
+            "with --service a compose file too"
+        ),
     ] = ".",
     dockerfile: Annotated[
         Path | None, typer.Option("-f", "--file", help="The Dockerfile that it is built from")

@@ -55,7 +55,7 @@ def _owned(draft: Draft, one: Instruction, match: re.Match[str], made: list[Inst
     """Give files their owner or mode where they arrive. What is left to do in the line: folders that no COPY makes."""
     what, to, stage = match["what"], match["to"], draft.stage_of(one)
     user = to.partition(":")[0]
-    if what == "chmod" and not to.isdigit():
+    if what == "chmod" and not re.fullmatch("[0-7]+", to):
         raise by_hand(f"--chmod takes a number, and line {one.first} says {to}.")
     folders = [posixpath.normpath(posixpath.join(folder_at(stage, one), path)) for path in match["paths"].split()]
     before = stage.instructions[: stage.instructions.index(one)]
@@ -63,9 +63,12 @@ def _owned(draft: Draft, one: Instruction, match: re.Match[str], made: list[Inst
     targets = [target_of(stage, line) for line in copies]
     whole = all(any(f"{target}/".startswith(f"{folder}/") for target in targets) for folder in folders)
     others = {folder_at(stage, line) for line in [*before, one]} & set(folders)
-    left = ""
-    if what == "chown" and user and (others or not whole or any(_MKDIR.search(line.value) for line in [*before, one])):
-        left = f"find {match['paths'].strip()} ! -user {user} -exec chown -h {to} {{}} +"
+    left, paths = "", match["paths"].strip()
+    if others or not whole or any(_MKDIR.search(line.value) for line in [*before, one]):
+        if what == "chown" and user:
+            left = f"find {paths} ! -user {user} -exec chown -h {to} {{}} +"
+        elif what == "chmod" and int(to, 8) & 0o022:  # for others than their owner to write in
+            left = f"find {paths} ! -type l ! -perm {to} -exec chmod {to} {{}} +"
     for line in copies:
         if f"--{what}" not in line.value:
             owner = to if ":" in to else f"{to}:0"
@@ -159,6 +162,12 @@ def _caches(draft: Draft, step: NextStep) -> None:
         own = f",uid={user}" if user else ""
         shared = {folder: ",sharing=locked" if "/apt" in folder else own for folder in step.of}
         draft.option(one, " ".join(f"--mount=type=cache,target={folder}{more}" for folder, more in shared.items()))
+        # What apt-get update reads into a mount, an install in another line looks for there.
+        lists = [f"--mount=type=cache,target={folder}{shared[folder]}" for folder in step.of if "/apt" in folder]
+        stage = draft.stage_of(one)
+        for line in stage.instructions[stage.instructions.index(one) + 1 :] if lists else ():
+            if line.word == "RUN" and re.search(r"\bapt(-get)? ", line.value) and line not in draft.changed:
+                draft.option(line, " ".join(lists))
 
 
 def _ignored(draft: Draft, step: NextStep) -> None:

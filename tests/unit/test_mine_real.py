@@ -163,6 +163,12 @@ DONE = {
         "WORKDIR /app/web\nCOPY web/requirements.txt /app/web/requirements.txt\nRUN pip install -r requirements.txt\n"
         "COPY . /app\n",
     ),
+    "lists of packages that another line reads": (
+        "caches", "Dockerfile:2", ["/var/lib/apt/lists"],
+        "RUN apt-get update\nRUN apt-get install -y gcc\nRUN pip install a\n",
+        "RUN --mount=type=cache,target=/var/lib/apt/lists,sharing=locked apt-get update\n"
+        "RUN --mount=type=cache,target=/var/lib/apt/lists,sharing=locked apt-get install -y gcc\nRUN pip install a\n",
+    ),
     "what may need the code stands between": (
         "order of lines", "", [], "COPY . .\nRUN ./configure\nRUN pip install -r requirements.txt\n", None
     ),
@@ -186,6 +192,10 @@ DONE = {
         "WORKDIR /app\nRUN useradd -m app\nCOPY --chown=app:app . .\n"
         "RUN mkdir data && find /app ! -user app -exec chown -h app:app {} + && chmod +x start.sh\n",
     ),
+    "a folder that everybody may write in": (
+        "written twice", "Dockerfile:4", ["Dockerfile:3"], "WORKDIR /app\nCOPY . .\nRUN chmod -R 777 /app\n",
+        "WORKDIR /app\nCOPY --chmod=777 . .\nRUN find /app ! -type l ! -perm 777 -exec chmod 777 {} +\n",
+    ),
     "a working folder of another stage, and files that a line made": (
         "written twice", "Dockerfile:5", ["Dockerfile:3", "Dockerfile:4"],
         "USER root\nCOPY . .\nRUN ./collect\nRUN chown -R 1000 /app\n",
@@ -200,7 +210,10 @@ def test_a_step_is_done_to_what_people_have(name):
     kind, where, of, before, after = DONE[name]
     stages = "FROM a AS b\nRUN x\n" if "--from=b" in before else ""
     moved = stages.count("\n")
-    where, *of = (f"Dockerfile:{int(one.partition(':')[2]) + moved}" if one else "" for one in (where, *of))
+    where, *of = (
+        f"Dockerfile:{int(one.partition(':')[2]) + moved}" if one.startswith("Dockerfile") else one
+        for one in (where, *of)
+    )
     dockerfile = Dockerfile("Dockerfile", f"{stages}FROM a\n{before}")
     if after is None:
         with pytest.raises(Problem, match="not done by itself"):
