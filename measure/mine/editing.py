@@ -281,22 +281,26 @@ def _order(draft: Draft, step: NextStep) -> None:
     """Copy the code after the last line that installs, and lists of requirements before the line that reads them."""
     lines = [one for stage in draft.dockerfile.chain(draft.target) for one in stage.instructions]
     late, copy = late_installs(lines), next(filter(copies_all, lines))
-    stage, last = draft.stage_of(copy), late[-1]
+    stage, target = draft.stage_of(copy), target_of(draft.stage_of(copy), copy)
     if any(draft.stage_of(one) is not stage for one in late):
         raise by_hand("The code is copied in another stage of the same file.")
-    between = stage.instructions[stage.instructions.index(copy) + 1 : stage.instructions.index(last)]
-    if any(one.word in ("COPY", "ADD", "RUN") and one not in late for one in between):
-        raise by_hand("Between the code and the last line that installs stand others that may need the code.")
-    target = target_of(stage, copy)
-    if posixpath.normpath(posixpath.join(folder_at(stage, last), words_of(copy)[-1])) != target:
+    after = stage.instructions[stage.instructions.index(copy) + 1 :]
+    # A line that may need the code, or replaces some of it, stays below it; what is installed later goes above both.
+    others = [one.first for one in after if one.word in ("COPY", "ADD", "RUN") and one not in late]
+    stay = [one for one in late if not others or one.first < others[0]]
+    last = stay[-1] if stay else copy
+    place = folder_at(stage, last)
+    if posixpath.normpath(posixpath.join(place, words_of(copy)[-1])) != target or any(
+        folder_at(stage, one) not in (place, target) for one in late if one not in stay
+    ):
         raise by_hand("The working folder changes between the code and what is installed.")
-    code, there = draft.lines(copy), set()
+    lines, there = {copy: draft.lines(copy)}, set()
     for one in late:
         named = [name for name in _lists(one, folder_at(stage, one), target) if name not in there]
         there |= set(named)
-        draft.changed[one] = [*_lists_alone(named, target), *draft.lines(one)]
-    draft.changed[copy] = []
-    draft.changed[last] = [*draft.lines(last), *code]
+        lines[one] = [*_lists_alone(named, target), *draft.lines(one)]
+    draft.changed |= {one: lines[one] if one in stay else [] for one in (copy, *late)}
+    draft.changed[last] += [line for one in (*late, copy) if one not in stay for line in lines[one]]
 
 
 #: How each step is done, by its name.

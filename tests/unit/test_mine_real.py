@@ -170,10 +170,13 @@ DONE = {
         "RUN --mount=type=cache,target=/var/lib/apt/lists,sharing=locked apt-get install -y gcc\nRUN pip install a\n",
     ),
     "what may need the code stands between": (
-        "order of lines", "", [], "COPY . .\nRUN ./configure\nRUN pip install -r requirements.txt\n", None
+        "order of lines", "", [],
+        "COPY . .\nRUN pip install a\nRUN ./configure\nRUN pip install -r requirements.txt\n",
+        "RUN pip install a\nCOPY requirements.txt ./\nRUN pip install -r requirements.txt\nCOPY . .\nRUN ./configure\n",
     ),
     "what replaces code stands between": (
-        "order of lines", "", [], "COPY . .\nCOPY prod.py a.py\nRUN pip install -r requirements.txt\n", None
+        "order of lines", "", [], "COPY . .\nCOPY prod.py a.py\nRUN pip install -r requirements.txt\n",
+        "COPY requirements.txt ./\nRUN pip install -r requirements.txt\nCOPY . .\nCOPY prod.py a.py\n",
     ),
     "the code would arrive elsewhere": (
         "order of lines", "", [], "COPY . .\nWORKDIR /app\nRUN pip install -r requirements.txt\n", None
