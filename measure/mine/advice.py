@@ -27,6 +27,8 @@ _INSTALLS = re.compile(
 )
 _SYSTEM = re.compile(r"\b(apt|apt-get|apk|dnf|microdnf|yum|zypper)\b[^&|;]*\s(install|add|update|upgrade)\b")
 _LIST = re.compile(r"\s(-r|--requirements?)\b")
+#: Where an installer makes an environment for a tool alone, with a pip that nobody calls.
+_OF_TOOL = re.compile(r"/(pypoetry/venv|poetry(/venv)?|pipx/venvs/[\w-]+)/lib/")
 _PIP = re.compile(r"\bpip[\d.]*\s+install\b")
 
 
@@ -145,7 +147,7 @@ def _pips(work: Work) -> Iterator[NextStep]:
     """pip, setuptools and wheel in a virtual environment, where the base has pip."""
     has_base = any(one.of_base and one.installed.name == "pip" for one in work.python)
     second = [one for one in work.python if not one.of_base and one.installed.name == "pip"]
-    second = [one for one in second if not _is_condas(work, one)]
+    second = [one for one in second if not _is_condas(work, one) and not _OF_TOOL.search(one.installed.location)]
     if has_base and second:
         files = files_of(second, own=work.seen.is_own)
         what = "make the virtual environment with `python -m venv --without-pip`, or leave pip in the builder's stage"
@@ -211,8 +213,10 @@ def _development(work: Work) -> Iterator[NextStep]:
     asked = (one for one in tools(work.python) if one.asked_for and one.installed.name != "pip")
     asked = (one for one in asked if one.installed.name not in ("setuptools", "wheel") or not _is_condas(work, one))
     if found := [one for one in asked if not facts.runs(work.seen, one.installed.name)]:
-        files, of = gone(work, work.python, found)
         names = sorted({one.installed.name for one in found})
+        places = {one.installed.location for one in found if _OF_TOOL.search(one.installed.location)}
+        found += [one for one in work.python if one.installed.name == "pip" and one.installed.location in places]
+        files, of = gone(work, work.python, found)
         what = f"leave out development tools and what only they bring: {', '.join(names[:6])}"
         if script := facts.script(work.seen):
             what = f"unless {script} calls them, {what}"

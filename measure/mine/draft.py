@@ -11,7 +11,8 @@ from measure.base.dockerfiles import Dockerfile, Instruction, Stage
 from measure.base.errors import Problem
 from measure.mine.model import NextStep, Report
 
-AND = re.compile(r"\s*&&\s*")
+_AND = re.compile(r"\s*&&\s*")
+_FLAGS = re.compile(r"(--\S+\s+)*")
 
 
 @dataclass
@@ -85,13 +86,17 @@ class Draft:
 
     def without(self, one: Instruction, part: Callable[[str], bool]) -> None:
         """Leave out those of the commands that a RUN joins by && that `part` accepts."""
-        self.instead(one, {command.strip(): "" for command in AND.split(one.value) if part(command.strip())})
+        self.instead(one, {command: "" for command in commands_of(one) if part(command)})
 
     def instead(self, one: Instruction, others: Mapping[str, str]) -> None:
         """Have others run in place of some of the commands that a RUN joins by &&; '' for none."""
-        commands = (command.strip() for command in AND.split(one.value))
-        left = [new for command in commands if (new := others.get(command, command))]
-        self.changed[one] = [f"RUN {' && '.join(left)}"] if left else []
+        left = [new for command in commands_of(one) if (new := others.get(command, command))]
+        self.changed[one] = [f"RUN {_FLAGS.match(one.value)[0]}{' && '.join(left)}"] if left else []
+
+
+def commands_of(one: Instruction) -> list[str]:
+    """The commands that a RUN joins by &&, without its own options."""
+    return [command.strip() for command in _AND.split(_FLAGS.sub("", one.value, count=1))]
 
 
 def by_hand(why: str) -> Problem:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from measure.base.dockerfiles import Dockerfile, Instruction
 from measure.mine.advice import copies_all, installs_packages, late_installs
-from measure.mine.draft import AND, Draft, by_hand, folder_at, target_of, user_at, wheres, words_of
+from measure.mine.draft import Draft, by_hand, commands_of, folder_at, target_of, user_at, wheres, words_of
 from measure.mine.model import NextStep, Report
 
 _CHANGES = re.compile(r"(?P<what>chown|chmod)\s+(?:-\S+\s+|--\S+\s+)*(?P<to>[\w:.$}{+=,-]+)\s+(?P<paths>[^|;<>&]+)")
@@ -41,7 +41,7 @@ def _is_in(path: str, folders: list[str]) -> bool:
 def _written_twice(draft: Draft, step: NextStep) -> None:
     for one in map(draft.at, wheres(step)):
         stage, made = draft.stage_of(one), [draft.at(where) for where in step.of]
-        found = [match for command in AND.split(one.value) if (match := _CHANGES.fullmatch(command.strip()))]
+        found = [match for command in commands_of(one) if (match := _CHANGES.fullmatch(command))]
         changes = [match for match in found if _RECURSIVE.search(match[0])] or found
         if one.word != "RUN" or one.here or not changes:
             raise by_hand(f"{step.where} changes files in a way of its own.")
@@ -86,7 +86,7 @@ def _user_first(draft: Draft, one: Instruction, changes: list[re.Match[str]], ma
     copies = [line for line in draft.changed if line.word in ("COPY", "ADD") and line in stage.instructions]
     lines = stage.instructions[: stage.instructions.index(one) + 1]
     later = lines[lines.index(min([*copies, *made], key=lambda line: line.first)) :] if names and copies else []
-    commands = {line: [text.strip() for text in AND.split(line.value)] for line in later if line.word == "RUN"}
+    commands = {line: commands_of(line) for line in later if line.word == "RUN"}
     adds = {line: [text for text in texts if _ADDS.search(text)] for line, texts in commands.items()}
     moved = [text for texts in adds.values() for text in texts]
     if not moved:
@@ -130,11 +130,12 @@ def _mounted(draft: Draft, made: list[Instruction], hiding: list[Instruction], b
             raise by_hand("More than one file is copied and deleted.")
         to = target_of(draft.stage_of(copy), copy)
         deletes = re.compile(rf"rm .*(?<!\S){re.escape(to)}(/|/?\*)?(?!\S)")
-        if hiding and not any(deletes.match(command.strip()) for one in hiding for command in AND.split(one.value)):
-            raise by_hand("A part of what is copied is deleted: an ignore file leaves it out of the build context.")
+        if hiding and not any(deletes.match(command) for one in hiding for command in commands_of(one)):
+            raise by_hand(f"No command deletes all of {to} and nothing more: what is needed of it is copied alone.")
         stage = draft.source(copy)
         origin = re.search(r"--from=(\S+)", copy.value)
-        place = f"from={origin[1]},source={sources[0]}" if stage else f"source={sources[0]}"
+        source = re.sub(r"/\*[^/]*$", "", sources[0])  # all files of a folder: the folder is mounted
+        place = f"from={origin[1]},source={source}" if stage else f"source={source}"
         draft.changed[copy] = []
         for one in hiding:
             draft.without(one, lambda command, deletes=deletes: bool(deletes.match(command)))
@@ -190,8 +191,7 @@ def _second_pip(draft: Draft, step: NextStep) -> None:
 
 def _upgraded(draft: Draft, step: NextStep) -> None:
     for one in map(draft.at, wheres(step)):
-        commands = [command.strip() for command in AND.split(one.value)]
-        if one.word != "RUN" or one.here or not any(map(_UPGRADE.fullmatch, commands)):
+        if one.word != "RUN" or one.here or not any(map(_UPGRADE.fullmatch, commands_of(one))):
             raise by_hand("No command of the line upgrades pip alone.")
         draft.without(one, lambda command: bool(_UPGRADE.fullmatch(command)))
 
@@ -279,8 +279,8 @@ def _lists(one: Instruction, folder: str, target: str) -> list[str]:
 
 def _order(draft: Draft, step: NextStep) -> None:
     """Copy the code after the last line that installs, and lists of requirements before the line that reads them."""
-    lines = [one for stage in draft.dockerfile.chain(draft.target) for one in stage.instructions]
-    late, copy = late_installs(lines), next(filter(copies_all, lines))
+    every = [one for stage in draft.dockerfile.chain(draft.target) for one in stage.instructions]
+    late, copy = late_installs(every), next(filter(copies_all, every))
     stage, target = draft.stage_of(copy), target_of(draft.stage_of(copy), copy)
     if any(draft.stage_of(one) is not stage for one in late):
         raise by_hand("The code is copied in another stage of the same file.")

@@ -186,6 +186,18 @@ DONE = {
         "COPY --from=b /app/wheels /wheels\nRUN pip install /wheels/* && rm -rf /wheels /tmp/r.txt && mkdir /data\n",
         "RUN --mount=type=bind,from=b,source=/app/wheels,target=/wheels pip install /wheels/* && mkdir /data\n",
     ),
+    "an option of the line, and all wheels of a folder": (
+        "hidden files", "Dockerfile:2", ["Dockerfile:3"],
+        "COPY --from=b /dist/*.whl /tmp/dist/\n"
+        "RUN --mount=type=cache,target=/c rm -f /x && pip install /tmp/dist/*.whl && rm -rf /tmp/dist\n",
+        "RUN --mount=type=bind,from=b,source=/dist,target=/tmp/dist --mount=type=cache,target=/c "
+        "rm -f /x && pip install /tmp/dist/*.whl\n",
+    ),
+    "an upgrade in a line with a mount": (
+        "an upgraded pip", "Dockerfile:2", [],
+        "RUN --mount=type=cache,target=/root/.cache/pip pip install -U pip && pip install -r r.txt\n",
+        "RUN --mount=type=cache,target=/root/.cache/pip pip install -r r.txt\n",
+    ),
     "a part of the code is deleted": (
         "hidden files", "Dockerfile:3", ["Dockerfile:4"], "WORKDIR /app\nCOPY . .\nRUN rm -rf .git /app/tests\n", None
     ),
@@ -263,6 +275,21 @@ def test_an_installer_that_was_copied_from_its_image_is_a_program(tmp_path):
     assert steps(weigh(tmp_path / "c", {"a": b"1"}, base=own)) == {}, "the base's is left to it"
     of_pip = package("uv", {"../../../bin/uv": NOISE})
     assert set(steps(weigh(tmp_path / "d", of_pip | {"opt/venv/bin/uv": NOISE}))) == {"development tools"}
+
+
+def test_the_environment_of_an_installed_tool_goes_with_the_tool(tmp_path):
+    """Poetry's own installer and pipx make one, with a pip of its own."""
+    base = package("pip", {"pip/a.py": b"x"}, site="usr/local/lib/python3.14/site-packages")
+    for number, place in enumerate(("etc/poetry/venv", "root/.local/share/pypoetry/venv", "x/pipx/venvs/poetry")):
+        site = f"{place}/lib/python3.14/site-packages"
+        own = package("pip", {"pip/b.py": NOISE}, site=site) | package("poetry", {"poetry/a.py": NOISE}, site=site)
+        found = steps(weigh(tmp_path / str(number), own, base=base))
+        assert {name: one.of for name, one in found.items()} == {"development tools": ["pip", "poetry"]}
+        runs = {"Cmd": ["poetry", "run", "a"]}
+        assert steps(weigh(tmp_path / f"{number}-runs", own, base=base, settings=runs)) == {}
+    site = "root/.cache/pypoetry/virtualenvs/a-py3.14/lib/python3.14/site-packages"
+    own = package("pip", {"pip/b.py": NOISE}, site=site)
+    assert set(steps(weigh(tmp_path / "own", own, base=base))) == {"a second pip"}
 
 
 @pytest.mark.parametrize("command", [["./start.sh"], ["sh", "/docker-entrypoint.sh"], ["/entrypoint", "web"]])
