@@ -302,7 +302,7 @@ def late_installs(lines: list[Instruction]) -> list[Instruction]:
 def copies_all(one: Instruction) -> bool:
     """Does a line copy the whole build context?"""
     words = [word.strip('[",') for word in one.value.split() if not word.startswith("--")]
-    return one.word in ("COPY", "ADD") and "--from" not in one.value and words[:1] in (["."], ["./"])
+    return one.word in ("COPY", "ADD") and "--from" not in one.value and words[:1] in (["."], ["./"], ["*"], ["./*"])
 
 
 def _is_rest(text: str, earlier: list[str]) -> bool:

@@ -122,7 +122,7 @@ def test_a_service_that_is_built_from_elsewhere_is_told_where_its_dockerfile_is_
         ("COPY . /app\nRUN apt-get update && apt-get install -y gcc\nRUN pip install -U pip\nRUN pip install -r r.txt",
          (3, 4, 5)),
         ("COPY . .\nRUN pip install poetry\nRUN poetry install", (3, 4)),
-        ("COPY . .\nRUN apk add --no-cache git", (3,)),
+        ("COPY . .\nRUN apk add --no-cache git", (3,)), ("COPY ./* /app/\nRUN pip install -r /app/r.txt", (3,)),
         ("COPY . .\nRUN pip install a\nRUN pip install -r r.txt\nRUN pip install -e .[b]", (3, 4)),
         ("RUN apt-get install -y gcc\nCOPY . .\nRUN apt-get purge -y gcc", ()),
         ("RUN uv pip install -r r.txt\nCOPY . .\nRUN pip install -e .", ()),
