@@ -19,30 +19,44 @@ from measure.build.engine import (
     buildx_version,
     docker_json,
     driver,
+    inspected,
     platform_of,
     server_version,
 )
 
 
-def _builder(docker: DockerClient, info: dict, *, create: bool) -> tuple[str | None, str]:
+def has_builder(binary: str) -> bool:
+    """Was the builder made that bears our name?"""
+    try:
+        return bool(inspected(binary, BUILDER_NAME))
+    except Problem:
+        return False
+
+
+def _builder(binary: str, info: dict, *, create: bool) -> tuple[str | None, str]:
     """The builder to use, and its driver. Makes one when the engine's own can neither export OCI nor cross-build.
 
     `info` is what `docker info` says of the engine.
     """
     if name := os.environ.get("BUILDER"):
-        return name, driver(docker, name)
-    current = docker.buildx.inspect()
-    if current.driver != "docker":  # chosen by `docker buildx use`: it may be on another machine
-        return current.name, current.driver
+        return name, driver(binary, name)
+    current = dict(reversed(inspected(binary)))  # its own name and driver come before those of its nodes
+    if current.get("Driver") != "docker":  # chosen by `docker buildx use`: it may be on another machine
+        return current.get("Name"), current.get("Driver", "unknown")
     if any("containerd.snapshotter" in value for _, value in info.get("DriverStatus") or []):
         return None, "docker"
-    if not any(builder.name == BUILDER_NAME for builder in docker.buildx.list()):
+    if not has_builder(binary):
         why = f"this engine's store ({info.get('Driver')}) can neither export OCI nor build for several platforms"
         if not create:
             say(f"{why}: a docker-container builder called {BUILDER_NAME} would be made")
         else:
             say(f"{why}: making a docker-container builder called {BUILDER_NAME} (`make clean` removes it)")
-            docker.buildx.create(name=BUILDER_NAME, driver="docker-container")
+            make = [binary, "buildx", "create", "--name", BUILDER_NAME, "--driver", "docker-container"]
+            made = subprocess.run(make, capture_output=True, text=True)
+            if made.returncode:
+                raise Problem(
+                    "The builder cannot be made.", why=made.stderr.strip(), next=f"docker {' '.join(make[1:])}"
+                )
     return BUILDER_NAME, "docker-container"
 
 
@@ -59,7 +73,7 @@ def host_engine(platforms: Collection[str], *, create_builder: bool) -> Engine |
             )
     docker = DockerClient(client_call=[binary])
     info = docker_json([binary, "info"]) or {}
-    name, driver = _builder(docker, info, create=create_builder)
+    name, driver = _builder(binary, info, create=create_builder)
     supported = builders_platforms(binary, name, start=create_builder)
 
     @functools.cache

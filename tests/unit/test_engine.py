@@ -1,5 +1,4 @@
 import json
-from types import SimpleNamespace
 
 import pytest
 
@@ -43,7 +42,14 @@ case "$*" in
   "info --format {{json .}}") cat "$(dirname "$0")/info";;
   "buildx version") echo "github.com/docker/buildx v0.13.1 0";;
   "compose version") echo 2;;
-  "buildx inspect"*) printf 'Name: %s\\nDriver: %s\\nPlatforms: linux/amd64*, linux/arm64/v8\\n' $CURRENT;;
+  "buildx ls"*) echo "unknown flag: --format" >&2; exit 125;;
+  "buildx inspect python-images-measured"*) [ -e "$(dirname "$0")/made" ] || { echo "no builder" >&2; exit 1; }
+    printf 'Name:   python-images-measured\\nDriver: docker-container\\n\\nNodes:\\nName:      n0\\n'
+    printf 'Status:    inactive\\nPlatforms: %s\\n' "$(cat "$(dirname "$0")/made")";;
+  "buildx create --name python-images-measured --driver docker-container") touch "$(dirname "$0")/made";;
+  "buildx inspect nobody") echo "no builder" >&2; exit 1;;
+  "buildx inspect"*) printf 'Name: %s\\nDriver: %s\\n\\nNodes:\\nName: n0\\nDriver Options: a="b"\\n' $CURRENT
+    printf 'Platforms: linux/amd64*, linux/arm64/v8\\n';;
   *) echo "$*" >&2; exit 1;;
 esac
 """
@@ -63,11 +69,9 @@ def reached(tmp_path, monkeypatch):
     for name in ("ENGINE", "BUILDER", "PLATFORMS", "ENVIRONMENT", "DOCKER_HOST"):
         monkeypatch.delenv(name, raising=False)
 
-    def reach(current: str = "default docker"):
+    def reach(current: str = "default docker", **options):
         monkeypatch.setenv("CURRENT", current)
-        inspected = SimpleNamespace(name=current.split()[0], driver=current.split()[1])
-        monkeypatch.setattr("python_on_whales.components.buildx.cli_wrapper.BuildxCLI.inspect", lambda *_: inspected)
-        return choosing.choose()
+        return choosing.choose(**options)
 
     return reach
 
@@ -89,6 +93,25 @@ def test_a_builder_that_is_current_is_asked_for_its_node(reached):
     assert (engine.builder, engine.driver, engine.chosen) == ("cloud", "remote", True)
     engine.nodes["linux/amd64"] = "linux/amd64"
     assert builder.natively(engine, "linux/amd64")
+
+
+def test_an_old_buildx_is_asked_in_words_that_it_knows(reached, tmp_path, monkeypatch):
+    """`buildx ls --format` is there from 0.13 on (docker/buildx 1026); Docker 24 brought 0.11.
+
+    An old one prints the line of platforms even where it knows none, as of a builder that does not run.
+    """
+    info = json.loads((tmp_path / "info").read_text()) | {"DriverStatus": None, "Driver": "overlay2"}
+    (tmp_path / "info").write_text(json.dumps(info))
+    monkeypatch.setenv("PLATFORMS", "linux/arm64")
+    assert reached(create_builder=False).builder == "python-images-measured"
+    assert not (tmp_path / "made").exists()
+    for _ in range(2):  # it is made once
+        engine = reached()
+        assert (engine.builder, engine.driver) == ("python-images-measured", "docker-container")
+        assert engine.platforms == ["linux/arm64"], "the engine's own, where the builder does not say"
+    monkeypatch.setenv("BUILDER", "nobody")
+    with pytest.raises(Problem, match="There is no builder called nobody"):
+        reached()
 
 
 def test_platforms_are_narrowed_to_what_the_builder_can_and_it_says_so(monkeypatch, capsys):
