@@ -131,14 +131,22 @@ def docker_json(command: list[str], form: str = "{{json .}}") -> dict | None:
 
 
 def server_version(binary: str) -> str | None:
-    """Version of the engine that a client reaches, or None."""
-    return ((docker_json([binary, "version"]) or {}).get("Server") or {}).get("Version")
+    """Version of the Docker engine that a client reaches, or None. podman reaches none, whatever it is called."""
+    told = docker_json([binary, "version"]) or {}
+    return None if is_podman(told) else (told.get("Server") or {}).get("Version")
+
+
+def is_podman(version: dict) -> bool:
+    """Is what `version` said podman's, which the package podman-docker calls docker? It alone writes OsArch as one."""
+    return "OsArch" in (version.get("Client") or {})
 
 
 def why_silent(binary: str | None) -> str:
     """Why a client reaches no engine, in its own words."""
     if binary is None:
         return "docker is not installed."
+    if is_podman(docker_json([binary, "version"]) or {}):
+        return f"{binary} is podman, which builds what a Dockerfile says, and has no buildx and no Docker engine."
     try:
         told = subprocess.run([binary, "version"], capture_output=True, text=True, timeout=20).stderr.strip()
     except (OSError, subprocess.TimeoutExpired) as error:

@@ -71,6 +71,9 @@ def _alone(*, builds: bool) -> Client:
     found = Client((docker,))
     if not found.ask("version"):
         raise Problem("There is a docker here, and no engine answers it.", why=why, next="docker version  # says why")
+    if builds and '"OsArch"' in found.ask("version", "--format", "{{json .Client}}"):  # as podman alone writes it
+        save = "podman build --tag mine . && podman save --format oci-archive --output image.tar mine"
+        raise Problem("This docker is podman, which has no buildx.", why=why, next=save)
     if builds and not found.ask("buildx", "version"):
         raise Problem("This docker has no buildx, which builds images.", why=why, next="apt-get install docker-buildx")
     return found

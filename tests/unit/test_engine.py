@@ -154,6 +154,21 @@ def test_where_no_engine_answers_docker_says_why_and_the_advice_is_no_circle(tmp
     assert problem.value.next == next
 
 
+#: Of podman 5 in a virtual machine, as on a Mac; on Linux there is no Server (podman, libpod/define/version.go).
+PODMAN = {name: {"APIVersion": "5.4.0", "Version": "5.4.0", "OsArch": "linux/arm64"} for name in ("Client", "Server")}
+
+
+def test_podman_that_is_called_docker_is_told(tmp_path, monkeypatch):
+    """Its package podman-docker has a script of that name. What it calls `buildx` has no `bake` and no `--format`."""
+    program(tmp_path / "docker", f"#!/bin/sh\n[ $1 = version ] && echo '{json.dumps(PODMAN)}'\n")
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    monkeypatch.setenv("ENGINE", "host")
+    monkeypatch.setattr(lab_engine, "is_lab", lambda: False)
+    with pytest.raises(Problem, match="No Docker engine answers") as problem:
+        choosing.choose()
+    assert f"{tmp_path}/docker is podman" in problem.value.why
+
+
 def test_a_wrong_engine_is_told():
     result = python_m("measure", "engine", env={"PATH": "/usr/bin:/bin", "ENGINE": "podman"})
     assert result.returncode == 1

@@ -280,6 +280,7 @@ def test_what_an_engine_refuses_is_told(folder, docker, monkeypatch):
         (None, "app", "There is no docker here"), ("exit 1", "app", "no engine answers"),
         ("exit 1", "mine:latest", "no engine answers"),
         ('[ "$1" != buildx ] && echo 26', "app", "has no buildx"),
+        ("""echo '{"Version": "5.4.0", "OsArch": "linux/amd64"}'""", "app", "is podman"),
     ],
 )  # fmt: skip
 def test_what_a_machine_lacks_to_build_is_told_where_the_command_is_installed_alone(
