@@ -152,6 +152,7 @@ def _described(wanted: Wanted, stage: Path, parts: dict[str, list[str]]) -> dict
         "name": wanted.name,
         "version": head.stdout.strip(),
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "pythons": [f"3.{python.removeprefix('cp3')}" for python in TOOLING],  # that the tooling installs on
         "chapters": wanted.chapters,
         "platforms": wanted.platforms,
         "recipe": f'{{{{index .Config.Labels "{RECIPE_LABEL}"}}}}',  # as docker inspect takes it

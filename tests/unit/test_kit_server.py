@@ -1,0 +1,93 @@
+"""What the kit's installer makes of engines that are not ours: SELinux, colima, rootless, firewalls, podman."""
+
+import os
+import sys
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from kit import install as installer
+from kit import serve
+from tests.conftest import program, run, serving
+
+#: A client of an engine that has the kit's images, and what it says of containers. What it is asked, it notes.
+DOCKER = """#!/bin/sh
+printf '%s\\n' "$*" >> {folder}/asked
+case "$*" in
+  "version "*) {version};;
+  "info --format {{{{json .SecurityOptions}}}}") echo '["name=seccomp,profile=builtin"{rootless}]';;
+  "run --detach "*) {detach};;
+  "run --rm "*) {answers};;
+  "logs "*) {logs};;
+esac
+"""
+#: As docker says it of a folder that the engine's machine does not have, and of an address that it does not have.
+AWAY = 'invalid mount config for type "bind": bind source path does not exist'
+NO_ADDRESS = "failed to bind host port 172.17.0.1:3151/tcp: cannot assign requested address"
+
+
+@pytest.fixture
+def docker(tmp_path, monkeypatch):
+    """Puts a client on the path that answers as a test wants it; returns what it was asked."""
+
+    def put(version="echo '{}'", detach="true", answers="true", logs="true", rootless=""):
+        how = {"version": version, "detach": detach, "answers": answers, "logs": logs, "rootless": rootless}
+        program(tmp_path / "bin/docker", DOCKER.format(folder=tmp_path, **how))
+        monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+        return lambda: (tmp_path / "asked").read_text().splitlines()
+
+    return put
+
+
+def test_the_server_for_builds_reads_a_folder_of_any_name_whatever_selinux_says(docker, monkeypatch):
+    """SELinux lets no container read a home folder; `--volume` takes no colon (docs.docker.com, bind mounts)."""
+    asked = docker()
+    monkeypatch.setattr(installer, "KIT", Path('/media/a stick: 1, "the other"'))
+    installer.start_server("http://172.17.0.1:3151")
+    started = next(line for line in asked() if line.startswith("run --detach"))
+    assert 'type=bind,"source=/media/a stick: 1, ""the other""",target=/kit,readonly' in started
+    assert "--security-opt label=disable" in started
+    assert "--publish 172.17.0.1:3151:3151" in started
+
+
+@pytest.mark.parametrize(
+    ("how", "told"),
+    [
+        ({"detach": f"echo '{AWAY}' >&2; exit 125"}, AWAY),
+        ({"detach": f"echo '{NO_ADDRESS}' >&2; exit 125", "rootless": ',"name=rootless"'}, "without root"),
+        ({"answers": "echo '/simple/: timed out' >&2; exit 1"}, "firewall"),
+        (
+            {"answers": "echo refused >&2; exit 1", "logs": "echo 'serve.py: Permission denied' >&2"},
+            "Permission denied",
+        ),
+    ],
+)
+def test_a_server_that_builds_would_not_reach_is_told_and_none_is_left(docker, how, told):
+    """It was started in the background, so an end at once, or a firewall before it, was told as ready."""
+    asked = docker(**how)
+    with pytest.raises(installer.Problem, match=r"would not reach the kit's server") as problem:
+        installer.start_server("http://172.17.0.1:3151")
+    assert told in problem.value.args[1]
+    assert [line for line in asked() if not line.startswith(("logs", "info"))][-1] == "rm --force python-images-kit"
+
+
+def test_an_engine_that_refuses_is_told_in_its_own_words_and_podman_is_none(docker, monkeypatch):
+    """As for somebody who is not in the group docker: it was only said that the lab needs Debian."""
+    docker(version="echo 'permission denied while trying to connect' >&2; exit 1")
+    assert installer.why_silent() == "permission denied while trying to connect"
+    docker(version="""echo '{"Client": {"OsArch": "linux/amd64"}}'""")
+    assert "podman" in installer.why_silent()
+    docker()
+    assert installer.why_silent() is None
+    monkeypatch.setenv("ENGINE", "lab")
+    assert installer.why_silent() == ""
+
+
+def test_the_address_that_builds_ask_is_asked_until_an_answer_comes(tmp_path):
+    (tmp_path / "simple").mkdir()
+    late = installer.ASK.replace("+ 20", "+ 0.1")
+    with serving(partial(serve.Handler, directory=str(tmp_path))) as server:
+        address = f"http://127.0.0.1:{server.server_port}"
+        assert run(sys.executable, "-c", installer.ASK, f"{address}/simple/").returncode == 0
+        assert f"{address}/other/: HTTP Error 404" in run(sys.executable, "-c", late, f"{address}/other/").stderr
