@@ -316,6 +316,7 @@ def install(folder: Path) -> None:
 def main() -> int:
     """Returns the exit code."""
     words = sys.argv[1:]
+    os.environ.pop("DOCKER_DEFAULT_PLATFORM", None)  # the kit has images for one platform
     try:
         if words == ["--remove"]:
             remove()

@@ -62,6 +62,8 @@ class Engine:
     platforms: list[str]
     #: That of the machine that it runs on, which need not be this one.
     platform: str = field(default_factory=native_platform)
+    #: Its address where it is on another machine: what it starts is not to be asked on this one's loopback.
+    elsewhere: str = ""
     #: Makes base images available for these platforms before a build; raises Problem for one that cannot be had.
     provide: Callable[..., None] = field(default=lambda names, platforms=PLATFORMS: None)
     #: Hash of the recipe that a base image was built by; None for one from a registry.

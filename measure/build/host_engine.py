@@ -6,11 +6,15 @@ import functools
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Collection
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from python_on_whales import DockerClient
 
 from measure.base.errors import Problem, say
+from measure.base.files import ROOT, cache_folder
 from measure.base.platforms import narrow
 from measure.build.engine import (
     BUILDER_NAME,
@@ -60,12 +64,40 @@ def _builder(binary: str, info: dict, *, create: bool) -> tuple[str | None, str]
     return BUILDER_NAME, "docker-container"
 
 
+def check_snap(binary: str, folders: Collection[Path]) -> None:
+    """Raises Problem when docker is a snap, which sees no file but in the home folder, and none in ~/.cache."""
+    if not binary.startswith("/snap/"):
+        return
+    home = Path.home()
+    hidden = [one for one in folders if not one.is_relative_to(home) or str(one.relative_to(home)).startswith(".")]
+    if hidden:
+        own = home / "measured"
+        not_seen = " and ".join(map(str, hidden))
+        why = f"It sees what is in {home} and has no dot in front, and nothing else: not {not_seen}."
+        next = f"mkdir -p {own} && TMPDIR={own} XDG_CACHE_HOME={own} make …  # or install Docker's own package"
+        raise Problem("Docker is a snap here, and does not see what it is to build.", why=why, next=next)
+
+
+def elsewhere(binary: str) -> str:
+    """Where an engine is that a client reaches over a network; '' for one that is on this machine, or seems to be."""
+    words = ["context", "inspect", "--format", "{{.Endpoints.docker.Host}}"]
+    host = subprocess.run([binary, *words], capture_output=True, text=True).stdout.strip()
+    address = urlsplit(host)
+    near = address.scheme not in ("ssh", "tcp", "http", "https") or address.hostname in (
+        "127.0.0.1",
+        "::1",
+        "localhost",
+    )
+    return "" if near else host
+
+
 def host_engine(platforms: Collection[str], *, create_builder: bool) -> Engine | None:
     """The engine that docker on PATH reaches, or None. Raises Problem when buildx or Compose is missing."""
     binary = shutil.which("docker")
     version = server_version(binary) if binary else None
     if not (binary and version):
         return None
+    check_snap(binary, [Path(tempfile.gettempdir()), cache_folder(made=False), ROOT])
     for plugin, package in (("buildx", "docker-buildx-plugin"), ("compose", "docker-compose-plugin")):
         if subprocess.run([binary, plugin, "version"], capture_output=True).returncode:
             raise Problem(
@@ -90,5 +122,6 @@ def host_engine(platforms: Collection[str], *, create_builder: bool) -> Engine |
         driver=driver,
         platforms=narrow(supported or {platform_of(info)}, platforms),
         platform=platform_of(info),
+        elsewhere=elsewhere(binary),
         digest=digest,
     )

@@ -1,10 +1,12 @@
 import json
+import os
+from pathlib import Path
 
 import pytest
 
 from measure.base.errors import Problem
 from measure.base.platforms import asked_for, in_file, narrow, normal, short
-from measure.build import choosing, lab_engine
+from measure.build import choosing, host_engine, lab_engine
 from measure.build import images as builder
 from measure.build.engine import describe
 from tests.conftest import program, python_m
@@ -40,6 +42,7 @@ case "$*" in
   *"--format json"*) echo json;;
   "version --format {{json .}}") echo '{"Server": {"Version": "20.10.24"}}';;
   "info --format {{json .}}") cat "$(dirname "$0")/info";;
+  "context inspect --format {{.Endpoints.docker.Host}}") echo "${DOCKER_HOST:-unix:///var/run/docker.sock}";;
   "buildx version") echo "github.com/docker/buildx v0.13.1 0";;
   "compose version") echo 2;;
   "buildx ls"*) echo "unknown flag: --format" >&2; exit 125;;
@@ -112,6 +115,40 @@ def test_an_old_buildx_is_asked_in_words_that_it_knows(reached, tmp_path, monkey
     monkeypatch.setenv("BUILDER", "nobody")
     with pytest.raises(Problem, match="There is no builder called nobody"):
         reached()
+
+
+@pytest.mark.parametrize(
+    ("host", "far"),
+    [
+        ("", False), ("unix:///run/user/1000/docker.sock", False), ("tcp://127.0.0.1:2375", False),
+        ("tcp://localhost:2375", False), ("npipe:////./pipe/docker_engine", False),
+        ("ssh://you@elsewhere.example", True), ("tcp://docker:2376", True), ("tcp://192.168.49.2:2376", True),
+    ],
+)  # fmt: skip
+def test_an_engine_on_another_machine_is_known_by_its_address(reached, monkeypatch, host, far):
+    """Of the context that is current, which DOCKER_HOST stands before (docker context inspect)."""
+    monkeypatch.setenv("DOCKER_HOST", host)
+    assert reached().elsewhere == (host if far else "")
+
+
+def test_a_default_platform_for_docker_is_left_aside_and_said(reached, monkeypatch, capsys):
+    """Many have it on a Mac with Apple's processor: what was timed as native was built and run emulated."""
+    monkeypatch.setenv("DOCKER_DEFAULT_PLATFORM", "linux/amd64")
+    reached()
+    assert "DOCKER_DEFAULT_PLATFORM" not in os.environ
+    assert "leaving DOCKER_DEFAULT_PLATFORM=linux/amd64 aside" in capsys.readouterr().err
+
+
+def test_a_snap_is_told_what_it_does_not_see(tmp_path, monkeypatch):
+    """It has a /tmp of its own, and no ~/.cache (canonical/docker-snap 34 and 334): no such file, each build said."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    seen, hidden, away = tmp_path / "measured/a", tmp_path / ".cache/python-images-measured", Path("/tmp")
+    host_engine.check_snap("/snap/bin/docker", [seen])
+    host_engine.check_snap("/usr/bin/docker", [hidden, away])
+    with pytest.raises(Problem, match="Docker is a snap here") as problem:
+        host_engine.check_snap("/snap/bin/docker", [seen, hidden, away])
+    assert f"not {hidden} and {away}." in problem.value.why
+    assert f"TMPDIR={tmp_path}/measured XDG_CACHE_HOME={tmp_path}/measured make" in problem.value.next
 
 
 def test_platforms_are_narrowed_to_what_the_builder_can_and_it_says_so(monkeypatch, capsys):

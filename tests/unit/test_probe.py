@@ -34,7 +34,7 @@ def an_engine(*failures: str) -> tuple[SimpleNamespace, list[str]]:
     def remove(name, **_):
         told.append(f"remove {name}")
 
-    return SimpleNamespace(docker=SimpleNamespace(run=run, remove=remove)), told
+    return SimpleNamespace(docker=SimpleNamespace(run=run, remove=remove), elsewhere=""), told
 
 
 @pytest.mark.parametrize("failures", [1, 2])
@@ -54,6 +54,16 @@ def test_one_that_is_lost_each_time_or_fails_otherwise_is_an_error_and_leaves_no
     with pytest.raises(DockerException), probe.running(engine, "image", VARIANT, "linux/amd64"):
         pass
     assert [words.split()[0] for words in told] == ["run", "remove"] * tries
+
+
+def test_what_another_machine_would_start_is_told_before_it_is_started():
+    """With DOCKER_HOST=ssh://…: it was asked here for two minutes, where nothing answers, and said not to answer."""
+    engine, told = an_engine()
+    engine.elsewhere = "ssh://you@elsewhere.example"
+    with pytest.raises(Problem, match="not asked from here") as problem, probe.running(engine, "a", VARIANT, "linux/x"):
+        raise AssertionError
+    assert "ssh://you@elsewhere.example" in problem.value.why
+    assert told == []
 
 
 @pytest.fixture
