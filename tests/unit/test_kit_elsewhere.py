@@ -1,6 +1,7 @@
-"""What the kit's installer makes of engines that are not ours: SELinux, colima, rootless, firewalls, podman."""
+"""The kit on machines that are not ours: SELinux, colima, rootless, firewalls, podman, and what is no clone."""
 
 import os
+import subprocess
 import sys
 from functools import partial
 from pathlib import Path
@@ -8,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from kit import install as installer
-from kit import serve
+from kit import making, serve, wanted
+from measure.base.errors import Problem
 from tests.conftest import program, run, serving
 
 #: A client of an engine that has the kit's images, and what it says of containers. What it is asked, it notes.
@@ -91,3 +93,16 @@ def test_the_address_that_builds_ask_is_asked_until_an_answer_comes(tmp_path):
         address = f"http://127.0.0.1:{server.server_port}"
         assert run(sys.executable, "-c", installer.ASK, f"{address}/simple/").returncode == 0
         assert f"{address}/other/: HTTP Error 404" in run(sys.executable, "-c", late, f"{address}/other/").stderr
+
+
+def test_no_kit_is_made_of_what_is_no_clone(tmp_path, cache, monkeypatch):
+    """A zip file, unpacked in a repository of somebody's own, which would have been in the kit; and without git."""
+    (tmp_path / "unpacked").mkdir()
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    monkeypatch.setattr(making, "choose", lambda *_: pytest.fail("an engine was asked for"))
+    monkeypatch.setattr(making, "ROOT", tmp_path / "unpacked")
+    for told in ("not a git repository", "no git here"):
+        with pytest.raises(Problem, match="No kit can be made of this folder") as problem:
+            making.make(wanted.Wanted([1], ["linux/amd64"]), engine=False)
+        assert told in problem.value.why
+        monkeypatch.setenv("PATH", "/nowhere")
