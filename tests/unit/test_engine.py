@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from measure.base.errors import Problem
-from measure.base.platforms import asked_for, in_file, narrow, normal, short
+from measure.base.platforms import asked_for, in_file, narrow, native_platform, normal, short
 from measure.build import choosing, host_engine, lab_engine
 from measure.build import images as builder
 from measure.build.engine import describe
@@ -34,6 +34,21 @@ def test_a_name_tells_variants_of_an_architecture_apart(monkeypatch):
     monkeypatch.setenv("PLATFORMS", "linux/arm64/v8, linux/arm,linux/aarch64")
     assert asked_for() == ["linux/arm64", "linux/arm/v7"]
     assert narrow(["linux/arm64/v8", "linux/arm/v7"]) == ["linux/arm64", "linux/arm/v7"]
+
+
+@pytest.mark.parametrize(
+    ("system", "kernel", "found"),
+    [
+        ("Darwin", "Darwin Kernel Version 25.1.0: …; root:xnu-12377.41.6~2/RELEASE_ARM64_T6000", "linux/arm64"),
+        ("Darwin", "Darwin Kernel Version 24.6.0: …; root:xnu-11417.140.69~1/RELEASE_X86_64", "linux/amd64"),
+        ("Linux", "#1 SMP PREEMPT_DYNAMIC Debian 6.1.0-ARM64", "linux/amd64"),
+    ],
+)
+def test_a_translated_python_on_an_apple_processor_knows_the_machine(monkeypatch, system, kernel, found):
+    """Under Rosetta uname(1) says x86_64 (python/cpython 86870): what was built for that was looked for in vain."""
+    for name, answer in {"system": system, "version": kernel, "machine": "x86_64"}.items():
+        monkeypatch.setattr(f"platform.{name}", lambda answer=answer: answer)
+    assert native_platform() == found
 
 
 #: As it is since CLI 20.10: `--format json` is a text to print, and `{{json .}}` a template.
