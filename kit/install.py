@@ -97,7 +97,7 @@ def check_disk(*folders: Path) -> None:
         free = shutil.disk_usage(there).free
         if free < DISK_BYTES:
             why = f"{free / 1e9:.1f} GB are free in {there}, and {DISK_BYTES / 1e9:.0f} are needed."
-            raise Problem("Too little disk space.", why, f"df -h {there}")
+            raise Problem("Too little disk space.", why, f"df -h {there}; or ./install ANOTHER-FOLDER")
 
 
 def unpack_repository(folder: Path) -> None:
@@ -109,7 +109,8 @@ def unpack_repository(folder: Path) -> None:
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        run("git", "clone", "--quiet", KIT / "repository.bundle", partial)
+        again = "./install ANOTHER-FOLDER"  # a stick may be read-only
+        run("git", "clone", "--quiet", KIT / "repository.bundle", partial, next=again)
         if (KIT / "site").exists():
             shutil.copytree(KIT / "site", partial / "site")
         partial.rename(folder)
@@ -251,7 +252,7 @@ def config_file() -> Path:
 def docker_config() -> dict:
     """What it says now."""
     try:
-        return json.loads(config_file().read_text()) if config_file().exists() else {}
+        return json.loads(config_file().read_text(encoding="utf-8")) if config_file().exists() else {}
     except ValueError as error:
         raise Problem(f"{config_file()} is not JSON.", str(error), f"python3 -m json.tool {config_file()}") from None
 
@@ -317,6 +318,8 @@ def main() -> int:
     """Returns the exit code."""
     words = sys.argv[1:]
     os.environ.pop("DOCKER_DEFAULT_PLATFORM", None)  # the kit has images for one platform
+    for stream in (sys.stdout, sys.stderr):  # a locale may have no ✗
+        stream.reconfigure(errors="replace")
     try:
         if words == ["--remove"]:
             remove()

@@ -1,6 +1,7 @@
 """The kit on machines that are not ours: SELinux, colima, rootless, firewalls, podman, and what is no clone."""
 
 import os
+import shutil
 import subprocess
 import sys
 from functools import partial
@@ -106,3 +107,22 @@ def test_no_kit_is_made_of_what_is_no_clone(tmp_path, cache, monkeypatch):
             making.make(wanted.Wanted([1], ["linux/amd64"]), engine=False)
         assert told in problem.value.why
         monkeypatch.setenv("PATH", "/nowhere")
+
+
+def test_a_locale_of_another_encoding_is_no_traceback(docker, tmp_path):
+    docker()
+    (tmp_path / "config.json").write_text("{")
+    told = run(sys.executable, installer.KIT / "install.py", "--remove", env={
+        "PATH": os.environ["PATH"], "DOCKER_CONFIG": str(tmp_path), "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0",
+    })  # fmt: skip
+    assert "? " in told.stderr and "is not JSON" in told.stderr
+
+
+def test_an_old_python_serves_a_room_and_is_told_that_it_installs_nothing():
+    """RHEL 9 and macOS have 3.9 as python3. Where none is here, it is read that no annotation is evaluated."""
+    for name in ("serve.py", "install.py"):
+        assert "\nfrom __future__ import annotations" in (installer.KIT / name).read_text()
+    old = shutil.which("python3.9")
+    if old and run(old, "-c", "").returncode == 0:  # pyenv has one that only says that there is none
+        assert run(old, "-c", "import serve", cwd=installer.KIT).returncode == 0
+        assert "needs Python 3.11 or newer" in run(old, installer.KIT / "install.py").stderr
