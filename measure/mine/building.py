@@ -64,6 +64,7 @@ def client(images: list[str], platform: str) -> Client:
 
 def _alone(*, builds: bool) -> Client:
     """The docker on the path. Raises Problem without one, without an engine that answers it, and without buildx."""
+    os.environ.pop("DOCKER_DEFAULT_PLATFORM", None)  # what is built has a platform, and is started as what it is
     why, docker = "An image in a file is weighed without it.", shutil.which("docker")
     if not docker:
         save = "docker save IMAGE --output image.tar  # where it is, and then: measure-mine image.tar"

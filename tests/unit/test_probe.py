@@ -3,6 +3,7 @@
 import functools
 import itertools
 import os
+import re
 from types import SimpleNamespace
 
 import httpx
@@ -11,6 +12,7 @@ import yaml
 from python_on_whales.exceptions import DockerException
 
 from measure.base.errors import Problem
+from measure.base.names import run_label
 from measure.base.switches import is_on
 from measure.build.engine import STILLBORN
 from measure.run import probe, sample
@@ -124,6 +126,17 @@ def test_only_what_carries_the_label_of_a_process_that_is_no_more_is_removed():
     docker = SimpleNamespace(**kinds, remove=kinds["container"].remove)
     probe.remove_orphans(SimpleNamespace(docker=docker))
     assert removed == [f"container-{GONE}", f"network-{GONE}", f"volume-{GONE}"]
+
+
+def test_what_runs_on_another_machine_that_shares_the_engine_is_not_ours(tmp_path, monkeypatch):
+    """A colleague's run by DOCKER_HOST, or one in WSL's other distribution, has a process that is none here."""
+    (tmp_path / "id").write_text("0123\n")
+    here = {run_label(tmp_path / "id"), run_label(tmp_path / "none")}
+    assert probe.LABEL == run_label(), "the same each time"
+    monkeypatch.setattr("platform.node", lambda: "another")
+    there = {run_label(tmp_path / "id"), run_label(tmp_path / "none")}
+    assert len(here | there) == 4
+    assert all(re.fullmatch(r"[a-z0-9.-]+", one) for one in here | there)
 
 
 def test_all_that_a_compose_project_makes_carries_the_label():
