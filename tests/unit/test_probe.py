@@ -132,7 +132,7 @@ def test_what_runs_on_another_machine_that_shares_the_engine_is_not_ours(tmp_pat
     """A colleague's run by DOCKER_HOST, or one in WSL's other distribution, has a process that is none here."""
     (tmp_path / "id").write_text("0123\n")
     here = {run_label(tmp_path / "id"), run_label(tmp_path / "none")}
-    assert probe.LABEL == run_label(), "the same each time"
+    assert run_label() == probe.LABEL, "the same each time"
     monkeypatch.setattr("platform.node", lambda: "another")
     there = {run_label(tmp_path / "id"), run_label(tmp_path / "none")}
     assert len(here | there) == 4
