@@ -1,5 +1,6 @@
 """What is run is labelled and removed, whatever the engine does; nothing else is; switches, and Compose's words."""
 
+import contextlib
 import functools
 import itertools
 import os
@@ -66,6 +67,24 @@ def test_what_another_machine_would_start_is_told_before_it_is_started():
         raise AssertionError
     assert "ssh://you@elsewhere.example" in problem.value.why
     assert told == []
+
+
+@pytest.mark.parametrize(("error", "running"), [("refused", True), ("refused", False), ("slow", True)])
+def test_a_container_that_runs_and_is_not_reached_may_be_beside_the_shell(monkeypatch, error, running):
+    """As from a container that develops, with the engine's socket in it: it listens on another loopback."""
+    errors = {"refused": httpx.ConnectError("Connection refused"), "slow": httpx.ReadTimeout("timed out")}
+    state = SimpleNamespace(running=running)
+    box = SimpleNamespace(state=state, reload=lambda: None, logs=lambda: "Listening at: http://0.0.0.0:8000")
+    monkeypatch.setattr(probe, "running", lambda *_, **__: contextlib.nullcontext((box, "http://127.0.0.1:1")))
+
+    def wait_for(*_):
+        raise errors[error]
+
+    monkeypatch.setattr(probe, "wait_for", wait_for)
+    with pytest.raises(Problem, match="does not answer on linux/x") as problem:
+        probe.ask(SimpleNamespace(platform="linux/x"), "a", VARIANT, "linux/x")
+    told = "this shell may be in a container of its own" in problem.value.why
+    assert told is (running and error == "refused")
 
 
 @pytest.fixture
