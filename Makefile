@@ -5,6 +5,11 @@
 MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 RUN := .venv/bin/python -m
+# Pages and records are UTF-8, whatever the locale is; and modules are those of .venv, whatever a shell is set up for.
+export PYTHONUTF8 = 1
+unexport PYTHONHOME PYTHONPATH PYTHONSAFEPATH
+# WSL has the machine's name in NAME: what is typed counts alone.
+typed = $(if $(filter command,$(origin $1)),$($1))
 
 .PHONY: help
 help: ## this list
@@ -48,7 +53,7 @@ second-platform: .venv/.run ## what of your list of requirements depends on the 
 
 .PHONY: recipes
 recipes: .venv/.run ## prove which apt packages building from source takes: make recipes, or NAME=psycopg2 for that one
-	@$(RUN) measure recipes $(NAME)
+	@$(RUN) measure recipes $(call typed,NAME)
 
 .PHONY: sameness
 sameness: .venv/.run ## compare images built without emulation with emulated ones, file by file, and record it
@@ -60,7 +65,7 @@ shipping: .venv/.run ## push each way to ship an image, count what is sent, pull
 
 .PHONY: fleet
 fleet: .venv/.run ## push and pull fleets of services on each base, and record what they weigh: make fleet, or NAME=full for one
-	@$(RUN) measure fleet $(NAME)
+	@$(RUN) measure fleet $(call typed,NAME)
 
 .PHONY: builders
 builders: .venv/.run ## try Dockerfiles with podman, and with Docker without buildx: make builders, or STEP=step-3 for that one
@@ -205,6 +210,13 @@ lock: ## after a change in pyproject.toml: lock anew, export the three requireme
 .venv/.run: requirements.txt
 .venv/.docs: docs/requirements.txt .venv/.run
 .venv/.tests: tests/requirements.txt .venv/.docs
+# Its Python may be gone since, or be another version, as after an upgrade of the system: then all of it is installed anew.
+ifneq ($(wildcard .venv/.run),)
+  looked := import os, sys; os.stat(".venv/lib/python%d.%d/site-packages/typer" % sys.version_info[:2])
+  ifneq ($(shell .venv/bin/python -ISc '$(looked)' 2> /dev/null && echo whole),whole)
+    .venv/.run .venv/.docs .venv/.tests: FORCE
+  endif
+endif
 .venv/.run .venv/.docs .venv/.tests:
 	@bash measure/install.sh "$(PYTHON)" $< && touch $@
 

@@ -4,11 +4,12 @@
     ./install [FOLDER]     the workshop's files go to FOLDER, by default beside the kit
     ./install --remove     take away what the kit put into Docker: its server, and the setting that leads there
 
-What is in place is not done again. Needs git, make, Python 3.11 or newer, and Docker, or Debian and root.
+What is in place is not done again. Needs git, make, Python 3.11 to 3.14, and Docker, or Debian and root.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import json
@@ -29,6 +30,18 @@ KIT = Path(__file__).resolve().parent
 SERVER, PORT = "python-images-kit", 3151
 #: Bytes that must be free: what the workshop asks for, too.
 DISK_BYTES = 6_000_000_000
+#: Asks for an address until an answer comes, as a build would; says why none did after as many seconds.
+ASK = """import sys, time, urllib.request
+opener, end = urllib.request.build_opener(urllib.request.ProxyHandler({})), time.monotonic() + 20
+while True:
+    try:
+        opener.open(sys.argv[1], timeout=5).close()
+        break
+    except OSError as error:
+        if time.monotonic() > end:
+            sys.exit(f"{sys.argv[1]}: {error}")
+    time.sleep(0.2)
+"""
 
 
 class Problem(Exception):  # noqa: N818 - as in measure/base/errors.py
@@ -84,7 +97,7 @@ def check_disk(*folders: Path) -> None:
         free = shutil.disk_usage(there).free
         if free < DISK_BYTES:
             why = f"{free / 1e9:.1f} GB are free in {there}, and {DISK_BYTES / 1e9:.0f} are needed."
-            raise Problem("Too little disk space.", why, f"df -h {there}")
+            raise Problem("Too little disk space.", why, f"df -h {there}; or ./install ANOTHER-FOLDER")
 
 
 def unpack_repository(folder: Path) -> None:
@@ -96,7 +109,8 @@ def unpack_repository(folder: Path) -> None:
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        run("git", "clone", "--quiet", KIT / "repository.bundle", partial)
+        again = "./install ANOTHER-FOLDER"  # a stick may be read-only
+        run("git", "clone", "--quiet", KIT / "repository.bundle", partial, next=again)
         if (KIT / "site").exists():
             shutil.copytree(KIT / "site", partial / "site")
         partial.rename(folder)
@@ -142,18 +156,59 @@ def into_docker(told: dict) -> None:
         why = f"Builds have a proxy already: {settings['httpProxy']}"
         raise Problem("The kit cannot be put before another proxy.", why, f"take it out of {config_file()} for the day")
     with step("starting the server for builds"):
-        run("docker", "rm", "--force", SERVER)
-        bound = "127.0.0.1" if "internal" in address else address.split("/")[2].split(":")[0]
-        run("docker", "run", "--detach", "--name", SERVER, "--restart", "unless-stopped", "--volume", f"{KIT}:/kit:ro",
-            "--publish", f"{bound}:{PORT}:{PORT}", "--pull", "never", "python:3.14-slim",
-            "python", "/kit/serve.py", "/kit/web", "", PORT, "proxy")  # fmt: skip
+        start_server(address)
     settings["httpProxy"] = address
     write_config(config)
+
+
+def start_server(address: str) -> None:
+    """The server for builds, which answers them at this address. Raises Problem, and leaves none, where it does not.
+
+    `--mount` complains of a folder that the engine's machine does not have, as one outside the home folder with colima,
+    or any with an engine on another machine; `--volume` makes an empty one. SELinux keeps containers from files of a
+    home folder unless these get another label, or the container none.
+    """
+    run("docker", "rm", "--force", SERVER)
+    bound = "127.0.0.1" if "internal" in address else address.split("/")[2].split(":")[0]
+    source = '"source={}"'.format(str(KIT).replace('"', '""'))  # it is a line of CSV: a path may have a comma
+    try:
+        run("docker", "run", "--detach", "--name", SERVER, "--restart", "unless-stopped",
+            "--mount", f"type=bind,{source},target=/kit,readonly", "--security-opt", "label=disable",
+            "--publish", f"{bound}:{PORT}:{PORT}", "--pull", "never", "python:3.14-slim",
+            "python", "/kit/serve.py", "/kit/web", "", PORT, "proxy")  # fmt: skip
+        run("docker", "run", "--rm", "--pull", "never", "python:3.14-slim", "python", "-c", ASK, f"{address}/simple/")
+    except Problem as problem:
+        logs = subprocess.run(["docker", "logs", "--tail", "3", SERVER], capture_output=True, text=True)
+        subprocess.run(["docker", "rm", "--force", SERVER], capture_output=True)
+        said = (logs.stdout + logs.stderr).strip() if logs.returncode == 0 else ""
+        why = "\n".join(filter(None, (problem.args[1], said and f"The server said: {said}", _in_between())))
+        raise Problem("Builds would not reach the kit's server.", why, "mend that, then ./install") from None
+
+
+def _in_between() -> str:
+    """What keeps containers from a port of the engine's machine."""
+    if "rootless" in (_asked("info", "--format", "{{json .SecurityOptions}}") or ""):
+        return "Docker runs without root here: the address of its network is none of this machine's."
+    return "A firewall? `sudo ufw allow in on docker0` and the like let containers ask this machine."
 
 
 def _asked(*words: str) -> str | None:
     done = subprocess.run(["docker", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True)
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+def why_silent() -> str | None:
+    """Why no Docker engine is to be used, in docker's own words where it has any; None where there is one.
+
+    podman, which may be called docker, is none: it alone writes OsArch as one word.
+    """
+    if os.environ.get("ENGINE") == "lab" or shutil.which("docker") is None:
+        return ""
+    words = ["docker", "version", "--format", "{{json .}}"]
+    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if '"OsArch"' in done.stdout:
+        return "it is podman here, and the kit is for Docker."
+    return None if done.returncode == 0 else done.stderr.strip()
 
 
 def load(names: list[str]) -> None:
@@ -190,14 +245,14 @@ def where_builds_ask() -> str:
 
 
 def config_file() -> Path:
-    """The Docker client's configuration."""
-    return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"
+    """The Docker client's configuration; where it is a link, what that leads to, so that the link stays one."""
+    return (Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json").resolve()
 
 
 def docker_config() -> dict:
     """What it says now."""
     try:
-        return json.loads(config_file().read_text()) if config_file().exists() else {}
+        return json.loads(config_file().read_text(encoding="utf-8")) if config_file().exists() else {}
     except ValueError as error:
         raise Problem(f"{config_file()} is not JSON.", str(error), f"python3 -m json.tool {config_file()}") from None
 
@@ -242,22 +297,29 @@ def install(folder: Path) -> None:
     with step("checking the kit's files"):
         check_sums()
     told = json.loads((KIT / "kit.json").read_text())
+    if ".".join(map(str, sys.version_info[:2])) not in told["pythons"]:
+        why = f"This is {sys.version.split()[0]}, and the kit's tooling is for {' and '.join(told['pythons'])}."
+        raise Problem("The kit has nothing for this Python.", why, f"python{told['pythons'][-1]} install")
     check_disk(folder.parent, Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"))
     with step(f"the workshop's files, in {folder}"):
         unpack_repository(folder)
     with step("the tooling"):
         make_venv(folder)
-    docker = os.environ.get("ENGINE") != "lab" and shutil.which("docker")
-    if docker and _asked("version", "--format", "{{.Server.Version}}"):
+    silent = why_silent()
+    if silent is None:
         into_docker(told)
     elif subprocess.run([folder / ".venv/bin/python", "-m", "lab", "take", str(KIT)], cwd=folder).returncode:
-        raise Problem("The lab could not be brought up.", "It says why above.", "./install  # tries again")
+        why = f"It says why above.{silent and f' And Docker: {silent}'}"
+        raise Problem("The lab could not be brought up.", why, "./install  # tries again")
     print(f"Ready, with no network. Keep {KIT.name}/ where it is.\nNext: cd {folder} && make exercise")
 
 
 def main() -> int:
     """Returns the exit code."""
     words = sys.argv[1:]
+    os.environ.pop("DOCKER_DEFAULT_PLATFORM", None)  # the kit has images for one platform
+    for stream in (sys.stdout, sys.stderr):  # a locale may have no ✗
+        stream.reconfigure(errors="replace")
     try:
         if words == ["--remove"]:
             remove()
@@ -271,7 +333,8 @@ def main() -> int:
         print(f"✗ {what}", *(f"  {line}" for line in why.splitlines()), f"  Next: {next}", sep="\n", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"✗ The system refused.\n  {error}\n  Next: df -h {KIT}", file=sys.stderr)
+        next = f"df -h {KIT}" if error.errno == errno.ENOSPC else "look at the path above, then ./install"
+        print(f"✗ The system refused.\n  {error}\n  Next: {next}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("✗ Stopped by you. What was begun is cleared up; ./install goes on from here.", file=sys.stderr)

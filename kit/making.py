@@ -46,6 +46,7 @@ def make(wanted: Wanted, *, engine: bool, target: Path | None = None) -> tuple[P
     archive, or the one before.
     """
     os.environ["ENGINE"] = "lab"
+    _git("rev-parse", "HEAD")  # before anything is built
     folder = cache_folder() / "kit"
     check_disk(folder)
     stage = folder / wanted.name
@@ -69,6 +70,19 @@ def make(wanted: Wanted, *, engine: bool, target: Path | None = None) -> tuple[P
     return archive, told
 
 
+def _git(*words: str) -> str:
+    """What git says of this folder, and of none around it. Raises Problem where it is no repository, or without git."""
+    environment = {**os.environ, "GIT_CEILING_DIRECTORIES": str(ROOT.parent)}
+    try:
+        done = subprocess.run(["git", *words], cwd=ROOT, env=environment, capture_output=True, text=True)
+    except FileNotFoundError:
+        done = subprocess.CompletedProcess(words, 1, stderr="There is no git here.")
+    if done.returncode:
+        why = f"{done.stderr.strip()}\nThe kit has this repository in it, as git gives it."
+        raise Problem("No kit can be made of this folder.", why=why, next="make kit  # in a clone of the repository")
+    return done.stdout.strip()
+
+
 def _parts(wanted: Wanted, lab: Lab, engine: Engine, stage: Path, at: Callable[[str], None]) -> dict[str, list[str]]:
     """Make all parts but the engine; the paths below `stage` that each consists of."""
     at("base images")
@@ -83,8 +97,8 @@ def _parts(wanted: Wanted, lab: Lab, engine: Engine, stage: Path, at: Callable[[
     tooling = pins((ROOT / "requirements.txt").read_text()) | {"pip": set()}
     python_packages(lab, stage / "tooling", tooling, TOOLING, [MACHINES[one] for one in wanted.platforms], at)
     at("the repository and its site")
-    subprocess.run(["git", "bundle", "create", "--quiet", stage / "repository.bundle", "HEAD"], cwd=ROOT, check=True)
-    if subprocess.run(["git", "status", "--porcelain"], cwd=ROOT, capture_output=True).stdout:
+    _git("bundle", "create", "--quiet", str(stage / "repository.bundle"), "HEAD")
+    if _git("status", "--porcelain"):
         say("what is not committed is not in the kit")
     parts |= {"packages": ["web"], "tooling": ["tooling"], "repository": ["repository.bundle"]}
     if (ROOT / "site/index.html").exists():
@@ -146,12 +160,12 @@ def _described(wanted: Wanted, stage: Path, parts: dict[str, list[str]]) -> dict
     """Write kit.json, which is returned, and SHA256SUMS."""
     for script, source in SCRIPTS.items():
         shutil.copy(HERE / source, stage / script)
-    head = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True)
     sizes = {part: sum(file.stat().st_size for file in _files(stage, paths)) for part, paths in parts.items()}
     told = {
         "name": wanted.name,
-        "version": head.stdout.strip(),
+        "version": _git("rev-parse", "HEAD"),
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "pythons": [f"3.{python.removeprefix('cp3')}" for python in TOOLING],  # that the tooling installs on
         "chapters": wanted.chapters,
         "platforms": wanted.platforms,
         "recipe": f'{{{{index .Config.Labels "{RECIPE_LABEL}"}}}}',  # as docker inspect takes it

@@ -6,6 +6,8 @@ To a room, as a web server: a download that was cut short goes on where it stopp
 at HOST, where there is a network. But for the package index: that of the lab, which base images name, is nowhere else.
 """
 
+from __future__ import annotations  # a room's first laptop may have an old Python as its python3
+
 import contextlib
 import http.server
 import re

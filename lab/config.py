@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from platformdirs import user_cache_path
+from measure.base.files import cache_folder
 
 #: The Debian release that the engine's tree and the Debian base images are made of.
 SUITE = "trixie"
@@ -69,7 +69,7 @@ class Lab:
         """The lab that the environment names: by default the only one of this user, shared by all clones."""
         home = os.environ.get(HOME_VARIABLE)
         return cls(
-            home=Path(home).absolute() if home else user_cache_path("python-images-measured") / "lab",
+            home=Path(home).absolute() if home else cache_folder(made=False) / "lab",
             registry_port=int(os.environ.get(PORT_VARIABLE, "5031")),
         )
 

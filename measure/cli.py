@@ -10,6 +10,7 @@ import subprocess
 from dataclasses import replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 from rich.markup import escape
@@ -123,7 +124,8 @@ def run(name: StepName) -> None:
     with progress.task(f"make run-{name}", told=False, kept=False):
         engine = choose()
         engine.provide([*external_images(recommended.dockerfile), *recommended.images], [native_platform()])
-    say(f"http://localhost:{recommended.published} answers when it is up; Ctrl-C stops it")
+    place = urlsplit(engine.elsewhere).hostname or "localhost"
+    say(f"http://{place}:{recommended.published} answers when it is up; Ctrl-C stops it")
     compose = [*engine.docker.client_config.client_call, "compose", "--file", str(found.compose_file)]
     up = subprocess.Popen([*compose, "up", "--build"])
     # Ctrl-C reaches Compose too, which then stops the containers: wait until it has.

@@ -2,6 +2,9 @@
 # Install into .venv what a hashed requirements.txt lists, beside what is there. $1: the Python to use, $2: the file.
 set -euo pipefail
 python=${1:-python3} list=${2:-requirements.txt}
+# Where a reader's own settings have pip install elsewhere, as Manjaro's do, .venv is meant all the same.
+unset PIP_PREFIX PIP_ROOT PIP_TARGET
+export PIP_USER=0
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 
@@ -24,7 +27,7 @@ if ! .venv/bin/python -c 'import pip' 2> /dev/null && ! "$python" -c 'import ens
     echo "· installing python3-venv with apt" >&2
     { apt-get update && apt-get install -y --no-install-recommends python3-venv; } > "$log" 2>&1 || true
 fi
-if ! .venv/bin/python -c '' 2> /dev/null; then
+if ! .venv/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then
     rm -rf .venv
     "$python" -m venv --without-pip .venv > "$log" 2>&1 ||
         problem "Python cannot make a virtual environment here." "$(tail -n 3 "$log")" "apt-get install python3-venv"
@@ -54,6 +57,8 @@ echo "· installing what $list lists into .venv (once)" >&2
 if ! .venv/bin/python -m pip install --disable-pip-version-check --require-hashes --no-deps --no-input --no-compile \
     --requirement "$list" > "$log" 2>&1; then
     next="check that pip reaches its package index"
+    ! grep -qE 'CERTIFICATE_VERIFY_FAILED|CertVerificationError' "$log" ||
+        next="name the file with your company's certificates (export PIP_CERT=/path/to/them.pem)"
     ! grep -q 'No space left' "$log" || next="df -h . \"${TMPDIR:-/tmp}\"  # make room"
     problem "What $list lists could not be installed." \
         "$(grep -viE '^(warning: location|looking in|ignoring) ' "$log" | tail -n 6)" \

@@ -21,9 +21,16 @@ RESULTS = ROOT / "results"
 DISK_NEEDED_BYTES = 6_000_000_000
 
 
-def cache_folder() -> Path:
-    """Where expensive results are kept between runs, shared by all clones of the repository."""
-    return user_cache_path("python-images-measured", ensure_exists=True)
+def cache_folder(*, made: bool = True) -> Path:
+    """Where expensive results are kept between runs, shared by all clones of the repository; `made`: it is there.
+
+    Raises Problem where the user has no home folder, or none that can be written to.
+    """
+    try:
+        return user_cache_path("python-images-measured", ensure_exists=made)
+    except (OSError, RuntimeError) as error:  # the latter: nobody knows where it is
+        next = "the same with a folder of yours: XDG_CACHE_HOME=/a/folder make …"
+        raise Problem("There is no place for what is kept between runs.", why=str(error), next=next) from None
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

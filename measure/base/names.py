@@ -1,5 +1,21 @@
 """Names that several parts share, and that people meet in records and on images."""
 
+from __future__ import annotations
+
+import hashlib
+import platform
+from pathlib import Path
+
+
+def run_label(machine_id: Path = Path("/etc/machine-id")) -> str:
+    """The label of what a run on this machine starts; that of a run on another one, or in a container, is another."""
+    try:
+        identity = machine_id.read_text()
+    except (OSError, ValueError):
+        identity = ""
+    return f"org.python-images-measured.run.{hashlib.sha256(f'{identity}{platform.node()}'.encode()).hexdigest()[:8]}"
+
+
 #: Name of the environment that records of the lab belong to; the lab runs on amd64 only.
 LAB_ENVIRONMENT = "lab-amd64"
 
@@ -8,8 +24,9 @@ ORIGIN_LABEL = "org.python-images-measured.base.origin"
 RECIPE_LABEL = "org.python-images-measured.base.recipe"
 
 #: What is started carries this label with the process's ID, so that what a killed run left is found: containers,
-#: networks and volumes. Nothing without it is ever removed, whatever it is called.
-RUN_LABEL = "org.python-images-measured.run"
+#: networks and volumes. Nothing without it is ever removed, whatever it is called. Several machines may share an
+#: engine, as two distributions in WSL do: a process that is none here may be alive there.
+RUN_LABEL = run_label()
 
 #: Images of the workshop's exercises carry this label with the folder of their repository.
 EXERCISE_LABEL = "org.python-images-measured.exercise"

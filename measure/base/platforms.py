@@ -41,8 +41,12 @@ def in_file(platform: str) -> str:
 
 
 def native_platform() -> str:
-    """The platform of the machine that runs this, as Docker writes it, like linux/amd64. An engine has its own."""
-    return normal(machine.machine())
+    """The platform of the machine that runs this, as Docker writes it, like linux/amd64. An engine has its own.
+
+    A Python for Intel's processors that runs on one of Apple's takes it for the former, and its kernel tells.
+    """
+    translated = machine.system() == "Darwin" and "ARM64" in machine.version()
+    return "linux/arm64" if translated else normal(machine.machine())
 
 
 def other_than(platform: str) -> str:

@@ -33,7 +33,7 @@ from rich.markup import escape
 from rich.spinner import Spinner
 from rich.table import Table
 
-from measure.base.errors import console
+from measure.base.errors import Problem, console
 from measure.base.files import RESULTS, cache_folder, read_json, shown, write_whole
 from measure.base.names import LAB_ENVIRONMENT
 from measure.base.units import duration
@@ -211,7 +211,10 @@ def task(name: str, *, told: bool = True, kept: bool = True) -> Iterator[Task]:
 
 
 def _durations() -> dict[str, float]:
-    return read_json(cache_folder() / "durations.json")
+    try:
+        return read_json(cache_folder() / "durations.json")
+    except Problem:  # what needs the folder says so; an estimate does not
+        return {}
 
 
 def remember(name: str, seconds: float) -> None:
@@ -223,7 +226,7 @@ def remember(name: str, seconds: float) -> None:
             write_whole(
                 cache_folder() / "durations.json", json.dumps(_durations() | {name: round(seconds, 1)}, indent=1)
             )
-    except OSError:  # a full disk, or a lock that is held for long: there is no estimate then
+    except (OSError, Problem):  # a full disk, or a lock that is held for long: there is no estimate then
         return
 
 

@@ -27,6 +27,8 @@ def choose(
     engine of this kind, host or lab, and how long it takes: the user is told first of all.
     Raises Problem when there is none and none can be brought up.
     """
+    if default := os.environ.pop("DOCKER_DEFAULT_PLATFORM", ""):  # what has no platform is meant for the engine's own
+        say(f"leaving DOCKER_DEFAULT_PLATFORM={default} aside: each platform is asked for by its name")
     forced = os.environ.get("ENGINE", "")
     if forced not in ("", "host", "lab"):
         raise Problem(f"ENGINE={forced} means nothing.", next="ENGINE=host or ENGINE=lab, or leave it out")

@@ -27,6 +27,15 @@ BUILDER_NAME = "python-images-measured"
 #: What runc says of a container, or of an instruction of a build, whose first process it lost before it began: one in
 #: thousands, on a machine that has memory left and nothing in its log.
 STILLBORN = "waiting for init preliminary setup: read init-p: connection reset by peer"
+#: What bake is told by its environment, whatever a reader's own says. Attestations would add megabytes that are no part
+#: of the image. From buildx 0.20 on, bake builds nothing outside the folder that it is called in unless it is allowed
+#: to, and asks for that on a terminal; we build copies in temporary folders. Older ones have no option that says so.
+#: And bake hands SOURCE_DATE_EPOCH on to every build, where it is set, as Nix has it; a variant sets its own.
+BAKE_VARIABLES = {
+    "BUILDX_NO_DEFAULT_ATTESTATIONS": "1",
+    "BUILDX_BAKE_ENTITLEMENTS_FS": "0",
+    "SOURCE_DATE_EPOCH": "",
+}
 
 
 @dataclass(frozen=True)
@@ -53,6 +62,8 @@ class Engine:
     platforms: list[str]
     #: That of the machine that it runs on, which need not be this one.
     platform: str = field(default_factory=native_platform)
+    #: Its address where it is on another machine: what it starts is not to be asked on this one's loopback.
+    elsewhere: str = ""
     #: Makes base images available for these platforms before a build; raises Problem for one that cannot be had.
     provide: Callable[..., None] = field(default=lambda names, platforms=PLATFORMS: None)
     #: Hash of the recipe that a base image was built by; None for one from a registry.
@@ -122,14 +133,22 @@ def docker_json(command: list[str], form: str = "{{json .}}") -> dict | None:
 
 
 def server_version(binary: str) -> str | None:
-    """Version of the engine that a client reaches, or None."""
-    return ((docker_json([binary, "version"]) or {}).get("Server") or {}).get("Version")
+    """Version of the Docker engine that a client reaches, or None. podman reaches none, whatever it is called."""
+    told = docker_json([binary, "version"]) or {}
+    return None if is_podman(told) else (told.get("Server") or {}).get("Version")
+
+
+def is_podman(version: dict) -> bool:
+    """Is what `version` said podman's, which the package podman-docker calls docker? It alone writes OsArch as one."""
+    return "OsArch" in (version.get("Client") or {})
 
 
 def why_silent(binary: str | None) -> str:
     """Why a client reaches no engine, in its own words."""
     if binary is None:
         return "docker is not installed."
+    if is_podman(docker_json([binary, "version"]) or {}):
+        return f"{binary} is podman, which builds what a Dockerfile says, and has no buildx and no Docker engine."
     try:
         told = subprocess.run([binary, "version"], capture_output=True, text=True, timeout=20).stderr.strip()
     except (OSError, subprocess.TimeoutExpired) as error:
@@ -157,22 +176,33 @@ def image_ids(engine: Engine, names: Collection[str]) -> dict[str, str]:
     return {name: found[name] for name in names if name in found}
 
 
-def driver(docker: DockerClient, builder: str) -> str:
+def inspected(binary: str, *options: str) -> list[tuple[str, str]]:
+    """Names and values, in order, of what buildx tells about a builder, which is the current one without a name.
+
+    Not by `buildx ls`: it asks every builder there is, also one whose machine is away, and before buildx 0.13, as with
+    Docker 24, it tells nothing that can be read. Raises Problem when there is no such builder.
+    """
+    told = subprocess.run([binary, "buildx", "inspect", *options], capture_output=True, text=True)
+    if told.returncode:
+        name = next((f"called {option}" for option in options if not option.startswith("-")), "that is current")
+        raise Problem(f"There is no builder {name}.", why=told.stderr.strip(), next="docker buildx ls")
+    pairs = (line.partition(":")[::2] for line in told.stdout.splitlines())
+    return [(name.strip(), value.strip()) for name, value in pairs]
+
+
+def driver(binary: str, builder: str) -> str:
     """The driver of the builder with this name. Raises Problem when there is none."""
-    try:
-        return docker.buildx.inspect(builder).driver
-    except DockerException as error:
-        raise Problem(
-            f"There is no builder called {builder}.", why=(error.stderr or "").strip(), next="docker buildx ls"
-        ) from None
+    return dict(reversed(inspected(binary, builder))).get("Driver", "unknown")
 
 
 def builders_platforms(binary: str, builder: str | None, *, start: bool) -> set[str]:
     """The platforms that the nodes of a builder can build for, together; empty when it does not say."""
-    options = [*([builder] if builder else []), *(["--bootstrap"] if start else [])]
-    nodes = subprocess.run([binary, "buildx", "inspect", *options], capture_output=True, text=True)
-    listed = [line.partition(":")[2] for line in nodes.stdout.splitlines() if line.strip().startswith("Platforms:")]
-    return {normal(p.strip().rstrip("*")) for line in listed for p in line.split(",")}
+    try:
+        told = inspected(binary, *([builder] if builder else []), *(["--bootstrap"] if start else []))
+    except Problem:
+        return set()
+    listed = [value for name, value in told if name == "Platforms"]
+    return {normal(p.strip().rstrip("*")) for line in listed for p in line.split(",") if p.strip()}
 
 
 def buildx_version(docker: DockerClient) -> str:

@@ -20,7 +20,7 @@ from tenacity import Retrying, retry_if_exception, stop_after_attempt
 from measure.base.errors import Problem, say
 from measure.base.files import cache_folder, write_whole
 from measure.base.platforms import normal, short
-from measure.build.engine import STILLBORN, Engine
+from measure.build.engine import BAKE_VARIABLES, STILLBORN, Engine
 from measure.build.lab_engine import end_orphaned_builds
 from measure.build.layout import blob, keep, layout, layout_in_use
 from measure.steps.compose import Step, Variant
@@ -128,8 +128,7 @@ def _bake_once(
             progress="plain",
             stream_logs=True,
             metadata_file=metadata,
-            # Attestations would add megabytes that are no part of the image.
-            variables={"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"},
+            variables=BAKE_VARIABLES,
         )
         log = _run(lines, progress)
         return json.loads(metadata.read_text()).get(target, {}), log

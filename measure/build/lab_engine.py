@@ -54,7 +54,7 @@ def lab_engine(platforms: Collection[str]) -> Engine:
         version=server_version(str(lab.docker)) or "unknown",
         buildx=buildx_version(docker),
         builder=builder,
-        driver=driver(docker, builder),
+        driver=driver(str(lab.docker), builder),
         platforms=narrow(supported, platforms),
         provide=provide,
         recipe=recipe.recipe_of,

@@ -36,7 +36,7 @@ from measure.mine.lines import origin_of
 from measure.mine.model import Context, Report
 from measure.mine.reporting import report_of
 from measure.mine.running import line_seconds
-from measure.run.probe import comes_to, is_healthy, last_lines, remove_orphans, running
+from measure.run.probe import check_near, comes_to, is_healthy, last_lines, remove_orphans, running
 from measure.steps.compose import Step, Variant, stepless
 from measure.weigh.oci import Opened
 
@@ -171,6 +171,7 @@ class Trial:
     def run(self, *, start: bool = True) -> Tried:
         """All that the goals ask for; `start`: it is started, too. Raises Problem for what is no fault of the image."""
         begun = time.monotonic()
+        check_near(self.engine)
         check_disk(cache_folder())
         remove_orphans(self.engine)
         requirements = self.folder / "requirements.txt"

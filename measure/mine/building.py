@@ -64,6 +64,7 @@ def client(images: list[str], platform: str) -> Client:
 
 def _alone(*, builds: bool) -> Client:
     """The docker on the path. Raises Problem without one, without an engine that answers it, and without buildx."""
+    os.environ.pop("DOCKER_DEFAULT_PLATFORM", None)  # what is built has a platform, and is started as what it is
     why, docker = "An image in a file is weighed without it.", shutil.which("docker")
     if not docker:
         save = "docker save IMAGE --output image.tar  # where it is, and then: measure-mine image.tar"
@@ -71,6 +72,9 @@ def _alone(*, builds: bool) -> Client:
     found = Client((docker,))
     if not found.ask("version"):
         raise Problem("There is a docker here, and no engine answers it.", why=why, next="docker version  # says why")
+    if builds and '"OsArch"' in found.ask("version", "--format", "{{json .Client}}"):  # as podman alone writes it
+        save = "podman build --tag mine . && podman save --format oci-archive --output image.tar mine"
+        raise Problem("This docker is podman, which has no buildx.", why=why, next=save)
     if builds and not found.ask("buildx", "version"):
         raise Problem("This docker has no buildx, which builds images.", why=why, next="apt-get install docker-buildx")
     return found

@@ -296,7 +296,10 @@ def meant(name: str, environment: str = LAB_ENVIRONMENT) -> Record:
     files = [folder / f"{name}{end}" for end in ("", ".json") for folder in (Path(), ROOT, RESULTS)]
     path = next((file.resolve() for file in files if file.is_file()), RESULTS / name.removeprefix("results/"))
     if not path.exists() and ":" in name and name.endswith(".json"):
-        text = subprocess.run(["git", "show", name], cwd=ROOT, capture_output=True, text=True)
+        try:
+            text = subprocess.run(["git", "show", name], cwd=ROOT, capture_output=True, text=True)
+        except FileNotFoundError:
+            raise Problem(f"There is no git here, which has {name}.", next="make diff A=step-1 B=step-1/full") from None
         if text.returncode:
             raise Problem(f"git has no {name}.", why=text.stderr.strip(), next="git log -- results")
         return parse(text.stdout, name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Callable
 
 from python_on_whales import DockerClient
@@ -16,7 +15,8 @@ from measure.base.names import EXERCISE_LABEL
 from measure.base.platforms import PLATFORMS
 from measure.build import lab_engine
 from measure.build.choosing import choose
-from measure.build.engine import BUILDER_NAME
+from measure.build.engine import BUILDER_NAME, server_version
+from measure.build.host_engine import has_builder
 from measure.build.layout import layout, layout_in_use
 from measure.run import probe
 from measure.steps.compose import all_measured
@@ -53,7 +53,7 @@ def clean_engine(made: Callable[[DockerClient], list[str]]) -> None:
     if existing := [image for image in images if docker.image.exists(image)]:
         docker.image.remove(existing, force=True)
         say(f"{len(existing)} images removed")
-    if any(builder.name == BUILDER_NAME for builder in docker.buildx.list()):
+    if has_builder(str(docker.client_config.client_call[0])):
         docker.buildx.remove(BUILDER_NAME)
         say(f"builder {BUILDER_NAME} removed")
 
@@ -62,6 +62,4 @@ def _engine_up() -> bool:
     if lab_engine.is_up():
         return True
     binary = shutil.which("docker")
-    return bool(binary) and os.environ.get("ENGINE") != "lab" and not subprocess.run(
-        [binary, "version"], capture_output=True, timeout=20
-    ).returncode  # fmt: skip
+    return bool(binary) and os.environ.get("ENGINE") != "lab" and server_version(binary) is not None

@@ -260,6 +260,16 @@ def is_healthy(state: ContainerState) -> bool:
     return state.health is not None and state.health.status == "healthy"
 
 
+def check_near(engine: Engine) -> None:
+    """Raises Problem for an engine on another machine: what is started there is not reached from here."""
+    if engine.elsewhere:
+        raise Problem(
+            "What is started on another machine is not asked from here.",
+            why=f"The engine is at {engine.elsewhere}, and its containers answer on that machine's own loopback alone.",
+            next="the same command there; or with an engine here: docker context use default",
+        )
+
+
 @contextmanager
 def running(
     engine: Engine,
@@ -273,8 +283,10 @@ def running(
     """Run an image in the background, and before it what it depends on; yields its container and its base URL.
 
     `when_run` is called in between; again, when runc lost the container before it began, which is then run again, twice
-    at most. The URL is on loopback. All of it is always removed. Raises Problem when it ends at once.
+    at most. The URL is on loopback. All of it is always removed. Raises Problem when it ends at once, and where the
+    engine is on another machine.
     """
+    check_near(engine)
     with dependencies(engine, variant) as (networks, volumes), named_container(engine) as known_as:
         run = functools.partial(
             engine.docker.run,
@@ -364,9 +376,12 @@ def ask(engine: Engine, image: str, variant: Variant, platform: str, seconds: fl
         try:
             first, health = (wait_for(f"{url}{path}", seconds).raise_for_status() for path in ("/", "/health"))
         except httpx.HTTPError as error:
+            container.reload()
+            far = "\nIt runs, and no connection comes to it: this shell may be in a container of its own."
+            unreached = isinstance(error, httpx.ConnectError) and container.state.running
             raise Problem(
                 f"{image} does not answer on {platform}.",
-                why=f"Asked for {seconds:.0f} s: {error}.\n{last_lines(container)}",
+                why=f"Asked for {seconds:.0f} s: {error}.\n{last_lines(container)}{far if unreached else ''}",
                 next=f"docker run --rm -it --platform {platform} -p 8000:{variant.port} {image}",
             ) from None
     return Answer(first.json(), health.json())

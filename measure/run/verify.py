@@ -51,7 +51,10 @@ def subject(record: Record, name: str) -> tuple[Step, Variant]:
         ) from None
     if why := why_stale(record, inputs_of(step, variant, recipes(record.environment))):
         command = ["git", "log", "-1", "--format=%h", "--", shown(record.path)]
-        commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+        try:
+            commit = subprocess.run(command, cwd=ROOT, capture_output=True, text=True).stdout.strip()
+        except FileNotFoundError:  # no git
+            commit = ""
         changed = f"; `git diff {commit} -- {shown(step.folder)} lab/bases` shows what changed" if commit else ""
         raise Problem(
             f"{name} is stale: what it was built from is no more what is here.",

@@ -68,13 +68,15 @@ def hash_of(value: object) -> str:
 def git_files(folder: Path) -> list[Path]:
     """The files and symbolic links below a folder that git has or would take, relative to it.
 
-    Without git or a repository all of them; that is said once where the folder is one of this project. Raises Problem
-    when git refuses to tell.
+    Without git or a repository all of them; that is said once where the folder is one of this project. A repository
+    that this project was unpacked in is none of it: it may ignore every file, as one of somebody's home folder does.
+    Raises Problem when git refuses to tell.
     """
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    environment = {**os.environ, "LC_ALL": "C"}
     try:
-        listed = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+        listed = _ls_files(folder, "--cached", "--others", "--exclude-standard")
+        around = folder.is_relative_to(ROOT) and not (ROOT / ".git").exists() and listed.returncode == 0
+        if around and not _ls_files(folder, "--cached").stdout:  # it does not have this project in it
+            return _all_files(folder, "this is no git repository")
     except FileNotFoundError:
         return _all_files(folder, "there is no git here")
     if listed.returncode == 0:
@@ -87,6 +89,13 @@ def git_files(folder: Path) -> list[Path]:
         f"git does not say which files {folder.name} has.",
         why=listed.stderr.strip(),
         next=advice[1] if advice else f"git -C {folder} status",
+    )
+
+
+def _ls_files(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "LC_ALL": "C"}
+    return subprocess.run(
+        ["git", "ls-files", "-z", *options], cwd=folder, env=environment, capture_output=True, text=True
     )
 
 

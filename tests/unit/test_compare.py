@@ -1,3 +1,4 @@
+import os
 from datetime import UTC, datetime
 
 import pytest
@@ -133,3 +134,9 @@ def test_what_cannot_be_shown_is_told(arguments, message):
     assert result.returncode == 1
     assert message in result.stderr
     assert "Next:" in result.stderr
+
+
+def test_a_revision_on_a_machine_without_git_is_told():
+    result = python_m("measure", "diff", "step-1/full", "HEAD:a.json", env={**os.environ, "PATH": "/nowhere"})
+    assert result.returncode == 1
+    assert "There is no git here, which has HEAD:a.json." in result.stderr

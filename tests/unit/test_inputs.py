@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from measure.base.errors import Problem
+from measure.base.files import ROOT
 from measure.steps import inputs
 from measure.steps.compose import RECOMMENDED, Step
 from measure.steps.copying import COPY_TIME, clean_copy
@@ -210,6 +211,33 @@ def test_without_git_every_file_counts_and_it_is_said_once(folder, monkeypatch, 
     for _ in range(2):
         assert {str(path) for path in git_files(folder)} == {*FILES, ".venv/python"}
     assert capsys.readouterr().err.count("every file of a folder counts") == 1
+
+
+def test_a_repository_around_a_zip_file_that_was_unpacked_in_it_is_not_asked(folder, monkeypatch, capsys):
+    """Many keep their home folder's settings in one that ignores everything else: nothing was built then."""
+    shutil.rmtree(folder.parent / ".git")
+    project = folder.parent / "project"
+    shutil.move(folder, project / folder.name)
+    subprocess.run(["git", "init", "--quiet"], cwd=folder.parent, check=True)
+    (folder.parent / ".gitignore").write_text("*\n")
+    monkeypatch.setattr(inputs, "ROOT", project)
+    inputs._say_once.cache_clear()
+    assert {str(path) for path in git_files(project / folder.name)} == {*FILES}
+    assert "this is no git repository" in capsys.readouterr().err
+    subprocess.run(["git", "add", "--force", "."], cwd=project, check=True)  # but where it has the project in it
+    stray(project / folder.name)
+    assert {str(path) for path in git_files(project / folder.name)} == {*FILES}
+
+
+def test_line_ends_are_those_of_the_repository_whatever_git_is_told_of_them(tmp_path):
+    """core.autocrlf, which Git for Windows sets, would put a carriage return behind `#!/bin/sh` in an image."""
+    (tmp_path / "start.sh").write_text("#!/bin/sh\n")
+    shutil.copy(ROOT / ".gitattributes", tmp_path)
+    for words in (["init", "--quiet"], ["add", "."], ["config", "core.autocrlf", "true"]):
+        subprocess.run(["git", *words], cwd=tmp_path, check=True)
+    (tmp_path / "start.sh").unlink()
+    subprocess.run(["git", "checkout", "--quiet", "."], cwd=tmp_path, check=True)
+    assert (tmp_path / "start.sh").read_bytes() == b"#!/bin/sh\n"
 
 
 @pytest.mark.parametrize(

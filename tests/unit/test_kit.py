@@ -331,6 +331,29 @@ def test_an_archive_is_whole_or_not_there(kit, tmp_path, monkeypatch):
     assert not list(tmp_path.glob("*.partial"))
 
 
+def test_a_python_that_the_kit_has_nothing_for_is_told_before_anything_is_unpacked(kit, tmp_path):
+    told = json.loads((kit / "kit.json").read_text())
+    assert told["pythons"] == ["3.11", "3.12", "3.13", "3.14"]
+    (kit / "kit.json").write_text(json.dumps(told | {"pythons": ["3.9"]}))
+    sums = [line for line in (kit / "SHA256SUMS").read_text().splitlines() if "kit.json" not in line]
+    (kit / "SHA256SUMS").write_text("\n".join(sums))
+    done = install(kit, str(tmp_path / "new"))
+    assert done.returncode == 1
+    assert "nothing for this Python" in done.stderr and "Next: python3.9 install" in done.stderr
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_configuration_that_is_a_link_stays_one(kit, tmp_path):
+    """As for whoever keeps such files in a repository of their own."""
+    program(tmp_path / "bin/docker", "#!/bin/sh\n")
+    (tmp_path / "kept.json").write_text(json.dumps({"proxies": {"default": {"httpProxy": "http://b:3151"}}}))
+    (tmp_path / "config.json").symlink_to("kept.json")
+    done = install(kit, "--remove", env={"PATH": f"{tmp_path}/bin:/usr/bin:/bin", "DOCKER_CONFIG": str(tmp_path)})
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "config.json").is_symlink()
+    assert json.loads((tmp_path / "kept.json").read_text()) == {}
+
+
 def test_removing_leaves_dockers_configuration_as_it_was(kit, tmp_path):
     """A `docker` that does nothing stands in for the client: only the container would be its business."""
     program(tmp_path / "bin/docker", "#!/bin/sh\n")

@@ -11,6 +11,7 @@ import signal
 import socket
 import ssl
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -19,6 +20,7 @@ from types import SimpleNamespace
 import pytest
 
 from measure.base.errors import Problem
+from measure.base.files import ROOT
 from measure.record.records import load, record_path
 from measure.steps.compose import find_step
 from measure.studies.floor.finding import compare
@@ -175,6 +177,22 @@ def test_a_ca_that_nobody_knows_is_told_and_ssl_cert_file_mends_it(said, tmp_pat
         assert not (tmp_path / "t/thing.py").exists()
         mended = said(*command, "--index-url", url, "thing", SSL_CERT_FILE=str(ca))
     assert (tmp_path / "t/thing.py").exists(), mended
+
+
+def test_what_installs_the_tooling_says_how_a_ca_that_nobody_knows_is_named(tmp_path, certificates):
+    """It said to see whether pip reaches its index, which it does."""
+    ca, server = certificates
+    path = wheel(tmp_path)
+    (tmp_path / "list").write_text(f"thing==1 --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n")
+    command = ("bash", ROOT / "measure/install.sh", sys.executable, "list")
+    with index(tmp_path, server) as url:
+        own = {name: value for name, value in os.environ.items() if "CA_BUNDLE" not in name}  # pip asks these first
+        own |= {"PIP_INDEX_URL": url, "PIP_RETRIES": "0", "PIP_CONFIG_FILE": os.devnull}
+        told = run(*command, cwd=tmp_path, env=own)
+        assert told.returncode == 1
+        assert "Next: name the file with your company's certificates (export PIP_CERT=" in told.stderr, told.stderr
+        mended = run(*command, cwd=tmp_path, env=own | {"PIP_CERT": str(ca)})
+    assert mended.returncode == 0, mended.stderr
 
 
 def test_an_index_that_asks_for_a_user_is_told_and_a_netrc_file_mends_it(said, tmp_path):

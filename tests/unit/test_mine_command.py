@@ -276,6 +276,7 @@ def test_what_an_engine_refuses_is_told(folder, docker, monkeypatch):
         (None, "app", "There is no docker here"), ("exit 1", "app", "no engine answers"),
         ("exit 1", "mine:latest", "no engine answers"),
         ('[ "$1" != buildx ] && echo 26', "app", "has no buildx"),
+        ("""echo '{"Version": "5.4.0", "OsArch": "linux/amd64"}'""", "app", "is podman"),
     ],
 )  # fmt: skip
 def test_what_a_machine_lacks_to_build_is_told_where_the_command_is_installed_alone(
@@ -286,10 +287,12 @@ def test_what_a_machine_lacks_to_build_is_told_where_the_command_is_installed_al
         program(tmp_path / "bin/docker", f"#!/bin/bash\n{script}\n")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setitem(sys.modules, "measure.build.choosing", None)
+    monkeypatch.setenv("DOCKER_DEFAULT_PLATFORM", "linux/amd64")
     found = run(folder if subject == "app" else subject, "--build")
     assert (found.exit_code, found.output.count("✗")) == (1, 1)
     assert told in found.output
     assert "An image in a file is weighed without it." in found.output
+    assert "DOCKER_DEFAULT_PLATFORM" not in os.environ, "what is started would be another platform's"
 
 
 def test_the_help_fits_a_terminal_of_80_columns(monkeypatch):

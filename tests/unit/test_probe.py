@@ -1,8 +1,10 @@
 """What is run is labelled and removed, whatever the engine does; nothing else is; switches, and Compose's words."""
 
+import contextlib
 import functools
 import itertools
 import os
+import re
 from types import SimpleNamespace
 
 import httpx
@@ -11,6 +13,7 @@ import yaml
 from python_on_whales.exceptions import DockerException
 
 from measure.base.errors import Problem
+from measure.base.names import run_label
 from measure.base.switches import is_on
 from measure.build.engine import STILLBORN
 from measure.run import probe, sample
@@ -34,7 +37,7 @@ def an_engine(*failures: str) -> tuple[SimpleNamespace, list[str]]:
     def remove(name, **_):
         told.append(f"remove {name}")
 
-    return SimpleNamespace(docker=SimpleNamespace(run=run, remove=remove)), told
+    return SimpleNamespace(docker=SimpleNamespace(run=run, remove=remove), elsewhere=""), told
 
 
 @pytest.mark.parametrize("failures", [1, 2])
@@ -54,6 +57,34 @@ def test_one_that_is_lost_each_time_or_fails_otherwise_is_an_error_and_leaves_no
     with pytest.raises(DockerException), probe.running(engine, "image", VARIANT, "linux/amd64"):
         pass
     assert [words.split()[0] for words in told] == ["run", "remove"] * tries
+
+
+def test_what_another_machine_would_start_is_told_before_it_is_started():
+    """With DOCKER_HOST=ssh://…: it was asked here for two minutes, where nothing answers, and said not to answer."""
+    engine, told = an_engine()
+    engine.elsewhere = "ssh://you@elsewhere.example"
+    with pytest.raises(Problem, match="not asked from here") as problem, probe.running(engine, "a", VARIANT, "linux/x"):
+        raise AssertionError
+    assert "ssh://you@elsewhere.example" in problem.value.why
+    assert told == []
+
+
+@pytest.mark.parametrize(("error", "running"), [("refused", True), ("refused", False), ("slow", True)])
+def test_a_container_that_runs_and_is_not_reached_may_be_beside_the_shell(monkeypatch, error, running):
+    """As from a container that develops, with the engine's socket in it: it listens on another loopback."""
+    errors = {"refused": httpx.ConnectError("Connection refused"), "slow": httpx.ReadTimeout("timed out")}
+    state = SimpleNamespace(running=running)
+    box = SimpleNamespace(state=state, reload=lambda: None, logs=lambda: "Listening at: http://0.0.0.0:8000")
+    monkeypatch.setattr(probe, "running", lambda *_, **__: contextlib.nullcontext((box, "http://127.0.0.1:1")))
+
+    def wait_for(*_):
+        raise errors[error]
+
+    monkeypatch.setattr(probe, "wait_for", wait_for)
+    with pytest.raises(Problem, match="does not answer on linux/x") as problem:
+        probe.ask(SimpleNamespace(platform="linux/x"), "a", VARIANT, "linux/x")
+    told = "this shell may be in a container of its own" in problem.value.why
+    assert told is (running and error == "refused")
 
 
 @pytest.fixture
@@ -114,6 +145,17 @@ def test_only_what_carries_the_label_of_a_process_that_is_no_more_is_removed():
     docker = SimpleNamespace(**kinds, remove=kinds["container"].remove)
     probe.remove_orphans(SimpleNamespace(docker=docker))
     assert removed == [f"container-{GONE}", f"network-{GONE}", f"volume-{GONE}"]
+
+
+def test_what_runs_on_another_machine_that_shares_the_engine_is_not_ours(tmp_path, monkeypatch):
+    """A colleague's run by DOCKER_HOST, or one in WSL's other distribution, has a process that is none here."""
+    (tmp_path / "id").write_text("0123\n")
+    here = {run_label(tmp_path / "id"), run_label(tmp_path / "none")}
+    assert run_label() == probe.LABEL, "the same each time"
+    monkeypatch.setattr("platform.node", lambda: "another")
+    there = {run_label(tmp_path / "id"), run_label(tmp_path / "none")}
+    assert len(here | there) == 4
+    assert all(re.fullmatch(r"[a-z0-9.-]+", one) for one in here | there)
 
 
 def test_all_that_a_compose_project_makes_carries_the_label():

@@ -2,7 +2,9 @@
 
 import ast
 import functools
+import os
 import re
+import shutil
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 from measure.base.files import ROOT, sha256_of
 from measure.steps.compose import all_steps
-from tests.conftest import run
+from tests.conftest import program, run
 from tests.handmade import wheel
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
@@ -184,6 +186,44 @@ def test_each_target_installs_what_it_needs_and_no_more(target, set_, tmp_path):
     assert re.findall(r"touch \.venv/(\S+)", would) == stamps[: stamps.index(set_) + 1]
 
 
+@pytest.fixture
+def made(tmp_path) -> Path:
+    """A folder with the Makefile, whose .venv has all that a run needs, as far as make looks at it."""
+    (tmp_path / "Makefile").symlink_to(ROOT / "Makefile")
+    packages = tmp_path / f".venv/lib/python3.{sys.version_info[1]}/site-packages"
+    for folder in (packages / "typer", tmp_path / ".venv/bin"):
+        folder.mkdir(parents=True)
+    (tmp_path / ".venv/bin/python").symlink_to(sys.executable)
+    (tmp_path / "requirements.txt").touch()
+    (tmp_path / ".venv/.run").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize("since", ["nothing", "gone", "another version"])
+def test_what_was_installed_for_a_python_that_is_no_more_is_installed_anew(made, since):
+    """As after an upgrade of Debian, or of Homebrew's Python: `No module named typer`, or no such file, was all."""
+    if since == "gone":
+        (made / ".venv/bin/python").unlink()
+        (made / ".venv/bin/python").symlink_to("/nowhere/python3")
+    elif since == "another version":
+        next(made.glob(".venv/lib/python3*")).rename(made / ".venv/lib/python3.9")
+    assert ("install.sh" in run("make", "--dry-run", "step-1", cwd=made).stdout) is (since != "nothing")
+
+
+def test_what_a_shell_is_set_up_for_is_none_of_ours(made):
+    """WSL has the machine's name in NAME; ROS fills PYTHONPATH; a locale may be of another encoding than our files."""
+    (made / "tells").write_text("tell: FORCE\n\t@env\n\t@echo '[$(call typed,NAME)]'\n")
+    own = {"NAME": "LAPTOP", "PYTHONPATH": "/opt/ros", "PYTHONHOME": "/opt", "PYTHONSAFEPATH": "1", "PYTHONUTF8": "0"}
+    shell = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"} | own
+    for words, name in ((), ""), (("NAME=full",), "full"):
+        told = run("make", "-f", "Makefile", "-f", "tells", "tell", *words, cwd=made, env=shell).stdout.splitlines()
+        assert told[-1] == f"[{name}]"
+        assert "PYTHONUTF8=1" in told
+        assert [line for line in told if re.match("PYTHON(PATH|HOME|SAFEPATH)=", line)] == []
+    for target in ("recipes", "fleet"):
+        assert "LAPTOP" not in run("make", "--dry-run", target, cwd=made, env=shell).stdout
+
+
 def required(folder: Path, name: str) -> str:
     """Make a wheel of one module that says its name; returns the line that requires it, with its hash."""
     return f"{name}==1 --hash=sha256:{sha256_of(wheel(folder, name, f'print({name!r})'))}\n"
@@ -201,9 +241,10 @@ def project(tmp_path_factory):
     return folder
 
 
-def install(project: Path, name: str, code: int = 0) -> str:
+def install(project: Path, name: str, code: int = 0, **environment: str) -> str:
     """Install what a list names; what is said of it."""
-    result = run("bash", ROOT / "measure/install.sh", sys.executable, name, cwd=project)
+    command = ("bash", ROOT / "measure/install.sh", sys.executable, name)
+    result = run(*command, cwd=project, env={**os.environ, **environment})
     assert result.returncode == code, result.stderr
     return result.stderr
 
@@ -248,3 +289,22 @@ def test_what_cannot_be_had_is_said_and_what_was_there_stays(project):
     assert "nowhere==1.0" in told
     assert "Next: check that pip reaches its package index" in told
     assert says(project, "two") == ["two"]
+
+
+def test_pip_installs_there_whatever_a_readers_settings_say(project, tmp_path):
+    """Manjaro's /etc/pip.conf says `user = true`, which pip refuses in a virtual environment (pypa/pip 8977)."""
+    shutil.rmtree(project / ".venv", ignore_errors=True)
+    (tmp_path / "pip.conf").write_text("[global]\nuser = true\n")
+    install(project, "one.txt", PIP_CONFIG_FILE=str(tmp_path / "pip.conf"), PIP_TARGET=str(tmp_path / "elsewhere"))
+    assert says(project, "one") == ["one"]
+    assert not (tmp_path / "elsewhere").exists()
+
+
+def test_an_environment_of_an_older_python_is_made_anew(project):
+    """As an editor makes one: pip said then that it finds no version."""
+    install(project, "one.txt")
+    python = project / ".venv/bin/python"
+    python.unlink()
+    program(python, "#!/bin/sh\n[ \"$2\" = '' ] || exit 1\n")  # one that runs, and is too old
+    install(project, "one.txt")
+    assert says(project, "one") == ["one"]

@@ -250,7 +250,7 @@ def test_what_is_no_record_is_told(name, message, why):
     assert problem.value.next
 
 
-def test_a_stale_record_and_one_of_a_variant_that_is_no_more_are_told(tmp_path):
+def test_a_stale_record_and_one_of_a_variant_that_is_no_more_are_told(tmp_path, monkeypatch):
     """By the command, which must end before an engine is brought up."""
 
     def verified(**changed) -> str:
@@ -266,3 +266,5 @@ def test_a_stale_record_and_one_of_a_variant_that_is_no_more_are_told(tmp_path):
     assert "Since then: the Dockerfile changed; files in the build context changed." in said
     assert "Next: make step-1" in said
     assert "is of step-1-kiss/gone, which is no more" in verified(variant="gone")
+    monkeypatch.setenv("PATH", "/nowhere")  # as of a zip file, on a machine without git
+    assert "altered.json is stale" in verified(inputs=inputs, inputs_sha256=inputs.sha256)

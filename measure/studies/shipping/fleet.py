@@ -17,7 +17,7 @@ from pathlib import Path
 from measure.base import progress
 from measure.base.errors import Problem, say
 from measure.base.units import megabytes
-from measure.build.engine import Engine, Registry
+from measure.build.engine import BAKE_VARIABLES, Engine, Registry
 from measure.run.step import provenance, provide_bases
 from measure.run.timing import check_room
 from measure.steps.compose import Step, Variant, find_step
@@ -67,8 +67,7 @@ def _build(machine: Engine, variant: Variant, registry: Registry, folders: list[
     }
     file = folders[0][1].parent / "fleet.json"
     file.write_text(json.dumps({"target": targets}))
-    variables = {"BUILDX_NO_DEFAULT_ATTESTATIONS": "1"}
-    machine.docker.buildx.bake([*targets], files=[str(file)], progress=False, variables=variables)
+    machine.docker.buildx.bake([*targets], files=[str(file)], progress=False, variables=BAKE_VARIABLES)
 
 
 def _name(registry: Registry, number: int) -> str:
