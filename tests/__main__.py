@@ -93,7 +93,7 @@ def lint() -> list[list[str]]:
 #: Of the tests with images, those that make them anew or change what is around them: they take as long as all others.
 MADE = [
     f"tests/images/test_{name}.py"
-    for name in ("builders", "checkouts", "exact", "exercises", "machines", "make_step", "student")
+    for name in ("builders", "checkouts", "exact", "exercises", "machines", "make_step", "newer_client", "student")
 ]
 #: The files of tests of each phase; lint has none.
 PHASES = {
