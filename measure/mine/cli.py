@@ -28,17 +28,13 @@ _FILES = (".tar", ".gz", ".tgz", ".zst", ".oci", ".json")
 @friendly
 def mine(
     subject: Annotated[
-        str,
-        typer.Argument(
-            help="A folder with a Dockerfile, an archive, an OCI layout folder, an image's name; "
-            "with --service a compose file too"
-        ),
+        str, typer.Argument(help="A folder with a Dockerfile, an archive, an OCI layout folder, or an image's name")
     ] = ".",
     dockerfile: Annotated[
         Path | None, typer.Option("-f", "--file", help="The Dockerfile that it is built from")
     ] = None,
     target: Annotated[str | None, typer.Option(help="The stage that is built; else the last one")] = None,
-    service: Annotated[str, typer.Option(help="A service of the folder's compose file, which says all of that")] = "",
+    service: Annotated[str, typer.Option(help="A service of the folder's compose file, or of that file")] = "",
     build_arg: Annotated[list[str] | None, typer.Option(help="NAME=VALUE, as docker build takes it")] = None,
     image: Annotated[str, typer.Option(help="Which of several images in an archive: its name")] = "",
     platform: Annotated[str, typer.Option(help="Which platform's image: linux/arm64")] = "",
@@ -119,20 +115,7 @@ def _reported(
 
     path = Path(asked.subject)
     if service:
-        from measure.mine.services import INLINE
-        from measure.mine.services import service as service_of
-
-        found = service_of(path, service)
-        args = tuple({**found.args, **dict(asked.args)}.items())
-        dockerfile, target = asked.dockerfile or found.dockerfile, asked.target or found.target
-        asked = replace(asked, dockerfile=dockerfile, target=target, args=args)
-        path = found.context
-        if number is not None and dockerfile.name == INLINE:
-            raise Problem(
-                f"The Dockerfile of {service} stands in the compose file.",
-                why="--try writes a changed one beside it, and there is no file to write beside.",
-                next=f"a Dockerfile in {path} with its text, and --file with that",
-            )
+        asked, path = _of_service(asked, path, service, tries=number is not None)
     if asked.dockerfile and not asked.dockerfile.is_file():
         raise Problem(
             f"There is no file {asked.dockerfile}.", next="the same command with -f and the Dockerfile's path"
@@ -164,6 +147,23 @@ def _reported(
         source = Source(path, dockerfile, asked.target, asked.platform, asked.args)
         made = report(replace(asked, archive=stack.enter_context(built(source))))
     return _more(made, source, start=start, time=time, floor=floor, number=number)
+
+
+def _of_service(asked: Asked, path: Path, service: str, *, tries: bool) -> tuple[Asked, Path]:
+    """What is asked, with what a service of a compose file says where the reader says nothing, and its context."""
+    from measure.mine.services import INLINE
+    from measure.mine.services import service as service_of
+
+    found = service_of(path, service)
+    args = tuple({**found.args, **dict(asked.args)}.items())
+    dockerfile, target = asked.dockerfile or found.dockerfile, asked.target or found.target
+    if tries and dockerfile.name == INLINE:
+        raise Problem(
+            f"The Dockerfile of {service} stands in the compose file.",
+            why="--try writes a changed one beside it, and there is no file to write beside.",
+            next=f"a Dockerfile in {found.context} with its text, and --file with that",
+        )
+    return replace(asked, dockerfile=dockerfile, target=target, args=args), found.context
 
 
 def _no_dockerfile(folder: Path, shown: str) -> Problem:
