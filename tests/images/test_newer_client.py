@@ -42,12 +42,13 @@ def newer(engine, tmp_path_factory) -> dict[str, str]:
         run("dpkg-deb", "-x", package, home / "root").check_returncode()
     (home / "config").mkdir()
     (home / "config/cli-plugins").symlink_to(home / "root/usr/libexec/docker/cli-plugins")
+    (home / "docker.sock").symlink_to(lab.socket)  # at the lab's own address it would be known for the lab
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("DOCKER_", "BUILD"))}
     return {
         **environment,
         "ENGINE": "host",
         "DOCKER_CONFIG": str(home / "config"),
-        "DOCKER_HOST": f"unix://{lab.socket}",
+        "DOCKER_HOST": f"unix://{home}/docker.sock",
         "PATH": f"{home}/root/usr/bin:{os.environ['PATH']}",
         "PLATFORMS": NATIVE,
     }
@@ -68,7 +69,7 @@ def measure(clone: Path, newer: dict[str, str], *words: str) -> str:
 
 def test_a_step_is_built_weighed_started_and_recorded(clone, newer):
     assert f"{NATIVE} answers" in measure(clone, newer, "step", "step-1")
-    (path,) = (clone / "results").glob(f"host-*/step-1-kiss/recommended.{NATIVE.replace('/', '-')}.json")
+    (path,) = (clone / "results").glob(f"dockerhub-*/step-1-kiss/recommended.{NATIVE.replace('/', '-')}.json")
     record = Record.model_validate_json(path.read_text())
     assert record.outcome == "built"
     assert tuple(map(int, record.provenance.buildx.lstrip("v").split(".")[:2])) >= ASKS
