@@ -172,7 +172,7 @@ def test_a_secret_that_is_not_required_is_silently_empty(build):
 
 def test_a_builder_that_is_not_there_is_told(lab):
     with pytest.raises(Problem) as problem:
-        driver(lab.docker, "nothing")
+        driver(str(lab.docker.client_config.client_call[0]), "nothing")
     seen("no-builder", problem.value.what)
 
 

@@ -3,6 +3,7 @@
 From buildx 0.20 on, bake refuses what lies outside the folder that it is called in; the lab's own is older.
 """
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ from measure.record.records import Record
 from measure.run.step import provide_bases
 from measure.steps.compose import find_step
 from tests.conftest import NATIVE, fresh_clone, run
+from tests.unit.test_messages import seen
 
 pytestmark = pytest.mark.lab
 PROGRAMS = ("docker-cli", "docker-buildx", "docker-compose")
@@ -83,3 +85,11 @@ def test_a_readers_own_folder_is_built_and_weighed(clone, newer):
 def test_compose_builds_what_it_extends(clone, newer):
     built = run("docker", "compose", "build", "step-1-kiss", cwd=clone, env=newer)
     assert built.returncode == 0, built.stderr
+
+
+def test_bake_asks_before_it_reads_elsewhere(clone, newer, tmp_path):
+    (tmp_path / "bake.json").write_text(json.dumps({"target": {"elsewhere": {"context": str(clone / "step-1-kiss")}}}))
+    bake = ("docker", "buildx", "bake", "--progress=plain", "--set=*.output=type=cacheonly", "--file", "bake.json")
+    refused = run(*bake, "elsewhere", cwd=tmp_path, env=newer)
+    seen("bake-privileges", refused.stdout + refused.stderr)
+    assert refused.returncode != 0

@@ -21,6 +21,7 @@ TESTS = [
     for name in (
         "unit/test_messages_of_tools.py",
         "images/test_messages.py",
+        "images/test_newer_client.py",
         "images/test_postgres.py",
         "images/test_extra_second_platform.py",
         "images/test_extra_other_languages.py",
