@@ -53,8 +53,8 @@ def test_an_engine_with_the_old_store_gets_a_builder_of_its_own(lab, other_engin
     assert "a docker-container builder called python-images-measured would be made" in shown.stderr
     assert "overlay2" in shown.stderr
 
-    make = "from measure.build.host_engine import _builder; from python_on_whales import DockerClient as C; "
-    make += "print(_builder(C(), {'Driver': 'overlay2'}, create=True))"
+    make = "from measure.build.host_engine import _builder; "
+    make += "print(_builder('docker', {'Driver': 'overlay2'}, create=True))"
     made = run(os.sys.executable, "-c", make, env=environment)
     assert "making a docker-container builder called python-images-measured" in made.stderr
     assert "('python-images-measured', 'docker-container')" in made.stdout, made.stderr
