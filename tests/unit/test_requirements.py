@@ -214,7 +214,8 @@ def test_what_a_shell_is_set_up_for_is_none_of_ours(made):
     """WSL has the machine's name in NAME; ROS fills PYTHONPATH; a locale may be of another encoding than our files."""
     (made / "tells").write_text("tell: FORCE\n\t@env\n\t@echo '[$(call typed,NAME)]'\n")
     own = {"NAME": "LAPTOP", "PYTHONPATH": "/opt/ros", "PYTHONHOME": "/opt", "PYTHONSAFEPATH": "1", "PYTHONUTF8": "0"}
-    shell = {name: value for name, value in os.environ.items() if name != "MAKEFLAGS"} | own
+    around = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # those of the make that runs the tests
+    shell = {name: value for name, value in os.environ.items() if name not in around} | own
     for words, name in ((), ""), (("NAME=full",), "full"):
         told = run("make", "-f", "Makefile", "-f", "tells", "tell", *words, cwd=made, env=shell).stdout.splitlines()
         assert told[-1] == f"[{name}]"
