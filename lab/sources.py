@@ -49,9 +49,18 @@ def rootfs(lab: Lab, platform: str, mmdebstrap: list[str] | None = None) -> Path
     return finished
 
 
-def mirror(lab: Lab) -> str:
-    """The address of the Debian mirror that the lab was made from."""
+def _mirror(lab: Lab) -> str:
     return (lab.tree / "etc/apt/sources.list").read_text().split()[1]
+
+
+def apt_options(lab: Lab, work: Path, kind: str, *suites: str) -> str:
+    """Options that have the tree's apt take packages, deb or deb-src, from these suites alone, with lists in `work`."""
+    (work / "lists/partial").mkdir(parents=True, exist_ok=True)
+    (work / "sources.list").write_text("".join(f"{kind} {_mirror(lab)} {suite} main\n" for suite in suites))
+    return (
+        f"-o Dir::Etc::sourcelist={work}/sources.list -o Dir::Etc::sourceparts=/nonexistent"
+        f" -o Dir::State::lists={work}/lists -o APT::Sandbox::User=root"
+    )
 
 
 def python_source(lab: Lab) -> tuple[Path, str, str]:
@@ -64,7 +73,7 @@ def python_source(lab: Lab) -> tuple[Path, str, str]:
     if not pinned.exists():
         if others := sorted(lab.sources.glob("fallback-*.tar.xz"), key=lambda path: path.stat().st_mtime):
             return others[-1], others[-1].name[len("fallback-") : -len(".tar.xz")], sha256_of(others[-1])
-        url = f"{mirror(lab)}/pool/main/p/python3.14/python3.14_{PYTHON_VERSION}.orig.tar.xz"
+        url = f"{_mirror(lab)}/pool/main/p/python3.14/python3.14_{PYTHON_VERSION}.orig.tar.xz"
         partial = lab.sources / "python.partial"
         fetch = ["/usr/lib/apt/apt-helper", "download-file", url, str(partial), f"SHA256:{PYTHON_SHA256}"]
         log = lab.logs / "python-source.log"
@@ -85,11 +94,7 @@ def python_source(lab: Lab) -> tuple[Path, str, str]:
 def _python_source_package(lab: Lab, target: Path) -> str:
     """Fetch CPython's source by apt from Debian's testing or unstable; returns its version."""
     work = lab.work / "python-source"
-    (work / "lists/partial").mkdir(parents=True, exist_ok=True)
-    suites = [f"deb-src {mirror(lab)} {suite} main\n" for suite in ("testing", "unstable")]
-    (work / "sources.list").write_text("".join(suites))
-    options = f"-o Dir::Etc::sourcelist={work}/sources.list -o Dir::Etc::sourceparts=/nonexistent"
-    options += f" -o Dir::State::lists={work}/lists -o APT::Sandbox::User=root"
+    options = apt_options(lab, work, "deb-src", "testing", "unstable")
     script = (
         f"cd {work} && apt-get {options} update &&"
         f" for v in $(apt-cache {options} showsrc python3.14 | sed -n 's/^Version: //p' | sort -rV);"

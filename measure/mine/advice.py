@@ -26,6 +26,8 @@ _INSTALLS = re.compile(
     re.IGNORECASE,
 )
 _SYSTEM = re.compile(r"\b(apt|apt-get|apk|dnf|microdnf|yum|zypper)\b[^&|;]*\s(install|add|update|upgrade)\b")
+#: Where a command takes packages of the distribution, or their names, from files: they may come with the code.
+_OF_FILES = re.compile(r"\$\(|`|(?<!<)<\s*[\w./]|\bxargs\b|\s\.{0,2}/\S+\.\w+|\.(deb|apk|rpm)\b")
 _LIST = re.compile(r"\s(-r|--requirements?)\b")
 #: Where an installer makes an environment for a tool alone, with a pip that nobody calls.
 _OF_TOOL = re.compile(r"/(pypoetry/venv|poetry(/venv)?|pipx/venvs/[\w-]+)/lib/")
@@ -288,12 +290,18 @@ def installs_packages(text: str) -> bool:
     return bool(_INSTALLS.search(text))
 
 
+def takes_files(text: str) -> bool:
+    """Does a command of a line install packages of the distribution that files are or name? They may be the code's."""
+    return any(_SYSTEM.search(part) and _OF_FILES.search(part) for part in re.split("&&|;", text))
+
+
 def late_installs(lines: list[Instruction]) -> list[Instruction]:
     """The lines that install packages although all of the code was copied before them."""
     copied, earlier, found = False, [], []
     for one in lines:
         copied, text = copied or copies_all(one), _text(one)
-        if copied and (_SYSTEM.search(text) or (installs_packages(text) and not _is_rest(text, earlier))):
+        system = _SYSTEM.search(text) and not takes_files(text)
+        if copied and (system or (installs_packages(text) and not _is_rest(text, earlier))):
             found.append(one)
         earlier.append(text)
     return found

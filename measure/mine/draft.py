@@ -99,6 +99,12 @@ def commands_of(one: Instruction) -> list[str]:
     return [command.strip() for command in _AND.split(_FLAGS.sub("", one.value, count=1))]
 
 
+def every_command(one: Instruction) -> list[str]:
+    """The commands of a RUN, however they are joined, in a here-document too; no comments."""
+    commands = re.split(r"&&|\|\||[;|\n]", "\n".join(one.here) or _FLAGS.sub("", one.value, count=1))
+    return [command.strip() for command in commands if command.strip() and not command.lstrip().startswith("#")]
+
+
 def by_hand(why: str) -> Problem:
     """What is raised for a step that takes a person."""
     return Problem(

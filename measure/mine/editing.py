@@ -7,8 +7,18 @@ import re
 from collections.abc import Callable
 
 from measure.base.dockerfiles import Dockerfile, Instruction
-from measure.mine.advice import copies_all, installs_packages, late_installs
-from measure.mine.draft import Draft, by_hand, commands_of, folder_at, target_of, user_at, wheres, words_of
+from measure.mine.advice import copies_all, installs_packages, late_installs, takes_files
+from measure.mine.draft import (
+    Draft,
+    by_hand,
+    commands_of,
+    every_command,
+    folder_at,
+    target_of,
+    user_at,
+    wheres,
+    words_of,
+)
 from measure.mine.model import NextStep, Report
 
 _CHANGES = re.compile(r"(?P<what>chown|chmod)\s+(?:-\S+\s+|--\S+\s+)*(?P<to>[\w:.$}{+=,-]+)\s+(?P<paths>[^|;<>&]+)")
@@ -23,6 +33,13 @@ _VENV = re.compile(r"-m venv (?!.*--without-pip)(?:-\S+ )*(?P<path>[^\s;&|]+)")
 _NAMED = re.compile(
     r"^(--mount=\S+\s+)*(python3? -m )?pip3? install"
     r"(\s+(-[-\w=]+|[A-Za-z][\w.-]*(\[[\w,-]+\])?([=<>~!]=?[\w.*,<>=]+)?))+$"
+)
+#: A command that installs, or that people join to one that does, and that needs no code.
+_INSTALLS = re.compile(
+    r"(\w+=\S*\s+)*(sudo\s+)?(\S*/)?"
+    r"((apt(-get|-mark)?|apk|dnf|microdnf|yum|zypper|pip[\d.]*|uv|poetry|pipenv|pdm|npm|yarn|(micro)?mamba|conda)"
+    r"(?!\s+(run|exec|build|start|test)\b)|python[\d.]* -m (pip|venv)"
+    r"|rm|mkdir|set|export|echo|ldconfig|locale-gen|ln|curl|wget|(user|group)add|add(user|group))(\s|$)"
 )
 #: An official image on Debian that is not slim: the version, and the release where it is named.
 _FULL = re.compile(r"(?P<name>(?:\S+/)?python)(?::(?P<version>[\d.]+(?:rc\d+)?|latest))?(?:-?(?P<release>[a-z]+))?$")
@@ -284,6 +301,9 @@ def _order(draft: Draft, step: NextStep) -> None:
     stage, target = draft.stage_of(copy), target_of(draft.stage_of(copy), copy)
     if any(draft.stage_of(one) is not stage for one in late):
         raise by_hand("The code is copied in another stage of the same file.")
+    commands = [command for one in late for command in every_command(one)]
+    if not all(map(_INSTALLS.match, commands)) or any(map(takes_files, commands)):
+        raise by_hand("A line that installs does more, and may need the code.")
     after = stage.instructions[stage.instructions.index(copy) + 1 :]
     # A line that may need the code, or replaces some of it, stays below it; what is installed later goes above both.
     others = [one.first for one in after if one.word in ("COPY", "ADD", "RUN") and one not in late]

@@ -33,10 +33,7 @@ def newer(engine, tmp_path_factory) -> dict[str, str]:
     provide_bases(engine, [(variant, NATIVE) for variant in find_step("step-1").variants])
     lab, home = Lab.from_environment(), tmp_path_factory.mktemp("newer")
     work = lab.work / "newer-client"
-    (work / "lists/partial").mkdir(parents=True, exist_ok=True)
-    (work / "sources.list").write_text(f"deb {sources.mirror(lab)} testing main\n")
-    options = f"-o Dir::Etc::sourcelist={work}/sources.list -o Dir::Etc::sourceparts=/nonexistent"
-    options += f" -o Dir::State::lists={work}/lists -o APT::Sandbox::User=root"
+    options = sources.apt_options(lab, work, "deb", "testing")
     script = f"cd {work} && rm -f *.deb && apt-get {options} update && apt-get {options} download {' '.join(PROGRAMS)}"
     fetched = run(*inside(lab, "bash", "-c", script))
     assert fetched.returncode == 0, fetched.stderr

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from measure.base.dockerfiles import Dockerfile
 from measure.base.errors import Problem
-from measure.mine import cli
+from measure.mine import advice, cli
 from measure.mine.editing import edited
 from measure.mine.reporting import Asked, report
 from measure.mine.services import Build, service
@@ -178,6 +178,18 @@ DONE = {
         "order of lines", "", [], "COPY . .\nCOPY prod.py a.py\nRUN pip install -r requirements.txt\n",
         "COPY requirements.txt ./\nRUN pip install -r requirements.txt\nCOPY . .\nCOPY prod.py a.py\n",
     ),
+    "a line that installs, and works with the code": (
+        "order of lines", "", [], "COPY . .\nRUN pip install -r r.txt && python manage.py collectstatic\n", None
+    ),
+    "a line of the distribution's, that works with the code": (
+        "order of lines", "", [], "COPY . .\nRUN apt-get install -y gettext; ./manage.py compilemessages\n", None
+    ),
+    "packages that a file of the code names, and a list": (
+        "order of lines", "", [], "COPY . .\nRUN apt-get install -y $(cat apt.txt) && pip install -r r.txt\n", None
+    ),
+    "an assignment and a pipe": (
+        "order of lines", "", [], "COPY . .\nRUN A=1 pip install -r r.txt && curl x | sh\n", None
+    ),
     "the code would arrive elsewhere": (
         "order of lines", "", [], "COPY . .\nWORKDIR /app\nRUN pip install -r requirements.txt\n", None
     ),
@@ -309,3 +321,19 @@ def test_a_script_may_call_a_tool_that_the_image_does_not_name(tmp_path, command
 )  # fmt: skip
 def test_a_shell_that_is_replaced_at_the_end_hands_signals_on(tmp_path, command, shell):
     assert weigh(tmp_path, {"a": b"1"}, settings={"Cmd": ["sh", "-c", command]}).facts.shell_form is shell
+
+
+@pytest.mark.parametrize(
+    "installs",
+    [
+        "xargs apt-get install -y < apt.txt",
+        "apt-get install -y $(cat apt.txt)",
+        "apt-get install -y ./tool.deb",
+        "apk add --allow-untrusted tool.apk",
+    ],
+)
+def test_packages_that_come_with_the_code_are_installed_after_it(installs):
+    lines = Dockerfile("Dockerfile", f"FROM a\nCOPY . .\nRUN apt-get update && {installs}\n").structure
+    assert advice.late_installs(lines[1:]) == []
+    lines = Dockerfile("Dockerfile", "FROM a\nCOPY . .\nRUN apt-get update && apt-get install -y git\n").structure
+    assert [one.first for one in advice.late_installs(lines[1:])] == [3]
