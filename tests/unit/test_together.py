@@ -3,12 +3,16 @@
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from python_on_whales.exceptions import DockerException
 
 from measure.base.files import ROOT
+from measure.run import probe
 from tests import together
 from tests.__main__ import PHASES, RUNS
+from tests.conftest import left_of_runs
 
 #: A phase: tests of so many seconds, one after another. It writes when each began and ended.
 PHASE = """
@@ -108,3 +112,35 @@ def test_each_file_of_tests_is_in_one_phase_of_a_run(run):
         folder = ROOT / "tests" / name
         found = [file for phase in phases for file in collected(phase, folder)]
         assert sorted(found) == sorted(file.name for file in folder.glob("test_*.py"))
+
+
+class Listed:
+    """A container as the engine lists it, without what it says when it is asked for more."""
+
+    def __init__(self, name: str, error: DockerException | None = None) -> None:
+        self.name, self.error = name, error
+
+    @property
+    def config(self) -> SimpleNamespace:
+        if self.error:
+            raise self.error
+        return SimpleNamespace(labels={probe.LABEL: "0"})
+
+
+def failed(words: bytes) -> DockerException:
+    return DockerException(["docker", "container", "inspect"], 1, stderr=words)
+
+
+def test_what_is_removed_after_it_was_listed_is_not_left(monkeypatch):
+    """The phase beside this one starts and stops containers all the time."""
+    monkeypatch.delenv(together.VARIABLE, raising=False)
+    none = SimpleNamespace(list=lambda **_: [])
+
+    def left(*containers: Listed) -> list[str]:
+        docker = SimpleNamespace(container=SimpleNamespace(list=lambda **_: containers), network=none, volume=none)
+        return left_of_runs(SimpleNamespace(docker=docker))
+
+    gone = Listed("gone", failed(b"Error: No such container: gone"))
+    assert left(gone, Listed("there"), gone) == ["there"]
+    with pytest.raises(DockerException):
+        left(Listed("unknown", failed(b"Cannot connect to the Docker daemon")))
