@@ -12,12 +12,19 @@ import json
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 #: The environment variable that names the folder which phases of one run share.
 VARIABLE = "TESTS_TOGETHER"
+#: A machine is quiet when its processors are busy for less than so many percent of a second.
+QUIET = 20
+#: Seconds that a test waits for a quiet machine at most: one that is busy with something else never is.
+PATIENCE = 15
 
 
 def hear_interrupts() -> None:
@@ -43,6 +50,13 @@ def _locked(name: str, how: int = fcntl.LOCK_EX) -> Iterator[None]:
         yield
 
 
+def _until_quiet() -> None:
+    """Wait, for `PATIENCE` seconds at most, until an engine has put away what the tests before have left."""
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end and psutil.cpu_percent(interval=0.5) >= QUIET:
+        pass
+
+
 @contextlib.contextmanager
 def turn(*, alone: bool) -> Iterator[None]:
     """While a test runs: beside those of other phases, or alone, as it asks how fast it is or changes what others need.
@@ -52,6 +66,8 @@ def turn(*, alone: bool) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         with _locked("gate"):
             stack.enter_context(_locked("turn", fcntl.LOCK_EX if alone else fcntl.LOCK_SH))
+        if alone:
+            _until_quiet()
         yield
 
 

@@ -17,10 +17,11 @@ from tests.conftest import left_of_runs
 #: A phase: tests of so many seconds, one after another. It writes when each began and ended.
 PHASE = """
 import sys, time
-from tests.together import turn
+from tests import together
+together.PATIENCE = 0  # the phases beside this test keep the machine busy
 alone = sys.argv[1] == "alone"
 for _ in range(int(sys.argv[2])):
-    with turn(alone=alone):
+    with together.turn(alone=alone):
         begun = time.monotonic()
         time.sleep(float(sys.argv[3]))
         print(begun, time.monotonic())
@@ -78,6 +79,21 @@ def test_a_test_that_is_alone_has_the_machine_and_gets_it_soon(begin):
     others, mine = spans(busy), spans(alone)
     assert not overlap(mine, others)
     assert mine[0][0] < others[-1][0], "it did not wait until the other phase was over"
+
+
+def test_a_test_that_is_alone_begins_when_the_machine_is_quiet_or_when_it_has_waited_long_enough(monkeypatch, tmp_path):
+    monkeypatch.setenv(together.VARIABLE, str(tmp_path))
+    seen, clock = iter([90.0, 35.5, 3.0, 90.0]), iter(range(1000))
+    monkeypatch.setattr(together, "psutil", SimpleNamespace(cpu_percent=lambda interval: next(seen)))
+    monkeypatch.setattr(together, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    with together.turn(alone=False):
+        pass
+    with together.turn(alone=True):
+        assert list(seen) == [90.0]
+    monkeypatch.setattr(together, "psutil", SimpleNamespace(cpu_percent=lambda interval: 100.0))
+    begun = next(clock)
+    with together.turn(alone=True):
+        assert together.PATIENCE <= next(clock) - begun <= together.PATIENCE + 5
 
 
 def test_the_first_one_finds_the_engine_and_the_last_one_leaves_it_as_it_was(begin, tmp_path):
