@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import posixpath
 import re
 from collections import Counter
 from collections.abc import Container, Iterator
 
 from packaging.utils import canonicalize_name
 
-from measure.base.dockerfiles import Dockerfile, Instruction
 from measure.mine import facts, system
 from measure.mine.context import AVOIDABLE
 from measure.mine.model import Context, NextStep
+from measure.mine.order import order_steps
 from measure.mine.packages import Owned
 from measure.mine.seen import Sum
 from measure.mine.work import Work, files_of, gone, next_step, tools
@@ -20,18 +19,8 @@ from measure.weigh.filesystem import Inode
 
 #: At most so many are told, and none that saves less.
 MOST, LEAST_BYTES = 5, 100_000
-_INSTALLS = re.compile(
-    r"\b(pip|uv|poetry|pipenv|pdm|pixi|npm|yarn|pnpm)[\d.]*\b(?!\s+(?:run|config)\b)[^&|;]*\b(?:install|sync|ci|update)\b"
-    r"|\b((?:micro)?mamba|conda)\b(?!\s+(?:run|config)\b)[^&|;]*\b(?:install|create|update)\b",
-    re.IGNORECASE,
-)
-_SYSTEM = re.compile(r"\b(apt|apt-get|apk|dnf|microdnf|yum|zypper)\b[^&|;]*\s(install|add|update|upgrade)\b")
-#: Where a command takes packages of the distribution, or their names, from files: they may come with the code.
-_OF_FILES = re.compile(r"\$\(|`|(?<!<)<\s*[\w./]|\bxargs\b|\s\.{0,2}/\S+\.\w+|\.(deb|apk|rpm)\b")
-_LIST = re.compile(r"\s(-r|--requirements?)\b")
 #: Where an installer makes an environment for a tool alone, with a pip that nobody calls.
 _OF_TOOL = re.compile(r"/(pypoetry/venv|poetry(/venv)?|pipx/venvs/[\w-]+)/lib/")
-_PIP = re.compile(r"\bpip[\d.]*\s+install\b")
 
 
 def _again(work: Work) -> Iterator[NextStep]:
@@ -262,68 +251,6 @@ def _order(work: Work) -> Iterator[NextStep]:
         sent = sum(work.seen.image.facts[number].packed_bytes for number in layers)
         other = {"other_bytes": sent, "other": "sent again after each edit of the code"}
         yield step.model_copy(update={"transfer_bytes": 0, **other})
-
-
-def order_steps(dockerfile: Dockerfile, target: str | None) -> Iterator[NextStep]:
-    """What is installed after the code, as far as a Dockerfile alone tells."""
-    lines = [one for stage in dockerfile.chain(target) for one in stage.instructions]
-    if late := late_installs(lines):
-        lists = any(installs_packages(_text(one)) for one in late)
-        yield NextStep(
-            name="order of lines",
-            what=f"{'copy the list of requirements alone, ' if lists else ''}install, then copy the code",
-            where=", ".join(f"{posixpath.basename(dockerfile.name)}:{one.first}" for one in late),
-            transfer_bytes=None,
-            unpacked_tar_bytes=0,
-            other="installed again after each edit of the code",
-            page="steps/step-1.md",
-        )
-
-
-def _text(one: Instruction) -> str:
-    """What RUN runs."""
-    return f"{one.value} {' '.join(one.here)}" if one.word == "RUN" else ""
-
-
-def installs_packages(text: str) -> bool:
-    """Does a command install packages of a language, as pip does, and not of the distribution?"""
-    return bool(_INSTALLS.search(text))
-
-
-def takes_files(text: str) -> bool:
-    """Does a command of a line install packages of the distribution that files are or name? They may be the code's."""
-    return any(_SYSTEM.search(part) and _OF_FILES.search(part) for part in re.split("&&|;", text))
-
-
-def late_installs(lines: list[Instruction]) -> list[Instruction]:
-    """The lines that install packages although all of the code was copied before them."""
-    copied, earlier, found = False, [], []
-    for one in lines:
-        copied, text = copied or copies_all(one), _text(one)
-        system = _SYSTEM.search(text) and not takes_files(text)
-        if copied and (system or (installs_packages(text) and not _is_rest(text, earlier))):
-            found.append(one)
-        earlier.append(text)
-    return found
-
-
-def copies_all(one: Instruction) -> bool:
-    """Does a line copy the whole build context?"""
-    words = [word.strip('[",') for word in one.value.split() if not word.startswith("--")]
-    return one.word in ("COPY", "ADD") and "--from" not in one.value and words[:1] in (["."], ["./"], ["*"], ["./*"])
-
-
-def _is_rest(text: str, earlier: list[str]) -> bool:
-    """Is it the project alone that a line installs, because an earlier one has what the project requires?"""
-    if re.search(r"--no-deps\b|--only-root\b", text):
-        return True
-    tools = {match[1] or match[2] for match in _INSTALLS.finditer(text)}
-    before = [one for one in earlier if _LIST.search(one) or not _PIP.search(one)]
-    there = {match[1] or match[2] for one in before for match in _INSTALLS.finditer(one)}
-    # What one tool installed from a list is there for pip too.
-    there |= {"pip", "uv"} if _PIP.search(text) and there & {"pip", "uv", "poetry", "pipenv", "pdm"} else set()
-    there |= {"pip", "uv"} if any(re.search(r"\benv (create|update)\b", one) for one in before) else set()
-    return not _LIST.search(text) and tools <= there
 
 
 def context_steps(context: Context | None, told: Container[str] = ()) -> list[NextStep]:

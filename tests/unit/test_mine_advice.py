@@ -6,7 +6,7 @@ import pytest
 
 from measure.base.dockerfiles import Dockerfile
 from measure.base.files import ROOT
-from measure.mine import advice
+from measure.mine import order
 from measure.mine.archives import read_archive
 from measure.mine.reporting import report_of
 from tests.handmade import tar
@@ -193,7 +193,7 @@ def test_requirements_after_the_code_are_sent_again_with_each_edit(tmp_path):
     ],
 )  # fmt: skip
 def test_where_code_comes_before_requirements(text, line):
-    late = advice.late_installs(Dockerfile("Dockerfile", f"FROM a\n{text}\n").chain()[-1].instructions)
+    late = order.late_installs(Dockerfile("Dockerfile", f"FROM a\n{text}\n").chain()[-1].instructions)
     assert [one.first for one in late] == ([line] if line else [])
 
 

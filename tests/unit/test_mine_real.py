@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 
 from measure.base.dockerfiles import Dockerfile
 from measure.base.errors import Problem
-from measure.mine import advice, cli
+from measure.mine import cli, order
 from measure.mine.editing import edited
 from measure.mine.reporting import Asked, report
 from measure.mine.services import Build, service
@@ -334,6 +334,6 @@ def test_a_shell_that_is_replaced_at_the_end_hands_signals_on(tmp_path, command,
 )
 def test_packages_that_come_with_the_code_are_installed_after_it(installs):
     lines = Dockerfile("Dockerfile", f"FROM a\nCOPY . .\nRUN apt-get update && {installs}\n").structure
-    assert advice.late_installs(lines[1:]) == []
+    assert order.late_installs(lines[1:]) == []
     lines = Dockerfile("Dockerfile", "FROM a\nCOPY . .\nRUN apt-get update && apt-get install -y git\n").structure
-    assert [one.first for one in advice.late_installs(lines[1:])] == [3]
+    assert [one.first for one in order.late_installs(lines[1:])] == [3]

@@ -1,0 +1,173 @@
+"""The order of lines: packages that are installed after the code, and again after each edit of it."""
+
+from __future__ import annotations
+
+import posixpath
+import re
+from collections.abc import Container, Iterator
+
+from measure.base.dockerfiles import Dockerfile, Instruction
+from measure.mine.draft import every_command, words_of
+from measure.mine.model import NextStep
+
+_INSTALLS = re.compile(
+    r"\b(pip|uv|poetry|pipenv|pdm|pixi|npm|yarn|pnpm)[\d.]*\b(?!\s+(?:run|config)\b)[^&|;]*\b(?:install|sync|ci|update)\b"
+    r"|\b((?:micro)?mamba|conda)\b(?!\s+(?:run|config)\b)[^&|;]*\b(?:install|create|update)\b",
+    re.IGNORECASE,
+)
+_SYSTEM = re.compile(r"\b(apt|apt-get|apk|dnf|microdnf|yum|zypper)\b[^&|;]*\s(install|add|update|upgrade)\b")
+#: A command that installs, or that people join to one that does, and that needs no code.
+_NO_CODE = re.compile(
+    r"(\w+=\S*\s+)*(sudo\s+)?(\S*/)?"
+    r"((apt(-get|-mark)?|apk|dnf|microdnf|yum|zypper|pip[\d.]*|uv|poetry|pipenv|pdm|npm|yarn|(micro)?mamba|conda)"
+    r"(?!\s+(run|exec|build|start|test)\b)|python[\d.]* -m (pip|venv)"
+    r"|rm|mkdir|set|export|echo|ldconfig|locale-gen|ln|curl|wget|(user|group)add|add(user|group))(\s|$)"
+)
+#: Where a command takes packages of the distribution, or their names, from files: they may come with the code.
+_OF_FILES = re.compile(r"\$\(|`|(?<!<)<\s*[\w./]|\bxargs\b|\s\.{0,2}/\S+\.\w+|\.(deb|apk|rpm)\b")
+_LIST = re.compile(r"\s(-r|--requirements?)\b")
+_PIP = re.compile(r"\bpip[\d.]*\s+install\b")
+#: Options with the path that they take, and what is left then where pip installs from a folder.
+_OF_OPTION = re.compile(
+    r"(?<!\S)(-[rctfp]|--(requirements?|constraints?|target|prefix|root|python|find-links|cache-dir|file))[ =]?\S+"
+)
+_FOLDER = re.compile(
+    r"""(?<!\S)["']?(-e|--editable|\.{1,2}/\S*|\.{1,2}(\[\S*\])?)["']?(?!\S)|\binstall(\s+-\S+)*\s+["']?/|\bfile:"""
+)
+#: Tools that install the project too, unless they are told not to.
+_WHOLE = re.compile(r"\b(poetry|pdm|pixi)\b.*\b(install|sync)\b|\buv\b.*\bsync\b")
+_NOT_WHOLE = re.compile(r"--no-root\b|--no-install-(project|workspace|local)\b|--no-self\b")
+#: Commands that fetch models, data or browsers by name, and the modules that one line of Python fetches them with.
+_FETCH = re.compile(
+    r"(?:\S{0,99}/)?(?:python[\d.]*\s+-m\s+)?\b(?:spacy\s+download|nltk\.downloader|playwright\s+install)\b[^&|;\n]*"
+    r"""|(?:\S{0,99}/)?python[\d.]*\s+-c\s+(?P<sign>["'])(?P<code>(?:(?!(?P=sign)).)*)(?P=sign)"""
+)
+_IMPORT = re.compile(
+    r"(from|import)\s+(transformers|sentence_transformers|huggingface_hub|nltk|spacy|tiktoken|(faster_)?whisper|easyocr)\b"
+    r"[\w.]*(\s+(import|as)\s+[\w, ]+)?"
+)
+#: Folders that hold an application as a rule, and nothing that is installed.
+_CODE = re.compile(r"(app|application|src|source|code|backend|server|service|api|web|bot|worker|project|site)$")
+
+
+def order_steps(dockerfile: Dockerfile, target: str | None) -> Iterator[NextStep]:
+    """What is installed after the code, as far as a Dockerfile alone tells."""
+    lines = [one for stage in dockerfile.chain(target) for one in stage.instructions]
+    if late := late_installs(lines):
+        lists = any(installs_packages(_text(one)) for one in late)
+        installs = lists or any(_SYSTEM.search(_text(one)) for one in late)
+        words = [*(["install"] if installs else []), *(["fetch"] if any(map(_fetches, late)) else [])]
+        yield NextStep(
+            name="order of lines",
+            what=f"{'copy the list of requirements alone, ' if lists else ''}{' and '.join(words)}, then copy the code",
+            where=", ".join(f"{posixpath.basename(dockerfile.name)}:{one.first}" for one in late),
+            transfer_bytes=None,
+            unpacked_tar_bytes=0,
+            other=f"{' and '.join(f'{word}ed' for word in words)} again after each edit of the code",
+            page="steps/step-1.md",
+        )
+
+
+def _text(one: Instruction) -> str:
+    """What RUN runs."""
+    return f"{one.value} {' '.join(one.here)}" if one.word == "RUN" else ""
+
+
+def installs_packages(text: str) -> bool:
+    """Does a command install packages of a language, as pip does, and not of the distribution?"""
+    return bool(_INSTALLS.search(text))
+
+
+def installs_code(text: str) -> bool:
+    """Does a command install the project itself, or from another folder, and need what is in it then?"""
+    parts = [_OF_OPTION.sub("", part) for part in re.split(r"&&|[;|\n]", text) if installs_packages(part)]
+    return any(_FOLDER.search(part) or (_WHOLE.search(part) and not _NOT_WHOLE.search(part)) for part in parts)
+
+
+def needs_no_code(one: Instruction) -> bool:
+    """Are all commands of a RUN such that install or fetch, or that people join to those?"""
+    commands = every_command(one._replace(value=_FETCH.sub(_but_fetches, one.value)))
+    return all(map(_NO_CODE.match, commands)) and not any(map(_takes_files, commands))
+
+
+def _fetches(one: Instruction) -> bool:
+    """Does a RUN fetch models, data or browsers, and do nothing that needs code?"""
+    return one.word == "RUN" and _FETCH.sub(_but_fetches, one.value) != one.value and needs_no_code(one)
+
+
+def _but_fetches(command: re.Match[str]) -> str:
+    """Nothing of a command that fetches; a line of Python that imports or reads what may be code stays as it is."""
+    lines = [line.strip() for line in (command["code"] or "").split(";")]
+    imports = [line for line in lines if re.match(r"(from|import)\b", line)]
+    own = re.search(r"""\b(open|exec)\(|__|["']\.""", command["code"] or "")
+    known = imports and all(map(_IMPORT.fullmatch, imports)) and not own
+    return "" if command["code"] is None or known else command[0]
+
+
+def _takes_files(text: str) -> bool:
+    """Does a command of a line install packages of the distribution that files are or name? They may be the code's."""
+    return any(_SYSTEM.search(part) and _OF_FILES.search(part) for part in re.split("&&|;", text))
+
+
+def late_installs(lines: list[Instruction]) -> list[Instruction]:
+    """The lines that install packages although the code, all of it or some by name, was copied before them."""
+    return copied_and_late(lines)[1]
+
+
+def copied_and_late(lines: list[Instruction]) -> tuple[list[Instruction], list[Instruction]]:
+    """The lines that copy code, all of it or by name, and those that install packages after it.
+
+    What is copied by name counts until a line that may need it, as one that runs a script; where a line installs the
+    project itself, it is needed there. What is fetched may need what any other line before it made of the code.
+    """
+    said = " ".join(one.value for one in lines if one.word in ("CMD", "ENTRYPOINT"))
+    runs = set(re.findall(r"\w+", said))
+    copied: list[Instruction] = []
+    before: dict[Instruction, None] = {}
+    earlier, found, apart = [], [], False
+    for one in lines:
+        text = _text(one)
+        copied += [one] if copies_all(one) or _copies_code(one, runs) else []
+        system = _SYSTEM.search(text) and not _takes_files(text)
+        late = system or (installs_packages(text) and not _is_rest(text, earlier)) or (_fetches(one) and not apart)
+        if late and copied and (any(map(copies_all, copied)) or not installs_code(text)):
+            found.append(one)
+            before |= dict.fromkeys(copied)
+        elif text:
+            apart = apart or bool(copied)
+            copied = [line for line in copied if copies_all(line) or needs_no_code(one)]
+        earlier.append(text)
+    return list(before), found
+
+
+def copies_all(one: Instruction) -> bool:
+    """Does a line copy the whole build context?"""
+    return _of_context(one) and words_of(one)[:1] in (["."], ["./"], ["*"], ["./*"])
+
+
+def _of_context(one: Instruction) -> bool:
+    return one.word in ("COPY", "ADD") and "--from" not in one.value
+
+
+def _copies_code(one: Instruction, runs: Container[str]) -> bool:
+    """Does a line copy code by name: Python files, or a folder that the image's own command names, or that all have?"""
+    for source in words_of(one)[:-1] if _of_context(one) else ():
+        name = posixpath.basename(source.rstrip("/*"))
+        is_file = name.endswith(".py") and name != "setup.py"
+        is_folder = "." not in name and (name in runs or _CODE.match(name))
+        if "://" not in source and (is_file or is_folder):
+            return True
+    return False
+
+
+def _is_rest(text: str, earlier: list[str]) -> bool:
+    """Is it the project alone that a line installs, because an earlier one has what the project requires?"""
+    if re.search(r"--no-deps\b|--only-root\b", text):
+        return True
+    tools = {match[1] or match[2] for match in _INSTALLS.finditer(text)}
+    before = [one for one in earlier if _LIST.search(one) or not _PIP.search(one)]
+    there = {match[1] or match[2] for one in before for match in _INSTALLS.finditer(one)}
+    # What one tool installed from a list is there for pip too.
+    there |= {"pip", "uv"} if _PIP.search(text) and there & {"pip", "uv", "poetry", "pipenv", "pdm"} else set()
+    there |= {"pip", "uv"} if any(re.search(r"\benv (create|update)\b", one) for one in before) else set()
+    return not _LIST.search(text) and tools <= there

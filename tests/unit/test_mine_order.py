@@ -1,0 +1,186 @@
+"""Code that is copied by name before packages are installed, and what is fetched after the code."""
+
+import pytest
+
+from measure.base.dockerfiles import Dockerfile
+from measure.base.errors import Problem
+from measure.mine.editing import edited
+from measure.mine.order import late_installs, order_steps
+from tests.images_by_hand import SITE
+from tests.manners_of_others import source
+from tests.unit.test_mine_others import NOISE, steps, weigh
+from tests.unit.test_mine_trying import report_with, step
+
+
+def late(text):
+    """The numbers of the lines that install or fetch after the code; FROM is line 1."""
+    return [one.first for one in late_installs(Dockerfile("Dockerfile", f"FROM a\n{text}\n").chain()[-1].instructions)]
+
+
+def done(text):
+    """What becomes of the lines when the code is copied last; None where that takes a person."""
+    dockerfile = Dockerfile("Dockerfile", f"FROM a\n{text}\n")
+    try:
+        made = edited(dockerfile, None, report_with(), step("order of lines", "", [])).text
+    except Problem as problem:
+        assert "not done by itself" in problem.what and problem.why and problem.next
+        return None
+    Dockerfile("Dockerfile", made).check()
+    return made.removeprefix("FROM a\n").removesuffix("\n")
+
+
+INSTALL = "RUN pip install -r requirements.txt"
+
+
+@pytest.mark.parametrize(
+    "copies",
+    [
+        "COPY app/ app/", "COPY ./src /srv/src", "COPY backend/ .", "COPY main.py .", "COPY *.py ./", "ADD src/* /srv/",
+        'COPY ["services/api/", "/srv/"]', "COPY --chown=1 --link requirements.txt main.py ./",
+        'COPY shop shop\nCMD ["gunicorn", "shop.wsgi"]', "COPY app app\nCOPY requirements.txt .\nRUN useradd web",
+    ],
+)  # fmt: skip
+def test_packages_are_installed_anew_after_each_edit_of_code_that_is_copied_by_name(copies):
+    lines = copies.partition("\nCMD")
+    assert late(f"{lines[0]}\n{INSTALL}{lines[1]}{lines[2]}") == [lines[0].count("\n") + 3]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"COPY requirements.txt .\n{INSTALL}\nCOPY app/ app/", f"COPY wheels/ /wheels\n{INSTALL}",
+        f"COPY --from=one /src/app /app\n{INSTALL}", f"ADD https://example.com/get.py /\n{INSTALL}",
+        f"ADD https://example.com/app /usr/bin/app\n{INSTALL}", f"COPY shop shop\n{INSTALL}",
+        f"COPY setup.py .\n{INSTALL}", f"COPY app/requirements.txt .\n{INSTALL}",
+        f"COPY get-pip.py .\nRUN python get-pip.py\n{INSTALL}",
+        f"COPY app app\nRUN ./app/prepare\n{INSTALL}", "COPY app app\nCOPY pyproject.toml .\nRUN pip install .",
+        'COPY app app\nRUN pip install --no-cache-dir ".[web]"', "COPY app app\nRUN pip install -U ./app",
+        "COPY app app\nRUN pip install /srv/app", "COPY app app\nRUN pip install -r r.txt -e .",
+        "COPY src src\nRUN poetry install --only main", "COPY src src\nRUN uv sync --frozen",
+        "COPY app app\nRUN echo pip && make install", "COPY app app\nRUN apt-get install -y ./app/tool.deb",
+    ],
+)  # fmt: skip
+def test_what_may_be_installed_from_is_no_code(text):
+    assert late(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["COPY src src\nRUN poetry install --no-root", "COPY src src\nRUN uv sync --no-install-project",
+     "COPY app.py .\nRUN apt-get update && apt-get install -y git", "COPY app app\nRUN pip install -t /x -r /y/r.txt"],
+)  # fmt: skip
+def test_what_needs_none_of_the_code_is_late(text):
+    assert late(text) == [3]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (f"WORKDIR /srv\nCOPY app/ app/\nCOPY requirements.txt .\n{INSTALL}\nCMD x",
+         f"WORKDIR /srv\nCOPY requirements.txt .\n{INSTALL}\nCOPY app/ app/\nCMD x"),
+        (f"COPY requirements.txt .\nCOPY src src\nCOPY --chown=1 main.py .\n{INSTALL}",
+         f"COPY requirements.txt .\n{INSTALL}\nCOPY src src\nCOPY --chown=1 main.py ."),
+        (f"COPY requirements.txt main.py ./\n{INSTALL}",
+         f"COPY requirements.txt ./\n{INSTALL}\nCOPY requirements.txt main.py ./"),
+        ("COPY ./src /app\nRUN pip install -r /app/requirements.txt",
+         "COPY src/requirements.txt /app/\nRUN pip install -r /app/requirements.txt\nCOPY ./src /app"),
+        (f"WORKDIR /app\nCOPY backend/ .\n{INSTALL.replace('-r ', '-r ./')}",
+         f"WORKDIR /app\nCOPY backend/requirements.txt ./\n{INSTALL.replace('-r ', '-r ./')}\nCOPY backend/ ."),
+        ("WORKDIR /app\nCOPY src/* src/\nRUN pip install -r src/requirements.txt",
+         "WORKDIR /app\nCOPY src/requirements.txt /app/src/\nRUN pip install -r src/requirements.txt\nCOPY src/* src/"),
+        ("COPY app app\nCOPY base.txt prod.txt ./\nRUN pip install -r prod.txt",
+         "COPY base.txt prod.txt ./\nRUN pip install -r prod.txt\nCOPY app app"),
+        ("COPY app app\nCOPY requirements/ requirements/\nRUN pip install -r requirements/prod.txt",
+         "COPY requirements/ requirements/\nRUN pip install -r requirements/prod.txt\nCOPY app app"),
+        ("COPY src src\nCOPY pyproject.toml poetry.lock ./\nRUN pip install poetry && poetry install --no-root",
+         "COPY pyproject.toml poetry.lock ./\nRUN pip install poetry && poetry install --no-root\nCOPY src src"),
+        ("COPY app app\nCOPY --from=one /uv /bin/\nCOPY requirements.txt .\nRUN uv pip install -r requirements.txt",
+         "COPY --from=one /uv /bin/\nCOPY requirements.txt .\nRUN uv pip install -r requirements.txt\nCOPY app app"),
+        (f"COPY . .\nCOPY requirements.txt .\n{INSTALL}", f"COPY requirements.txt .\n{INSTALL}\nCOPY . ."),
+        ("WORKDIR /x\nCOPY . .\nCOPY prod.txt requirements.txt\nRUN pip install -r requirements.txt",
+         "WORKDIR /x\nCOPY prod.txt requirements.txt\nRUN pip install -r requirements.txt\nCOPY . ."),
+        (f"COPY app app\nRUN useradd web\nCOPY requirements.txt .\n{INSTALL}",
+         f"COPY requirements.txt .\n{INSTALL}\nCOPY app app\nRUN useradd web"),
+        ("COPY app app\nCOPY prod.json app/config.json\nRUN pip install flask",
+         "RUN pip install flask\nCOPY app app\nCOPY prod.json app/config.json"),
+        ("COPY app app\nUSER web\nRUN pip install --user x", "USER web\nRUN pip install --user x\nCOPY app app"),
+    ],
+)  # fmt: skip
+def test_the_code_is_copied_after_what_installs(before, after):
+    assert done(before) == after
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"COPY main.py /srv/\n{INSTALL}", f"COPY a.py b.py /srv/\n{INSTALL}", f"COPY app app\n{INSTALL} && ./prepare",
+        f"WORKDIR /srv\nCOPY app app\nWORKDIR /\nCOPY requirements.txt .\n{INSTALL}",
+        "COPY . .\nRUN ./configure\nUSER web\nRUN pip install flask",
+        "COPY . .\nRUN ./configure\nENV PIP_INDEX_URL=x\nRUN pip install flask",
+        f"COPY app app\nWORKDIR /srv\nRUN useradd web\nCOPY requirements.txt .\n{INSTALL}",
+    ],
+)  # fmt: skip
+def test_where_the_code_cannot_simply_be_copied_last_a_person_does_it(text):
+    assert late(text)
+    assert done(text) is None
+
+
+def test_the_escape_sign_of_another_editor_is_moved_with_its_line():
+    text = source("windows-editor").dockerfile.read_text(encoding="utf-8-sig")
+    made = edited(Dockerfile("Dockerfile", text), None, report_with(), step("order of lines", "", [])).text
+    assert made.splitlines()[3:] == [
+        "WORKDIR /app", "ADD vendor.tar.gz /opt/", "RUN pip install --no-cache-dir `", "    itsdangerous==2.2.0",
+        "COPY app.py `", "     ./", 'CMD ["python", "app.py"]',
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("cache")
+def test_what_is_sent_again_after_an_edit_of_code_that_is_copied_by_name(tmp_path):
+    lines, own = ["COPY app/ app/", "RUN pip install a"], ({"app/a": b"1"}, {f"{SITE}/a": NOISE})
+    one = steps(weigh(tmp_path, *own, lines=lines, text="\n".join(["FROM a", *lines])))["order of lines"]
+    assert (one.where, one.other_bytes) == ("Dockerfile:3", pytest.approx(len(NOISE), rel=0.05))
+
+
+MODEL = """RUN python -c "from transformers import AutoModel; AutoModel.from_pretrained('org/name')\""""
+
+
+@pytest.mark.parametrize(
+    "fetch",
+    [
+        "RUN python -m spacy download en_core_web_sm", "RUN /opt/venv/bin/python3 -m nltk.downloader -d /data punkt",
+        "RUN playwright install --with-deps chromium", MODEL, "RUN spacy download de && rm -rf /tmp/x",
+        """RUN python3 -c 'import nltk; nltk.download("punkt", download_dir="/data")'""",
+    ],
+)  # fmt: skip
+def test_what_is_fetched_after_the_code_is_fetched_anew_after_each_edit(fetch):
+    for copy in ("COPY . .", "COPY app app"):
+        text = f"RUN pip install x\n{copy}\nUSER web\n{fetch}"
+        assert (late(text), done(text)) == ([5], f"RUN pip install x\nUSER web\n{fetch}\n{copy}")
+        (one,) = order_steps(Dockerfile("Dockerfile", f"FROM a\n{text}\n"), None)
+        assert (one.what, one.other) == ("fetch, then copy the code", "fetched again after each edit of the code")
+
+
+@pytest.mark.parametrize(
+    "fetch",
+    [
+        "RUN python fetch_model.py", 'RUN python -c "from app.models import load; load()"',
+        """RUN python -c "import spacy, app; spacy.load('x')\"""",
+        """RUN python -c "from transformers import AutoModel; import app; AutoModel.from_pretrained('a/b')\"""",
+        MODEL.replace("org/name", "./model"), """RUN python -c "import nltk; nltk.download(open('a').read())\"""",
+        "RUN poetry run playwright install", "RUN uv run python -m spacy download en",
+        "RUN ./setup && python -m spacy download en", "RUN ./setup\nRUN playwright install",
+        "RUN pip install --no-deps .\nRUN python -m spacy download en", 'RUN python -c "print(1)"',
+    ],
+)  # fmt: skip
+def test_what_may_need_the_code_to_be_fetched_stays_below_it(fetch):
+    assert late(f"RUN pip install -r r.txt\nCOPY . .\n{fetch}") == []
+
+
+def test_what_is_installed_and_what_is_fetched_go_above_the_code_together():
+    fetch = "RUN python -m spacy download en"
+    for text, lines in ((f"{INSTALL}\n{fetch}", [3, 4]), (f"{INSTALL} && python -m spacy download en", [3])):
+        assert late(f"COPY . .\n{text}") == lines
+        assert done(f"COPY . .\n{text}") == f"COPY requirements.txt ./\n{text}\nCOPY . ."
+        (one,) = order_steps(Dockerfile("Dockerfile", f"FROM a\nCOPY . .\n{text}\n"), None)
+        assert one.what == "copy the list of requirements alone, install and fetch, then copy the code"
+        assert one.other == "installed and fetched again after each edit of the code"
