@@ -131,6 +131,12 @@ def _members(path: Path, shown: str) -> dict[str, tuple[int, int]]:
                 if len(found) + len(links) > _MOST_MEMBERS:
                     raise tarfile.ReadError(f"it has more than {_MOST_MEMBERS:,} members")
     except (tarfile.TarError, EOFError, ValueError) as error:
+        if re.fullmatch(r"docker-bake.*\.(hcl|json)", path.name):
+            raise Problem(
+                f"{shown} says what to build, and is no image.",
+                why="Bake puts variables and functions into it, which are not read here.",
+                next="docker buildx bake --print  # the folder of each target, and its -f, --target and --build-arg",
+            ) from None
         with path.open("rb") as file:
             begin = file.read(512)
         ways = {b"\xfd7zXZ\0": f"xz --decompress {shown}", b"BZh": f"bzip2 --decompress {shown}"}

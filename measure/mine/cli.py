@@ -113,14 +113,13 @@ def _reported(
     from measure.mine.archives import is_image
     from measure.mine.reporting import report
 
-    path = Path(asked.subject)
+    path, builds = Path(asked.subject), start or time or floor or number is not None
     if service:
-        asked, path = _of_service(asked, path, service, tries=number is not None)
+        asked, path = _of_service(asked, path, service, builds=build or builds, tries=number is not None)
     if asked.dockerfile and not asked.dockerfile.is_file():
         raise Problem(
             f"There is no file {asked.dockerfile}.", next="the same command with -f and the Dockerfile's path"
         )
-    builds = start or time or floor or number is not None
     if builds and (not path.is_dir() or is_image(path)):
         raise Problem(
             f"{asked.subject} is no folder with a Dockerfile.",
@@ -149,7 +148,7 @@ def _reported(
     return _more(made, source, start=start, time=time, floor=floor, number=number)
 
 
-def _of_service(asked: Asked, path: Path, service: str, *, tries: bool) -> tuple[Asked, Path]:
+def _of_service(asked: Asked, path: Path, service: str, *, builds: bool, tries: bool) -> tuple[Asked, Path]:
     """What is asked, with what a service of a compose file says where the reader says nothing, and its context."""
     from measure.mine.services import INLINE
     from measure.mine.services import service as service_of
@@ -163,6 +162,12 @@ def _of_service(asked: Asked, path: Path, service: str, *, tries: bool) -> tuple
             why="--try writes a changed one beside it, and there is no file to write beside.",
             next=f"a Dockerfile in {found.context} with its text, and --file with that",
         )
+    if builds and found.others:
+        raise Problem(
+            f"{service} is built from {', '.join(found.others)} too, by its additional_contexts.",
+            why="No builder is told of these here: what FROM and COPY --from name would be another image.",
+            next=f"docker compose build {service}  # then docker save IMAGE --output image.tar, and weigh that",
+        )
     return replace(asked, dockerfile=dockerfile, target=target, args=args), found.context
 
 
@@ -170,6 +175,8 @@ def _no_dockerfile(folder: Path, shown: str) -> Problem:
     from measure.mine.services import FILES
 
     way = "-f and the Dockerfile's path"
+    if any(folder.glob("docker-bake*.*")):
+        way += ": `docker buildx bake --print` says it for each target"
     if (other := folder / "Containerfile").is_file():
         way = f"-f {other}"
     elif any((folder / name).is_file() for name in FILES):

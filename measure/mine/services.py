@@ -62,6 +62,8 @@ class Build:
     dockerfile: Path
     target: str | None = None
     args: dict[str, str] = field(default_factory=dict)
+    #: Names of other folders and images that it is built from, by `additional_contexts`.
+    others: tuple[str, ...] = ()
 
 
 def _environment(folder: Path) -> dict[str, str]:
@@ -240,4 +242,5 @@ def service(folder: Path, name: str) -> Build:
     if inline := build.get("dockerfile_inline"):
         dockerfile = _inline(str(filled(inline)))
     args = arguments(build.get("args"), filled, environment)
-    return Build(context, dockerfile, (target and str(filled(target))) or None, args)
+    others = tuple(map(str, pairs(build.get("additional_contexts"))))
+    return Build(context, dockerfile, (target and str(filled(target))) or None, args, others)

@@ -95,8 +95,19 @@ def test_a_file_that_is_no_archive_is_told_with_what_to_do_with_it(tmp_path, nam
 
 
 @pytest.mark.parametrize(
-    ("name", "next"), [("Containerfile", "-f app/Containerfile"), ("compose.yaml", "--service"), ("x", "-f and the")]
+    ("name", "content"), [("docker-bake.hcl", 'target "web" {}\n'), ("docker-bake.override.json", '{"target": {}}\n')]
 )
+def test_a_file_for_bake_is_told_with_what_says_the_same_in_words_of_the_command(tmp_path, name, content):
+    (tmp_path / name).write_text(content)
+    found = run(name)
+    assert (found.exit_code, found.output.count("✗"), "tar archive" in found.output) == (1, 1, False)
+    assert "says what to build" in found.output and "docker buildx bake --print" in found.output
+
+
+@pytest.mark.parametrize(
+    ("name", "next"), [("Containerfile", "-f app/Containerfile"), ("compose.yaml", "--service"), ("x", "-f and the"),
+                       ("docker-bake.hcl", "-f and the Dockerfile's path: `docker buildx bake --print` says it")]
+)  # fmt: skip
 def test_a_folder_without_a_dockerfile_is_told_with_what_it_has(tmp_path, name, next):
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / name).write_text("services: {}\n")
@@ -207,6 +218,23 @@ def test_a_context_that_is_elsewhere_is_told(tmp_path, context):
     found = run(".", "--service", "web")
     assert found.exit_code == 1
     assert "built from no file here" in found.output
+
+
+@pytest.mark.parametrize(
+    "contexts", ["{shared: ../lib, base: 'docker-image://python:3.14'}", "[shared=../lib, base=b]"]
+)
+def test_a_service_of_several_contexts_is_read_and_not_built_from_other_images(tmp_path, monkeypatch, contexts):
+    """A builder that is not told of them takes images of these names from a registry."""
+    monkeypatch.setattr("measure.mine.building.client", lambda images, platform: pytest.fail("no builder is asked"))
+    (tmp_path / "compose.yaml").write_text(
+        f"services: {{web: {{build: {{context: ., additional_contexts: {contexts}}}}}}}"
+    )
+    (tmp_path / "Dockerfile").write_text("FROM base\nCOPY --from=shared /a /a\nCOPY . .\nRUN pip install a\n")
+    assert [one["where"] for one in said(".", "--service", "web")["next_steps"]] == ["Dockerfile:4"]
+    for words in (["--build"], ["--start"], ["--time"], ["--try", "1"]):
+        found = run(".", "--service", "web", *words)
+        assert found.exit_code == 1
+        assert "built from shared, base too" in found.output and "docker compose build web" in found.output
 
 
 BY_ARCH = """FROM a AS base-amd64
