@@ -19,6 +19,8 @@ from measure.weigh.filesystem import Inode
 
 #: At most so many are told, and none that saves less.
 MOST, LEAST_BYTES = 5, 100_000
+#: Where dpkg and rpm keep what is installed.
+_LISTS = re.compile(r"(var/lib|usr/lib/sysimage)/(dpkg|rpm|libdnf5)/")
 #: Where an installer makes an environment for a tool alone, with a pip that nobody calls.
 _OF_TOOL = re.compile(r"/(pypoetry/venv|poetry(/venv)?|pipx/venvs/[\w-]+)/lib/")
 
@@ -52,6 +54,9 @@ def _hidden(work: Work) -> Iterator[NextStep]:
         layers, text = sorted({inode.hidden_by for inode in hidden}), work.seen.origin.text
         by = [work.seen.origin.where[layer] for layer in layers]
         what = "delete in the line that makes them, or build in another stage"
+        lists = sum(one.size for one in hidden if one.entry and _LISTS.match(one.entry.path))
+        if lists * 2 > sum(one.size for one in hidden):
+            what = "install the distribution's packages in one line, as each writes the list of all anew"
         if all(text[at].startswith("RUN") for at in layers):
             if all(_copies_context(text[one.layer]) for one in hidden):
                 what = "name in .dockerignore, or mount, what is copied to be deleted"
@@ -291,6 +296,7 @@ STEPS = (
     system.compilers,
     system.called,
     system.recommended,
+    system.documentation,
     system.slim,
     _tests,
     _stale,

@@ -22,7 +22,13 @@ from measure.mine.order import copied_and_late, copies_all, installs_code, insta
 
 _CHANGES = re.compile(r"(?P<what>chown|chmod)\s+(?:-\S+\s+|--\S+\s+)*(?P<to>[\w:.$}{+=,-]+)\s+(?P<paths>[^|;<>&]+)")
 _PIP = re.compile(r"(?<!uv )(?:\S*/)?\b(?:pip3?|python3? -m pip) install\b")
-_APT = re.compile(r"(\bapt(?:-get)?\b[^&|;]*?\binstall\b)(?!.*--no-install-recommends)")
+#: By the step the command that gets an option, and the option.
+_OPTIONS = {
+    "recommended packages": (r"(\bapt(?:-get)?\b[^&|;]*?\binstall\b)(?!.*OPTION)", "--no-install-recommends"),
+    "documentation": (
+        r"(\b(?:dnf|microdnf|yum)\b[^&|;]*?\b(?:install|update|upgrade)\b)(?!.*OPTION)", "--setopt=tsflags=nodocs",
+    ),
+}  # fmt: skip
 _UPGRADE = re.compile(r"(\S*python3? -m )?\S*pip3? install( -\S+)* pip([=<>~!]\S+)?( -\S+)*")
 _RECURSIVE = re.compile(r"\s(-[a-zA-Z]*R|--recursive)")
 _MKDIR = re.compile(r"\bmkdir\b")
@@ -205,11 +211,12 @@ def _upgraded(draft: Draft, step: NextStep) -> None:
         draft.without(one, lambda command: bool(_UPGRADE.fullmatch(command)))
 
 
-def _recommended(draft: Draft, step: NextStep) -> None:
+def _option(draft: Draft, step: NextStep) -> None:
+    pattern, option = _OPTIONS[step.name]
     for one in map(draft.at, wheres(step)):
-        lines = [_APT.sub(r"\1 --no-install-recommends", line) for line in draft.lines(one)]
+        lines = [re.sub(pattern.replace("OPTION", option), rf"\1 {option}", line) for line in draft.lines(one)]
         if lines == draft.lines(one):
-            raise by_hand("No `apt-get install` stands in the line.")
+            raise by_hand("No command that installs stands in the line.")
         draft.changed[one] = lines
 
 
@@ -366,7 +373,8 @@ WAYS: dict[str, Callable[[Draft, NextStep], None]] = {
     "an upgraded pip": _upgraded,
     "bytecode of the base": _base_bytecode,
     "development tools": _development,
-    "recommended packages": _recommended,
+    "recommended packages": _option,
+    "documentation": _option,
     "slim base": _slim,
     "tests": _tests,
     "order of lines": _order,

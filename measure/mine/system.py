@@ -18,6 +18,9 @@ _SLIM = ("apt", "ca-certificates", "netbase", "tzdata", "adduser", "libffi8", "l
          "libreadline8", "libgdbm6", "libssl3")  # fmt: skip
 #: What Debian's slim images leave out of every package (debuerreotype, .slimify-excludes).
 _NOT_SLIM = re.compile(r"/usr/share/(doc/.*/(?!copyright$)[^/]*$|(info|linda|lintian/overrides|locale|man)/)")
+#: What rpm leaves out where it is told to (macros.in: __docdir_path, without licences), and who tells it.
+_MANUALS = re.compile(r"/usr/share/(doc|man|info|gtk-doc|help)/")
+_DNF = re.compile(r"\b(dnf|microdnf|yum)\b.*\b(install|update|upgrade)\b")
 _ARCHES = (":amd64", ":arm64", ":armhf", ":i386", ":ppc64el", ":riscv64", ":s390x")
 
 
@@ -63,6 +66,20 @@ def recommended(work: Work) -> Iterator[NextStep]:
         files, of = files_of(own, own=work.seen.is_own), sorted(one.installed.name for one in own)
         what = f"add --no-install-recommends to apt-get install: {len(of)} packages that none depends on"
         yield next_step("recommended packages", what, work.take(files), work.where(files), "guide/practices.md", of)
+
+
+def documentation(work: Work) -> Iterator[NextStep]:
+    """Manuals of what dnf installed, by their folders: rpm's list of packages is not read."""
+    lines = {number for number, text in enumerate(work.seen.origin.text) if _DNF.search(text) and "nodocs" not in text}
+    found = {
+        id(node.inode): node.inode
+        for path, node in work.seen.visible
+        if _MANUALS.match(path) and node.inode and work.seen.is_own(node.inode) and node.inode.layer in lines
+    }
+    if found:
+        what = "add --setopt=tsflags=nodocs to dnf, microdnf or yum install: manuals that nobody reads in an image"
+        saved, where = work.take(found.values()), work.where(found.values())
+        yield next_step("documentation", what, saved, where, "guide/practices.md")
 
 
 def slim(work: Work) -> Iterator[NextStep]:
