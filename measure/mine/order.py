@@ -135,7 +135,7 @@ def copied_and_late(lines: list[Instruction]) -> tuple[list[Instruction], list[I
             before |= dict.fromkeys(copied)
         elif text:
             apart = apart or bool(copied)
-            copied = [line for line in copied if copies_all(line) or needs_no_code(one)]
+            copied = copied if any(map(copies_all, copied)) or needs_no_code(one) else []
         earlier.append(text)
     return list(before), found
 

@@ -103,6 +103,8 @@ def test_what_needs_none_of_the_code_is_late(text):
          f"COPY requirements.txt .\n{INSTALL}\nCOPY app app\nRUN useradd web"),
         ("COPY app app\nCOPY prod.json app/config.json\nRUN pip install flask",
          "RUN pip install flask\nCOPY app app\nCOPY prod.json app/config.json"),
+        ("COPY main.py .\nCOPY . .\nRUN ./configure\nRUN pip install flask",
+         "RUN pip install flask\nCOPY main.py .\nCOPY . .\nRUN ./configure"),
         ("COPY app app\nUSER web\nRUN pip install --user x", "USER web\nRUN pip install --user x\nCOPY app app"),
     ],
 )  # fmt: skip
