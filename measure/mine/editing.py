@@ -41,6 +41,8 @@ _INSTALLS = re.compile(
     r"(?!\s+(run|exec|build|start|test)\b)|python[\d.]* -m (pip|venv)"
     r"|rm|mkdir|set|export|echo|ldconfig|locale-gen|ln|curl|wget|(user|group)add|add(user|group))(\s|$)"
 )
+#: What brings an installer, or the environment that it installs into, or says who installs, and how.
+_PROVIDES = re.compile(r"^(ARG|ENV|SHELL|USER)\b|^RUN\b.*\b(venv|virtualenv|curl|wget|corepack)\b")
 #: An official image on Debian that is not slim: the version, and the release where it is named.
 _FULL = re.compile(r"(?P<name>(?:\S+/)?python)(?::(?P<version>[\d.]+(?:rc\d+)?|latest))?(?:-?(?P<release>[a-z]+))?$")
 #: Files that a tool reads its requirements from.
@@ -141,21 +143,21 @@ def _hidden(draft: Draft, step: NextStep) -> None:
 
 def _mounted(draft: Draft, made: list[Instruction], hiding: list[Instruction], between: list[Instruction]) -> None:
     """What is copied and deleted later, all of it, is mounted where it is used."""
-    for copy in made:
+    targets = {copy: target_of(draft.stage_of(copy), copy) for copy in made}
+    deletes = {to: re.compile(rf"rm .*(?<!\S){re.escape(to)}(/|/?\*)?(?!\S)") for to in targets.values()}
+    for one in hiding:
+        draft.without(one, lambda command: any(each.match(command) for each in deletes.values()))
+    for copy, to in targets.items():
         *sources, _ = words_of(copy)
-        if len(sources) != 1 or copy.word != "COPY":
+        if len(sources) != 1 or copy.word != "COPY" or len(deletes) < len(made):
             raise by_hand("More than one file is copied and deleted.")
-        to = target_of(draft.stage_of(copy), copy)
-        deletes = re.compile(rf"rm .*(?<!\S){re.escape(to)}(/|/?\*)?(?!\S)")
-        if hiding and not any(deletes.match(command) for one in hiding for command in commands_of(one)):
+        if hiding and not any(deletes[to].match(command) for one in hiding for command in commands_of(one)):
             raise by_hand(f"No command deletes all of {to} and nothing more: what is needed of it is copied alone.")
         stage = draft.source(copy)
         origin = re.search(r"--from=(\S+)", copy.value)
         source = re.sub(r"/\*[^/]*$", "", sources[0])  # all files of a folder: the folder is mounted
         place = f"from={origin[1]},source={source}" if stage else f"source={source}"
         draft.changed[copy] = []
-        for one in hiding:
-            draft.without(one, lambda command, deletes=deletes: bool(deletes.match(command)))
         for one in between:
             if one.word == "RUN" and to in " ".join(draft.lines(one)):
                 draft.option(one, f"--mount=type=bind,{place},target={to}")
@@ -171,7 +173,8 @@ def _wheels(draft: Draft, step: NextStep) -> None:
 
 
 def _caches(draft: Draft, step: NextStep) -> None:
-    for one in map(draft.at, wheres(step)):
+    lines = [draft.at(where) for where in wheres(step)]
+    for one in lines:
         if one.word != "RUN":
             raise by_hand("A cache that is copied is best left out where it is made.")
         user = user_at(draft.stage_of(one), one)
@@ -184,7 +187,7 @@ def _caches(draft: Draft, step: NextStep) -> None:
         lists = [f"--mount=type=cache,target={folder}{shared[folder]}" for folder in step.of if "/apt" in folder]
         stage = draft.stage_of(one)
         for line in stage.instructions[stage.instructions.index(one) + 1 :] if lists else ():
-            if line.word == "RUN" and re.search(r"\bapt(-get)? ", line.value) and line not in draft.changed:
+            if line.word == "RUN" and re.search(r"\bapt(-get)? ", line.value) and line not in [*lines, *draft.changed]:
                 draft.option(line, " ".join(lists))
 
 
@@ -314,6 +317,10 @@ def _order(draft: Draft, step: NextStep) -> None:
         folder_at(stage, one) not in (place, target) for one in late if one not in stay
     ):
         raise by_hand("The working folder changes between the code and what is installed.")
+    above = after[after.index(stay[-1]) + 1 if stay else 0 : after.index(late[-1])]
+    for one in above if late != stay else ():
+        if one not in late and _PROVIDES.search(f"{one.word} {one.value} {' '.join(one.here)}"):
+            raise by_hand(f"What is installed below line {one.first} may need it.")
     lines, there = {copy: draft.lines(copy)}, set()
     for one in late:
         named = [name for name in _lists(one, folder_at(stage, one), target) if name not in there]

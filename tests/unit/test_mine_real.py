@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -169,6 +170,12 @@ DONE = {
         "RUN --mount=type=cache,target=/var/lib/apt/lists,sharing=locked apt-get update\n"
         "RUN --mount=type=cache,target=/var/lib/apt/lists,sharing=locked apt-get install -y gcc\nRUN pip install a\n",
     ),
+    "two lines that read lists of packages": (
+        "caches", "Dockerfile:2, Dockerfile:3", ["/var/lib/apt/lists"],
+        "RUN apt-get update && apt-get install -y gcc\nRUN apt-get update && apt-get install -y git\n",
+        "RUN --mount=type=cache,target=/var/lib/apt/lists,sharing=locked apt-get update && apt-get install -y gcc\n"
+        "RUN --mount=type=cache,target=/var/lib/apt/lists,sharing=locked apt-get update && apt-get install -y git\n",
+    ),
     "what may need the code stands between": (
         "order of lines", "", [],
         "COPY . .\nRUN pip install a\nRUN ./configure\nRUN pip install -r requirements.txt\n",
@@ -190,6 +197,22 @@ DONE = {
     "an assignment and a pipe": (
         "order of lines", "", [], "COPY . .\nRUN A=1 pip install -r r.txt && curl x | sh\n", None
     ),
+    "what installs is fetched between": (
+        "order of lines", "", [], "COPY . .\nRUN curl x | sh\nRUN poetry install --no-root\n", None
+    ),
+    "an environment is made between": (
+        "order of lines", "", [],
+        "COPY . .\nRUN python -m venv /v\nENV PATH=/v/bin:$PATH\nRUN pip install -r requirements.txt\n", None
+    ),
+    "somebody else installs": (
+        "order of lines", "", [], "COPY . .\nRUN ./x\nUSER app\nRUN pip install -r requirements.txt\n", None
+    ),
+    "curl is installed between": (
+        "order of lines", "", [],
+        "COPY . .\nRUN ./x\nRUN apt-get install -y curl\nRUN pip install -r requirements.txt\n",
+        "RUN apt-get install -y curl\nCOPY requirements.txt ./\nRUN pip install -r requirements.txt\nCOPY . .\n"
+        "RUN ./x\n",
+    ),
     "the code would arrive elsewhere": (
         "order of lines", "", [], "COPY . .\nWORKDIR /app\nRUN pip install -r requirements.txt\n", None
     ),
@@ -197,6 +220,15 @@ DONE = {
         "hidden files", "Dockerfile:2", ["Dockerfile:3"],
         "COPY --from=b /app/wheels /wheels\nRUN pip install /wheels/* && rm -rf /wheels /tmp/r.txt && mkdir /data\n",
         "RUN --mount=type=bind,from=b,source=/app/wheels,target=/wheels pip install /wheels/* && mkdir /data\n",
+    ),
+    "two that are copied and deleted in one line": (
+        "hidden files", "Dockerfile:2, Dockerfile:3", ["Dockerfile:4"],
+        "COPY a /a\nCOPY b /b\nRUN pip install /a /b && rm -r /a && rm -r /b\n",
+        "RUN --mount=type=bind,source=b,target=/b --mount=type=bind,source=a,target=/a pip install /a /b\n",
+    ),
+    "two that are copied to one place": (
+        "hidden files", "Dockerfile:2, Dockerfile:3", ["Dockerfile:4"],
+        "COPY a /w\nCOPY b /w\nRUN pip install /w/* && rm -r /w\n", None
     ),
     "an option of the line, and all wheels of a folder": (
         "hidden files", "Dockerfile:2", ["Dockerfile:3"],
@@ -237,10 +269,7 @@ def test_a_step_is_done_to_what_people_have(name):
     kind, where, of, before, after = DONE[name]
     stages = "FROM a AS b\nRUN x\n" if "--from=b" in before else ""
     moved = stages.count("\n")
-    where, *of = (
-        f"Dockerfile:{int(one.partition(':')[2]) + moved}" if one.startswith("Dockerfile") else one
-        for one in (where, *of)
-    )
+    where, *of = (re.sub(r"(?<=Dockerfile:)\d+", lambda at: f"{int(at[0]) + moved}", one) for one in (where, *of))
     dockerfile = Dockerfile("Dockerfile", f"{stages}FROM a\n{before}")
     if after is None:
         with pytest.raises(Problem, match="not done by itself"):
