@@ -42,7 +42,9 @@ _INSTALLS = re.compile(
     r"|rm|mkdir|set|export|echo|ldconfig|locale-gen|ln|curl|wget|(user|group)add|add(user|group))(\s|$)"
 )
 #: What brings an installer, or the environment that it installs into, or says who installs, and how.
-_PROVIDES = re.compile(r"^(ARG|ENV|SHELL|USER)\b|^RUN\b.*\b(venv|virtualenv|curl|wget|corepack)\b")
+_PROVIDES = re.compile(
+    r"^(ARG|ENV|SHELL|USER)\b|^(COPY|ADD|RUN)\b.*(--from=|/etc/|\b(venv|virtualenv|curl|wget|corepack)\b)"
+)
 #: An official image on Debian that is not slim: the version, and the release where it is named.
 _FULL = re.compile(r"(?P<name>(?:\S+/)?python)(?::(?P<version>[\d.]+(?:rc\d+)?|latest))?(?:-?(?P<release>[a-z]+))?$")
 #: Files that a tool reads its requirements from.

@@ -204,6 +204,12 @@ DONE = {
         "order of lines", "", [],
         "COPY . .\nRUN python -m venv /v\nENV PATH=/v/bin:$PATH\nRUN pip install -r requirements.txt\n", None
     ),
+    "what installs is copied between": (
+        "order of lines", "", [], "COPY . .\nCOPY --from=uv /uv /bin/\nRUN uv pip install -r requirements.txt\n", None
+    ),
+    "where packages come from is said between": (
+        "order of lines", "", [], "COPY . .\nRUN echo x >> /etc/apt/sources.list\nRUN apt-get install -y git\n", None
+    ),
     "somebody else installs": (
         "order of lines", "", [], "COPY . .\nRUN ./x\nUSER app\nRUN pip install -r requirements.txt\n", None
     ),
