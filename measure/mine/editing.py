@@ -39,7 +39,7 @@ _INSTALLS = re.compile(
     r"(\w+=\S*\s+)*(sudo\s+)?(\S*/)?"
     r"((apt(-get|-mark)?|apk|dnf|microdnf|yum|zypper|pip[\d.]*|uv|poetry|pipenv|pdm|npm|yarn|(micro)?mamba|conda)"
     r"(?!\s+(run|exec|build|start|test)\b)|python[\d.]* -m (pip|venv)"
-    r"|rm|mkdir|set|export|echo|ldconfig|locale-gen|ln|curl|wget|(user|group)add|add(user|group))(\s|$)"
+    r"|rm(?=(\s+(-\S+|[~/]\S+))+$)|mkdir|set|export|echo|ldconfig|locale-gen|ln|curl|wget|(user|group)add|add(user|group))(\s|$)"
 )
 #: What brings an installer, or the environment that it installs into, or says who installs, and how.
 _PROVIDES = re.compile(

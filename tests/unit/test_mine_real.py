@@ -188,6 +188,9 @@ DONE = {
     "a line that installs, and works with the code": (
         "order of lines", "", [], "COPY . .\nRUN pip install -r r.txt && python manage.py collectstatic\n", None
     ),
+    "a line that installs, and deletes some of the code": (
+        "order of lines", "", [], "COPY . .\nRUN pip install -r r.txt && rm -rf /tmp/x tests\n", None
+    ),
     "a line of the distribution's, that works with the code": (
         "order of lines", "", [], "COPY . .\nRUN apt-get install -y gettext; ./manage.py compilemessages\n", None
     ),
