@@ -78,15 +78,22 @@ def _owned(draft: Draft, one: Instruction, match: re.Match[str], made: list[Inst
     user = to.partition(":")[0]
     if what == "chmod" and not re.fullmatch("[0-7]+", to):
         raise by_hand(f"--chmod takes a number, and line {one.first} says {to}.")
+    if what == "chown" and not user:
+        raise by_hand(f"--chown takes a user, and line {one.first} says {to}.")
     folders = [posixpath.normpath(posixpath.join(folder_at(stage, one), path)) for path in match["paths"].split()]
     before = stage.instructions[: stage.instructions.index(one)]
     copies = [line for line in before if line.word in ("COPY", "ADD") and _is_in(target_of(stage, line), folders)]
     targets = [target_of(stage, line) for line in copies]
+    for line, target in zip(copies, targets, strict=True):
+        arrives = {posixpath.join(target, posixpath.basename(source)) for source in words_of(line)[:-1]}
+        known = target != "/"  # else the working folder may be that of another stage
+        if known and not arrives <= {*folders} and not any(f"{target}/".startswith(f"{path}/") for path in folders):
+            raise by_hand(f"Line {line.first} copies more than line {one.first} changes.")
     whole = all(any(f"{target}/".startswith(f"{folder}/") for target in targets) for folder in folders)
     others = {folder_at(stage, line) for line in [*before, one]} & set(folders)
     left, paths = "", match["paths"].strip()
     if others or not whole or any(_MKDIR.search(line.value) for line in [*before, one]):
-        if what == "chown" and user:
+        if what == "chown":
             left = f"find {paths} ! -user {user} -exec chown -h {to} {{}} +"
         elif what == "chmod" and int(to, 8) & 0o022:  # for others than their owner to write in
             left = f"find {paths} ! -type l ! -perm {to} -exec chmod {to} {{}} +"

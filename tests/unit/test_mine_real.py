@@ -260,6 +260,16 @@ DONE = {
         "WORKDIR /app\nRUN useradd -m app\nCOPY --chown=app:app . .\n"
         "RUN mkdir data && find /app ! -user app -exec chown -h app:app {} + && chmod +x start.sh\n",
     ),
+    "a part of what a line copies is changed": (
+        "written twice", "Dockerfile:3", ["Dockerfile:2"], "COPY . /app\nRUN chown -R 1000 /app/data\n", None
+    ),
+    "a group alone": (
+        "written twice", "Dockerfile:3", ["Dockerfile:2"], "COPY . /app\nRUN chown -R :app /app\n", None
+    ),
+    "a file that is copied into a folder": (
+        "written twice", "Dockerfile:3", ["Dockerfile:2"], "COPY ./x/y /usr/bin/\nRUN chmod 755 /usr/bin/y\n",
+        "COPY --chmod=755 ./x/y /usr/bin/\n",
+    ),
     "a folder that everybody may write in": (
         "written twice", "Dockerfile:4", ["Dockerfile:3"], "WORKDIR /app\nCOPY . .\nRUN chmod -R 777 /app\n",
         "WORKDIR /app\nCOPY --chmod=777 . .\nRUN find /app ! -type l ! -perm 777 -exec chmod 777 {} +\n",
