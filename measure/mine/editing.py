@@ -239,7 +239,7 @@ def _base_bytecode(draft: Draft, step: NextStep) -> None:
 
 
 def _development(draft: Draft, step: NextStep) -> None:
-    wanted = set(step.of)
+    wanted = {*step.of} - {"pip"}  # which goes along, and is elsewhere too
     place = next((one.location for one in draft.report.packages if one.name in wanted and one.location), "")
     prefix = place.partition("/lib/python")[0]
     pips = [location.partition("/lib/python")[0] for location in draft.report.facts.pip] if draft.report.facts else []

@@ -15,7 +15,7 @@ from measure.mine.reporting import Asked, report
 from measure.mine.services import Build, service
 from tests.images_by_hand import SITE, package
 from tests.unit.test_mine_others import BLOCKS, NOISE, steps, weigh
-from tests.unit.test_mine_trying import report_with, step
+from tests.unit.test_mine_trying import PYTEST, report_with, step
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -295,6 +295,15 @@ def test_a_step_is_done_to_what_people_have(name):
             edited(dockerfile, None, report_with(), step(kind, where, of))
         return
     assert edited(dockerfile, None, report_with(), step(kind, where, of)).text == f"{stages}FROM a\n{after}"
+
+
+def test_an_installed_tool_is_taken_from_its_own_environment():
+    """The base has a pip too, and as much as that weighs it stands before the tool in the report."""
+    places = {"pip": "/usr/local/lib/python3.14/site-packages", "poetry": "/x/pipx/venvs/poetry/lib/python3.14/s"}
+    found = [PYTEST.model_copy(update={"name": name, "location": place}) for name, place in places.items()]
+    dockerfile = Dockerfile("Dockerfile", "FROM a\nRUN pipx install poetry\n")
+    draft = edited(dockerfile, None, report_with(*found), step("development tools", "Dockerfile:2", ["pip", "poetry"]))
+    assert "--python /x/pipx/venvs/poetry/bin/python uninstall --yes pip poetry" in draft.text
 
 
 def test_what_is_copied_and_deleted_again_is_best_not_copied(tmp_path):
