@@ -374,6 +374,7 @@ def test_a_script_may_call_a_tool_that_the_image_does_not_name(tmp_path, command
     [
         ("source activate e && exec python a.py", False), ("set -e; exec gunicorn a:b --log '|'", False),
         ("python manage.py migrate && gunicorn a", True), ("echo exec && gunicorn a", True),
+        ("exec  2>&1; gunicorn a", True),
     ],
 )  # fmt: skip
 def test_a_shell_that_is_replaced_at_the_end_hands_signals_on(tmp_path, command, shell):
