@@ -39,7 +39,8 @@ _INSTALLS = re.compile(
     r"(\w+=\S*\s+)*(sudo\s+)?(\S*/)?"
     r"((apt(-get|-mark)?|apk|dnf|microdnf|yum|zypper|pip[\d.]*|uv|poetry|pipenv|pdm|npm|yarn|(micro)?mamba|conda)"
     r"(?!\s+(run|exec|build|start|test)\b)|python[\d.]* -m (pip|venv)"
-    r"|rm(?=(\s+(-\S+|[~/]\S+))+$)|mkdir|set|export|echo|ldconfig|locale-gen|ln|curl|wget|(user|group)add|add(user|group))(\s|$)"
+    r"|rm(?=(\s+(-\S+|[~/]\S+))+$)"
+    r"|mkdir|set|export|echo|ldconfig|locale-gen|ln|curl|wget|(user|group)add|add(user|group))(\s|$)"
 )
 #: What brings an installer, or the environment that it installs into, or says who installs, and how.
 _PROVIDES = re.compile(
@@ -162,10 +163,9 @@ def _mounted(draft: Draft, made: list[Instruction], hiding: list[Instruction], b
             raise by_hand("More than one file is copied and deleted.")
         if hiding and not any(deletes[to].match(command) for one in hiding for command in commands_of(one)):
             raise by_hand(f"No command deletes all of {to} and nothing more: what is needed of it is copied alone.")
-        stage = draft.source(copy)
         origin = re.search(r"--from=(\S+)", copy.value)
         source = re.sub(r"/\*[^/]*$", "", sources[0])  # all files of a folder: the folder is mounted
-        place = f"from={origin[1]},source={source}" if stage else f"source={source}"
+        place = f"from={origin[1]},source={source}" if origin else f"source={source}"
         draft.changed[copy] = []
         for one in between:
             if one.word == "RUN" and to in " ".join(draft.lines(one)):

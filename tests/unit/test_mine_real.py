@@ -200,9 +200,7 @@ DONE = {
     "an assignment and a pipe": (
         "order of lines", "", [], "COPY . .\nRUN A=1 pip install -r r.txt && curl x | sh\n", None
     ),
-    "what installs is fetched between": (
-        "order of lines", "", [], "COPY . .\nRUN curl x | sh\nRUN poetry install --no-root\n", None
-    ),
+    "what installs is fetched": ("order of lines", "", [], "COPY . .\nRUN curl x | sh\nRUN pip install a\n", None),
     "an environment is made between": (
         "order of lines", "", [],
         "COPY . .\nRUN python -m venv /v\nENV PATH=/v/bin:$PATH\nRUN pip install -r requirements.txt\n", None
@@ -235,6 +233,10 @@ DONE = {
         "COPY a /a\nCOPY b /b\nRUN pip install /a /b && rm -r /a && rm -r /b\n",
         "RUN --mount=type=bind,source=b,target=/b --mount=type=bind,source=a,target=/a pip install /a /b\n",
     ),
+    "an image's file": (
+        "hidden files", "Dockerfile:2", ["Dockerfile:3"], "COPY --from=i:1 /x /x\nRUN /x && rm /x\n",
+        "RUN --mount=type=bind,from=i:1,source=/x,target=/x /x\n",
+    ),
     "two that are copied to one place": (
         "hidden files", "Dockerfile:2, Dockerfile:3", ["Dockerfile:4"],
         "COPY a /w\nCOPY b /w\nRUN pip install /w/* && rm -r /w\n", None
@@ -263,9 +265,7 @@ DONE = {
     "a part of what a line copies is changed": (
         "written twice", "Dockerfile:3", ["Dockerfile:2"], "COPY . /app\nRUN chown -R 1000 /app/data\n", None
     ),
-    "a group alone": (
-        "written twice", "Dockerfile:3", ["Dockerfile:2"], "COPY . /app\nRUN chown -R :app /app\n", None
-    ),
+    "a group alone": ("written twice", "Dockerfile:3", ["Dockerfile:2"], "COPY . /a\nRUN chown -R :a /a\n", None),
     "a file that is copied into a folder": (
         "written twice", "Dockerfile:3", ["Dockerfile:2"], "COPY ./x/y /usr/bin/\nRUN chmod 755 /usr/bin/y\n",
         "COPY --chmod=755 ./x/y /usr/bin/\n",
