@@ -212,7 +212,7 @@ lock: ## after a change in pyproject.toml: lock anew, export the three requireme
 .venv/.tests: tests/requirements.txt .venv/.docs
 # Its Python may be gone since, or be another version, as after an upgrade of the system: then all of it is installed anew.
 ifneq ($(wildcard .venv/.run),)
-  looked := import os, sys; os.stat(".venv/lib/python%d.%d/site-packages/typer" % sys.version_info[:2])
+  looked := import glob, sys; glob.glob(".venv/lib/python%d.%d*/site-packages/typer" % sys.version_info[:2])[0]
   ifneq ($(shell .venv/bin/python -ISc '$(looked)' 2> /dev/null && echo whole),whole)
     .venv/.run .venv/.docs .venv/.tests: FORCE
   endif

@@ -171,25 +171,27 @@ def start_server(address: str) -> None:
     run("docker", "rm", "--force", SERVER)
     bound = "127.0.0.1" if "internal" in address else address.split("/")[2].split(":")[0]
     source = '"source={}"'.format(str(KIT).replace('"', '""'))  # it is a line of CSV: a path may have a comma
+    started = False
     try:
         run("docker", "run", "--detach", "--name", SERVER, "--restart", "unless-stopped",
             "--mount", f"type=bind,{source},target=/kit,readonly", "--security-opt", "label=disable",
             "--publish", f"{bound}:{PORT}:{PORT}", "--pull", "never", "python:3.14-slim",
             "python", "/kit/serve.py", "/kit/web", "", PORT, "proxy")  # fmt: skip
+        started = True
         run("docker", "run", "--rm", "--pull", "never", "python:3.14-slim", "python", "-c", ASK, f"{address}/simple/")
     except Problem as problem:
         logs = subprocess.run(["docker", "logs", "--tail", "3", SERVER], capture_output=True, text=True)
         subprocess.run(["docker", "rm", "--force", SERVER], capture_output=True)
         said = (logs.stdout + logs.stderr).strip() if logs.returncode == 0 else ""
-        why = "\n".join(filter(None, (problem.args[1], said and f"The server said: {said}", _in_between())))
+        why = "\n".join(filter(None, (problem.args[1], said and f"The server said: {said}", _in_between(started))))
         raise Problem("Builds would not reach the kit's server.", why, "mend that, then ./install") from None
 
 
-def _in_between() -> str:
-    """What keeps containers from a port of the engine's machine."""
+def _in_between(started: bool) -> str:
+    """What may keep containers from a port of the engine's machine, on which a server was started, or could not be."""
     if "rootless" in (_asked("info", "--format", "{{json .SecurityOptions}}") or ""):
         return "Docker runs without root here: the address of its network is none of this machine's."
-    return "A firewall? `sudo ufw allow in on docker0` and the like let containers ask this machine."
+    return "A firewall? `sudo ufw allow in on docker0` and the like let containers ask this machine." if started else ""
 
 
 def _asked(*words: str) -> str | None:

@@ -66,15 +66,18 @@ def _builder(binary: str, info: dict, *, create: bool) -> tuple[str | None, str]
 
 def check_snap(binary: str, folders: Collection[Path]) -> None:
     """Raises Problem when docker is a snap, which sees no file but in the home folder, and none in ~/.cache."""
-    if not binary.startswith("/snap/"):
+    if "/snap/bin/" not in binary:
         return
     home = Path.home()
-    hidden = [one for one in folders if not one.is_relative_to(home) or str(one.relative_to(home)).startswith(".")]
+    hidden = [one for one in folders if not one.is_relative_to(home) or str(one).startswith(f"{home}/.")]
     if hidden:
         own = home / "measured"
         not_seen = " and ".join(map(str, hidden))
         why = f"It sees what is in {home} and has no dot in front, and nothing else: not {not_seen}."
-        next = f"mkdir -p {own} && TMPDIR={own} XDG_CACHE_HOME={own} make …  # or install Docker's own package"
+        next = f"mkdir -p {own} && TMPDIR={own} XDG_CACHE_HOME={own} make …"
+        if ROOT in hidden:
+            next = f"mv {ROOT} {home}"
+        next += "  # or install Docker's own package"
         raise Problem("Docker is a snap here, and does not see what it is to build.", why=why, next=next)
 
 

@@ -19,6 +19,7 @@ from measure.build.engine import Engine
 from measure.build.images import BuildError, build_text
 from measure.exercises import model, progress
 from measure.exercises.trying import platform_of
+from measure.run.probe import check_near
 
 #: Memory that must be free, in bytes: a container's bound, and as much again for the builder.
 MEMORY_BYTES = 1_000_000_000
@@ -31,6 +32,7 @@ def _engine() -> Engine:
 
 def _docker() -> str:
     engine = _engine()
+    check_near(engine)
     return f"{engine.kind} engine {engine.version}, buildx {engine.buildx}"
 
 

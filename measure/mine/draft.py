@@ -141,3 +141,11 @@ def words_of(one: Instruction) -> list[str]:
 def target_of(stage: Stage, one: Instruction) -> str:
     """Where COPY copies to: the whole path."""
     return posixpath.normpath(posixpath.join(folder_at(stage, one), words_of(one)[-1]))
+
+
+def is_in(path: str, folders: list[str]) -> bool:
+    """Is a path one of these folders, in one, or a folder that one is in?"""
+    return any(
+        path == one or path.startswith(one.rstrip("/") + "/") or one.startswith(path.rstrip("/") + "/")
+        for one in folders
+    )

@@ -6,19 +6,20 @@ import posixpath
 import re
 from collections.abc import Callable
 
-from measure.base.dockerfiles import Dockerfile, Instruction, Stage
+from measure.base.dockerfiles import Dockerfile, Instruction
 from measure.mine.draft import (
     Draft,
     by_hand,
     commands_of,
     folder_at,
+    is_in,
     target_of,
     user_at,
     wheres,
     words_of,
 )
 from measure.mine.model import NextStep, Report
-from measure.mine.order import copied_and_late, copies_all, installs_code, installs_packages, needs_no_code
+from measure.mine.reorder import code_last
 
 _CHANGES = re.compile(r"(?P<what>chown|chmod)\s+(?:-\S+\s+|--\S+\s+)*(?P<to>[\w:.$}{+=,-]+)\s+(?P<paths>[^|;<>&]+)")
 _PIP = re.compile(r"(?<!uv )(?:\S*/)?\b(?:pip3?|python3? -m pip) install\b")
@@ -34,23 +35,8 @@ _RECURSIVE = re.compile(r"\s(-[a-zA-Z]*R|--recursive)")
 _MKDIR = re.compile(r"\bmkdir\b")
 _ADDS = re.compile(r"\b(?:(?:user|group)add|add(?:user|group))\b")
 _VENV = re.compile(r"-m venv (?!.*--without-pip)(?:-\S+ )*(?P<path>[^\s;&|]+)")
-#: pip, and nothing but options and packages by their names.
-_NAMED = re.compile(
-    r"^(--mount=\S+\s+)*(python3? -m )?pip3? install"
-    r"(\s+(-[-\w=]+|[A-Za-z][\w.-]*(\[[\w,-]+\])?([=<>~!]=?[\w.*,<>=]+)?))+$"
-)
 #: An official image on Debian that is not slim: the version, and the release where it is named.
 _FULL = re.compile(r"(?P<name>(?:\S+/)?python)(?::(?P<version>[\d.]+(?:rc\d+)?|latest))?(?:-?(?P<release>[a-z]+))?$")
-#: Files that a tool reads its requirements from.
-_LISTS = {"poetry": ("pyproject.toml", "poetry.lock"), "uv": ("pyproject.toml", "uv.lock"),
-          "npm": ("package.json", "package-lock.json"), "pipenv": ("Pipfile", "Pipfile.lock")}  # fmt: skip
-
-
-def _is_in(path: str, folders: list[str]) -> bool:
-    return any(
-        path == one or path.startswith(one.rstrip("/") + "/") or one.startswith(path.rstrip("/") + "/")
-        for one in folders
-    )
 
 
 def _written_twice(draft: Draft, step: NextStep) -> None:
@@ -72,15 +58,22 @@ def _owned(draft: Draft, one: Instruction, match: re.Match[str], made: list[Inst
     user = to.partition(":")[0]
     if what == "chmod" and not re.fullmatch("[0-7]+", to):
         raise by_hand(f"--chmod takes a number, and line {one.first} says {to}.")
+    if what == "chown" and not user:
+        raise by_hand(f"--chown takes a user, and line {one.first} says {to}.")
     folders = [posixpath.normpath(posixpath.join(folder_at(stage, one), path)) for path in match["paths"].split()]
     before = stage.instructions[: stage.instructions.index(one)]
-    copies = [line for line in before if line.word in ("COPY", "ADD") and _is_in(target_of(stage, line), folders)]
+    copies = [line for line in before if line.word in ("COPY", "ADD") and is_in(target_of(stage, line), folders)]
     targets = [target_of(stage, line) for line in copies]
+    for line, target in zip(copies, targets, strict=True):
+        arrives = {posixpath.join(target, posixpath.basename(source)) for source in words_of(line)[:-1]}
+        known = target != "/"  # else the working folder may be that of another stage
+        if known and not arrives <= {*folders} and not any(f"{target}/".startswith(f"{path}/") for path in folders):
+            raise by_hand(f"Line {line.first} copies more than line {one.first} changes.")
     whole = all(any(f"{target}/".startswith(f"{folder}/") for target in targets) for folder in folders)
     others = {folder_at(stage, line) for line in [*before, one]} & set(folders)
     left, paths = "", match["paths"].strip()
     if others or not whole or any(_MKDIR.search(line.value) for line in [*before, one]):
-        if what == "chown" and user:
+        if what == "chown":
             left = f"find {paths} ! -user {user} -exec chown -h {to} {{}} +"
         elif what == "chmod" and int(to, 8) & 0o022:  # for others than their owner to write in
             left = f"find {paths} ! -type l ! -perm {to} -exec chmod {to} {{}} +"
@@ -139,21 +132,20 @@ def _hidden(draft: Draft, step: NextStep) -> None:
 
 def _mounted(draft: Draft, made: list[Instruction], hiding: list[Instruction], between: list[Instruction]) -> None:
     """What is copied and deleted later, all of it, is mounted where it is used."""
-    for copy in made:
+    targets = {copy: target_of(draft.stage_of(copy), copy) for copy in made}
+    deletes = {to: re.compile(rf"rm .*(?<!\S){re.escape(to)}(/|/?\*)?(?!\S)") for to in targets.values()}
+    for one in hiding:
+        draft.without(one, lambda command: any(each.match(command) for each in deletes.values()))
+    for copy, to in targets.items():
         *sources, _ = words_of(copy)
-        if len(sources) != 1 or copy.word != "COPY":
+        if len(sources) != 1 or copy.word != "COPY" or len(deletes) < len(made):
             raise by_hand("More than one file is copied and deleted.")
-        to = target_of(draft.stage_of(copy), copy)
-        deletes = re.compile(rf"rm .*(?<!\S){re.escape(to)}(/|/?\*)?(?!\S)")
-        if hiding and not any(deletes.match(command) for one in hiding for command in commands_of(one)):
+        if hiding and not any(deletes[to].match(command) for one in hiding for command in commands_of(one)):
             raise by_hand(f"No command deletes all of {to} and nothing more: what is needed of it is copied alone.")
-        stage = draft.source(copy)
         origin = re.search(r"--from=(\S+)", copy.value)
         source = re.sub(r"/\*[^/]*$", "", sources[0])  # all files of a folder: the folder is mounted
-        place = f"from={origin[1]},source={source}" if stage else f"source={source}"
+        place = f"from={origin[1]},source={source}" if origin else f"source={source}"
         draft.changed[copy] = []
-        for one in hiding:
-            draft.without(one, lambda command, deletes=deletes: bool(deletes.match(command)))
         for one in between:
             if one.word == "RUN" and to in " ".join(draft.lines(one)):
                 draft.option(one, f"--mount=type=bind,{place},target={to}")
@@ -169,7 +161,8 @@ def _wheels(draft: Draft, step: NextStep) -> None:
 
 
 def _caches(draft: Draft, step: NextStep) -> None:
-    for one in map(draft.at, wheres(step)):
+    lines = [draft.at(where) for where in wheres(step)]
+    for one in lines:
         if one.word != "RUN":
             raise by_hand("A cache that is copied is best left out where it is made.")
         user = user_at(draft.stage_of(one), one)
@@ -182,7 +175,7 @@ def _caches(draft: Draft, step: NextStep) -> None:
         lists = [f"--mount=type=cache,target={folder}{shared[folder]}" for folder in step.of if "/apt" in folder]
         stage = draft.stage_of(one)
         for line in stage.instructions[stage.instructions.index(one) + 1 :] if lists else ():
-            if line.word == "RUN" and re.search(r"\bapt(-get)? ", line.value) and line not in draft.changed:
+            if line.word == "RUN" and re.search(r"\bapt(-get)? ", line.value) and line not in [*lines, *draft.changed]:
                 draft.option(line, " ".join(lists))
 
 
@@ -226,7 +219,7 @@ def _base_bytecode(draft: Draft, step: NextStep) -> None:
 
 
 def _development(draft: Draft, step: NextStep) -> None:
-    wanted = set(step.of)
+    wanted = {*step.of} - {"pip"}  # which goes along, and is elsewhere too
     place = next((one.location for one in draft.report.packages if one.name in wanted and one.location), "")
     prefix = place.partition("/lib/python")[0]
     pips = [location.partition("/lib/python")[0] for location in draft.report.facts.pip] if draft.report.facts else []
@@ -264,103 +257,6 @@ def _tests(draft: Draft, step: NextStep) -> None:
         draft.also(where, command)
 
 
-def _brought(stage: Stage, one: Instruction) -> set[str]:
-    """The files and folders that COPY makes, whole paths: of what may be a folder that which it is copied to."""
-    *sources, to = words_of(one)
-    target, names = target_of(stage, one), [posixpath.basename(source.rstrip("/")) for source in sources]
-    files = [name for name in names if re.match(r"[A-Z]|[^*]*\.[^*]+$", name)]
-    is_folder = to.endswith(("/", ".")) or target == folder_at(stage, one) or len(names) > 1
-    return {posixpath.join(target, name) for name in files} | ({target} if files != names or not is_folder else set())
-
-
-def _source(copy: Instruction, name: str) -> str:
-    """Where a list of requirements is in the build context, by its name below what a line copies the code to."""
-    sources = words_of(copy)[:-1]
-    if copies_all(copy):
-        return name
-    found = [source for source in sources if posixpath.basename(source) == name]
-    if not found and not name.startswith("..") and len(sources) == 1 and not sources[0].endswith(".py"):
-        found = [posixpath.normpath(posixpath.join(sources[0].rstrip("*"), name))]
-    if not found:
-        raise by_hand("The list of requirements is not in the folder that the code is copied to.")
-    return found[0]
-
-
-def _lists_alone(named: list[str], target: str, copy: Instruction) -> list[str]:
-    """Lines that copy lists of requirements alone; of a folder of such all, because they name each other."""
-    to = f"{target.rstrip('/')}/" if any(one.startswith("/") for one in named) else "./"
-    names = [posixpath.relpath(one, target) if one.startswith("/") else posixpath.normpath(one) for one in named]
-    if any(one.startswith("..") for one in names):
-        raise by_hand("The list of requirements is not in the folder that the code is copied to.")
-    alone = [_source(copy, one) for one in names if "/" not in one]
-    parents = {one: posixpath.dirname(one) for one in names if "/" in one}
-    folders = dict.fromkeys(folder if re.search("req|dep", folder) else one for one, folder in parents.items())
-    lines = [f"COPY {_source(copy, one)} {to}{one}" for one in folders]
-    return [*([f"COPY {' '.join(alone)} {to}"] if alone else []), *lines]
-
-
-def _lists(one: Instruction, folder: str, target: str) -> list[str]:
-    """The files that an installing line reads; `folder` is where it runs, `target` where the code is copied to."""
-    text = f"{one.value} {' '.join(one.here)}"
-    if not installs_packages(text):
-        return []
-    if installs_code(text):
-        raise by_hand("The line installs the project itself too, and its code is copied later then.")
-    named = re.findall(r"(?<!\S)(?:-r|-c|--requirement|--constraint)[ =]?([\w./-]+)", text)
-    tool = next((name for name in _LISTS if re.search(rf"\b{name}\b(?! *$)", text)), "")
-    named += [] if named or not tool or _NAMED.search(one.value) else _LISTS[tool]
-    if not named and (one.here or not _NAMED.search(one.value)):
-        raise by_hand("Which file lists the requirements is not to be seen in the line.")
-    if named and re.search(r"(?<!\S)cd(?!\S)", text):
-        raise by_hand("The line works in another folder.")
-    return named if folder == target else [posixpath.join(folder, name) for name in named]
-
-
-def _order(draft: Draft, step: NextStep) -> None:
-    """Copy the code after the last line that installs, and lists of requirements before the line that reads them."""
-    every = [one for stage in draft.dockerfile.chain(draft.target) for one in stage.instructions]
-    copies, late = copied_and_late(every)
-    copy, stage = copies[0], draft.stage_of(copies[0])
-    target = target_of(stage, copy)
-    if any(one not in stage.instructions for one in (*copies, *late)):
-        raise by_hand("The code is copied in another stage of the same file.")
-    if not all(map(needs_no_code, late)):
-        raise by_hand("A line that installs does more, and may need the code.")
-    named = {one: _lists(one, folder_at(stage, one), target) for one in late}
-    before = stage.instructions[: stage.instructions.index(late[-1]) + 1]
-    made = {one: _brought(stage, one) for one in before if one.word in ("COPY", "ADD")}
-    brings = {one: _among(one, paths, target, named) for one, paths in made.items() if one not in copies}
-    moves = [one for one in before if one.first > copy.first and (one in late or brings.get(one))]
-    # A line that may need the code, or replaces some of it, stays below it; what is installed later goes above both.
-    code = [path for one in copies for path in made.get(one, ())]
-    between = [one for one in before[before.index(copy) :] if one not in (*copies, *moves)]
-    others = [one for one in between if one.word == "RUN" or any(_is_in(path, code) for path in made.get(one, ()))]
-    stay = [one for one in moves if not others or one.first < others[0].first]
-    last, up = stay[-1] if stay else copy, [one for one in moves if one not in stay]
-    place, copies = folder_at(stage, last), [one for one in copies if one is copy or one.first < last.first]
-    there = set().union(*brings.values())
-    if any(posixpath.normpath(posixpath.join(place, words_of(one)[-1])) != target_of(stage, one) for one in copies):
-        raise by_hand("The working folder changes between the code and what is installed.")
-    if any(folder_at(stage, one) not in (place, place if there else target) for one in up) or any(
-        one.word in ("ARG", "ENV", "SHELL", "USER") and last.first < one.first < up[-1].first for one in between if up
-    ):
-        raise by_hand("The working folder, the user or a variable changes between the code and what is installed.")
-    lines = {one: draft.lines(one) for one in (*copies, *moves)}
-    for one in late:
-        fresh = [name for name in named[one] if name not in there]
-        there |= set(fresh)
-        lines[one] = [*_lists_alone(fresh, target, copy), *lines[one]]
-    draft.changed |= {one: lines[one] if one in stay else [] for one in lines}
-    draft.changed[last] += [line for one in (*up, *copies) for line in lines[one]]
-
-
-def _among(one: Instruction, made: set[str], target: str, named: dict[Instruction, list[str]]) -> set[str]:
-    """The lists among what COPY makes, by the names that the reading lines have; a folder of lists has them all."""
-    full = {name: posixpath.normpath(posixpath.join(target, name)) for names in named.values() for name in names}
-    folder = re.search(r"require|\breqs?\b|dependenc|\bdeps?\b", one.value)
-    return {name for name, path in full.items() if path in made or (folder and posixpath.dirname(path) in made)}
-
-
 #: How each step is done, by its name.
 WAYS: dict[str, Callable[[Draft, NextStep], None]] = {
     "written twice": _written_twice,
@@ -377,7 +273,7 @@ WAYS: dict[str, Callable[[Draft, NextStep], None]] = {
     "documentation": _option,
     "slim base": _slim,
     "tests": _tests,
-    "order of lines": _order,
+    "order of lines": code_last,
 }
 
 

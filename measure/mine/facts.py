@@ -174,7 +174,7 @@ def _command(seen: Seen) -> tuple[str, bool]:
     first = parts[0] or parts[1]
     words = first[-2:-1]  # before it other options may stand, as SHELL says: bash -o pipefail -c
     shell = first[:1] != [] and SHELL.match(first[0].rpartition("/")[2]) and re.fullmatch(r"-\w*c", "".join(words))
-    replaces = shell and re.search(r"(^|&&|;|\n)\s*exec\s", first[-1].strip())
+    replaces = shell and re.search(r"(^|&&|;|\n)\s*exec\s(?!\s*\d*[<>&])", first[-1].strip())
     return plain(" ".join([*parts[0], *parts[1]]), 300), bool(shell) and not replaces
 
 

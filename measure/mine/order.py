@@ -21,7 +21,8 @@ _NO_CODE = re.compile(
     r"(\w+=\S*\s+)*(sudo\s+)?(\S*/)?"
     r"((apt(-get|-mark)?|apk|dnf|microdnf|yum|zypper|pip[\d.]*|uv|poetry|pipenv|pdm|npm|yarn|(micro)?mamba|conda)"
     r"(?!\s+(run|exec|build|start|test)\b)|python[\d.]* -m (pip|venv)"
-    r"|rm|mkdir|set|export|echo|ldconfig|locale-gen|ln|curl|wget|(user|group)add|add(user|group))(\s|$)"
+    r"|rm(?=(\s+(-\S+|[~/]\S+))+$)"
+    r"|mkdir|set|export|echo|ldconfig|locale-gen|ln|curl|wget|(user|group)add|add(user|group))(\s|$)"
 )
 #: Where a command takes packages of the distribution, or their names, from files: they may come with the code.
 _OF_FILES = re.compile(r"\$\(|`|(?<!<)<\s*[\w./]|\bxargs\b|\s\.{0,2}/\S+\.\w+|\.(deb|apk|rpm)\b")

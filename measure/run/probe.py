@@ -266,7 +266,7 @@ def check_near(engine: Engine) -> None:
         raise Problem(
             "What is started on another machine is not asked from here.",
             why=f"The engine is at {engine.elsewhere}, and its containers answer on that machine's own loopback alone.",
-            next="the same command there; or with an engine here: docker context use default",
+            next="the same command there; or here: unset DOCKER_HOST DOCKER_CONTEXT; docker context use default",
         )
 
 

@@ -167,6 +167,13 @@ def test_a_machine_without_memory_is_told_what_to_do(monkeypatch):
     assert "close a browser" in problem.value.next
 
 
+def test_an_engine_on_another_machine_is_not_ready_for_exercises(monkeypatch):
+    far = SimpleNamespace(elsewhere="tcp://docker:2376", kind="host", version="29", buildx="0.30")
+    monkeypatch.setattr(ready, "_engine", lambda: far)
+    with pytest.raises(Problem, match="on another machine"):
+        ready._docker()
+
+
 def test_a_build_that_fails_says_what_the_builder_said(monkeypatch):
     def failing(*_, **__):
         raise BuildError(1, ["#4 ERROR: python:3.14-slim: dial tcp: lookup failed"])

@@ -72,6 +72,7 @@ def test_a_server_that_builds_would_not_reach_is_told_and_none_is_left(docker, h
     with pytest.raises(installer.Problem, match=r"would not reach the kit's server") as problem:
         installer.start_server("http://172.17.0.1:3151")
     assert told in problem.value.args[1]
+    assert ("firewall" in problem.value.args[1]) is ("answers" in how), "no server, and none to keep anybody from"
     assert [line for line in asked() if not line.startswith(("logs", "info"))][-1] == "rm --force python-images-kit"
 
 

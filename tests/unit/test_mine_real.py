@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -14,7 +15,7 @@ from measure.mine.reporting import Asked, report
 from measure.mine.services import Build, service
 from tests.images_by_hand import SITE, package
 from tests.unit.test_mine_others import BLOCKS, NOISE, steps, weigh
-from tests.unit.test_mine_trying import report_with, step
+from tests.unit.test_mine_trying import PYTEST, report_with, step
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -169,6 +170,12 @@ DONE = {
         "RUN --mount=type=cache,target=/var/lib/apt/lists,sharing=locked apt-get update\n"
         "RUN --mount=type=cache,target=/var/lib/apt/lists,sharing=locked apt-get install -y gcc\nRUN pip install a\n",
     ),
+    "two lines that read lists of packages": (
+        "caches", "Dockerfile:2, Dockerfile:3", ["/var/lib/apt/lists"],
+        "RUN apt-get update && apt-get install -y gcc\nRUN apt-get update && apt-get install -y git\n",
+        "RUN --mount=type=cache,target=/var/lib/apt/lists,sharing=locked apt-get update && apt-get install -y gcc\n"
+        "RUN --mount=type=cache,target=/var/lib/apt/lists,sharing=locked apt-get update && apt-get install -y git\n",
+    ),
     "what may need the code stands between": (
         "order of lines", "", [],
         "COPY . .\nRUN pip install a\nRUN ./configure\nRUN pip install -r requirements.txt\n",
@@ -181,6 +188,9 @@ DONE = {
     "a line that installs, and works with the code": (
         "order of lines", "", [], "COPY . .\nRUN pip install -r r.txt && python manage.py collectstatic\n", None
     ),
+    "a line that installs, and deletes some of the code": (
+        "order of lines", "", [], "COPY . .\nRUN pip install -r r.txt && rm -rf /tmp/x tests\n", None
+    ),
     "a line of the distribution's, that works with the code": (
         "order of lines", "", [], "COPY . .\nRUN apt-get install -y gettext; ./manage.py compilemessages\n", None
     ),
@@ -190,6 +200,26 @@ DONE = {
     "an assignment and a pipe": (
         "order of lines", "", [], "COPY . .\nRUN A=1 pip install -r r.txt && curl x | sh\n", None
     ),
+    "what installs is fetched": ("order of lines", "", [], "COPY . .\nRUN curl x | sh\nRUN pip install a\n", None),
+    "an environment is made between": (
+        "order of lines", "", [],
+        "COPY . .\nRUN python -m venv /v\nENV PATH=/v/bin:$PATH\nRUN pip install -r requirements.txt\n", None
+    ),
+    "what installs is copied between": (
+        "order of lines", "", [], "COPY . .\nCOPY --from=uv /uv /bin/\nRUN uv pip install -r requirements.txt\n", None
+    ),
+    "where packages come from is said between": (
+        "order of lines", "", [], "COPY . .\nRUN echo x >> /etc/apt/sources.list\nRUN apt-get install -y git\n", None
+    ),
+    "somebody else installs": (
+        "order of lines", "", [], "COPY . .\nRUN ./x\nUSER app\nRUN pip install -r requirements.txt\n", None
+    ),
+    "curl is installed between": (
+        "order of lines", "", [],
+        "COPY . .\nRUN ./x\nRUN apt-get install -y curl\nRUN pip install -r requirements.txt\n",
+        "RUN apt-get install -y curl\nCOPY requirements.txt ./\nRUN pip install -r requirements.txt\nCOPY . .\n"
+        "RUN ./x\n",
+    ),
     "the code would arrive elsewhere": (
         "order of lines", "", [], "COPY . .\nWORKDIR /app\nRUN pip install -r requirements.txt\n", None
     ),
@@ -197,6 +227,19 @@ DONE = {
         "hidden files", "Dockerfile:2", ["Dockerfile:3"],
         "COPY --from=b /app/wheels /wheels\nRUN pip install /wheels/* && rm -rf /wheels /tmp/r.txt && mkdir /data\n",
         "RUN --mount=type=bind,from=b,source=/app/wheels,target=/wheels pip install /wheels/* && mkdir /data\n",
+    ),
+    "two that are copied and deleted in one line": (
+        "hidden files", "Dockerfile:2, Dockerfile:3", ["Dockerfile:4"],
+        "COPY a /a\nCOPY b /b\nRUN pip install /a /b && rm -r /a && rm -r /b\n",
+        "RUN --mount=type=bind,source=b,target=/b --mount=type=bind,source=a,target=/a pip install /a /b\n",
+    ),
+    "an image's file": (
+        "hidden files", "Dockerfile:2", ["Dockerfile:3"], "COPY --from=i:1 /x /x\nRUN /x && rm /x\n",
+        "RUN --mount=type=bind,from=i:1,source=/x,target=/x /x\n",
+    ),
+    "two that are copied to one place": (
+        "hidden files", "Dockerfile:2, Dockerfile:3", ["Dockerfile:4"],
+        "COPY a /w\nCOPY b /w\nRUN pip install /w/* && rm -r /w\n", None
     ),
     "an option of the line, and all wheels of a folder": (
         "hidden files", "Dockerfile:2", ["Dockerfile:3"],
@@ -219,6 +262,14 @@ DONE = {
         "WORKDIR /app\nRUN useradd -m app\nCOPY --chown=app:app . .\n"
         "RUN mkdir data && find /app ! -user app -exec chown -h app:app {} + && chmod +x start.sh\n",
     ),
+    "a part of what a line copies is changed": (
+        "written twice", "Dockerfile:3", ["Dockerfile:2"], "COPY . /app\nRUN chown -R 1000 /app/data\n", None
+    ),
+    "a group alone": ("written twice", "Dockerfile:3", ["Dockerfile:2"], "COPY . /a\nRUN chown -R :a /a\n", None),
+    "a file that is copied into a folder": (
+        "written twice", "Dockerfile:3", ["Dockerfile:2"], "COPY ./x/y /usr/bin/\nRUN chmod 755 /usr/bin/y\n",
+        "COPY --chmod=755 ./x/y /usr/bin/\n",
+    ),
     "a folder that everybody may write in": (
         "written twice", "Dockerfile:4", ["Dockerfile:3"], "WORKDIR /app\nCOPY . .\nRUN chmod -R 777 /app\n",
         "WORKDIR /app\nCOPY --chmod=777 . .\nRUN find /app ! -type l ! -perm 777 -exec chmod 777 {} +\n",
@@ -237,16 +288,22 @@ def test_a_step_is_done_to_what_people_have(name):
     kind, where, of, before, after = DONE[name]
     stages = "FROM a AS b\nRUN x\n" if "--from=b" in before else ""
     moved = stages.count("\n")
-    where, *of = (
-        f"Dockerfile:{int(one.partition(':')[2]) + moved}" if one.startswith("Dockerfile") else one
-        for one in (where, *of)
-    )
+    where, *of = (re.sub(r"(?<=Dockerfile:)\d+", lambda at: f"{int(at[0]) + moved}", one) for one in (where, *of))
     dockerfile = Dockerfile("Dockerfile", f"{stages}FROM a\n{before}")
     if after is None:
         with pytest.raises(Problem, match="not done by itself"):
             edited(dockerfile, None, report_with(), step(kind, where, of))
         return
     assert edited(dockerfile, None, report_with(), step(kind, where, of)).text == f"{stages}FROM a\n{after}"
+
+
+def test_an_installed_tool_is_taken_from_its_own_environment():
+    """The base has a pip too, and as much as that weighs it stands before the tool in the report."""
+    places = {"pip": "/usr/local/lib/python3.14/site-packages", "poetry": "/x/pipx/venvs/poetry/lib/python3.14/s"}
+    found = [PYTEST.model_copy(update={"name": name, "location": place}) for name, place in places.items()]
+    dockerfile = Dockerfile("Dockerfile", "FROM a\nRUN pipx install poetry\n")
+    draft = edited(dockerfile, None, report_with(*found), step("development tools", "Dockerfile:2", ["pip", "poetry"]))
+    assert "--python /x/pipx/venvs/poetry/bin/python uninstall --yes pip poetry" in draft.text
 
 
 def test_what_is_copied_and_deleted_again_is_best_not_copied(tmp_path):
@@ -317,6 +374,7 @@ def test_a_script_may_call_a_tool_that_the_image_does_not_name(tmp_path, command
     [
         ("source activate e && exec python a.py", False), ("set -e; exec gunicorn a:b --log '|'", False),
         ("python manage.py migrate && gunicorn a", True), ("echo exec && gunicorn a", True),
+        ("exec  2>&1; gunicorn a", True),
     ],
 )  # fmt: skip
 def test_a_shell_that_is_replaced_at_the_end_hands_signals_on(tmp_path, command, shell):

@@ -66,6 +66,7 @@ def test_what_another_machine_would_start_is_told_before_it_is_started():
     with pytest.raises(Problem, match="not asked from here") as problem, probe.running(engine, "a", VARIANT, "linux/x"):
         raise AssertionError
     assert "ssh://you@elsewhere.example" in problem.value.why
+    assert "unset DOCKER_HOST" in problem.value.next, "which stands before the context"
     assert told == []
 
 

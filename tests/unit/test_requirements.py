@@ -199,7 +199,7 @@ def made(tmp_path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("since", ["nothing", "gone", "another version"])
+@pytest.mark.parametrize("since", ["nothing", "free-threaded", "gone", "another version"])
 def test_what_was_installed_for_a_python_that_is_no_more_is_installed_anew(made, since):
     """As after an upgrade of Debian, or of Homebrew's Python: `No module named typer`, or no such file, was all."""
     if since == "gone":
@@ -207,7 +207,10 @@ def test_what_was_installed_for_a_python_that_is_no_more_is_installed_anew(made,
         (made / ".venv/bin/python").symlink_to("/nowhere/python3")
     elif since == "another version":
         next(made.glob(".venv/lib/python3*")).rename(made / ".venv/lib/python3.9")
-    assert ("install.sh" in run("make", "--dry-run", "step-1", cwd=made).stdout) is (since != "nothing")
+    elif since == "free-threaded":  # nothing is gone: such a Python keeps its packages in python3.14t
+        (packages := next(made.glob(".venv/lib/python3*"))).rename(packages.with_name(f"{packages.name}t"))
+    anew = since in ("gone", "another version")
+    assert ("install.sh" in run("make", "--dry-run", "step-1", cwd=made).stdout) is anew
 
 
 def test_what_a_shell_is_set_up_for_is_none_of_ours(made):
