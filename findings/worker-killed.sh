@@ -43,7 +43,7 @@ def work():
 
 
 def wsgi(environ, start_response):
-    if environ["PATH_INFO"] == "/work":
+    if environ["PATH_INFO"] == "/slow":
         work()
     start_response("200 OK", [("Content-Length", "6")])
     return [b"served"]
@@ -51,7 +51,7 @@ def wsgi(environ, start_response):
 
 async def asgi(scope, receive, send):
     assert scope["type"] == "http"
-    if scope["path"] == "/work":
+    if scope["path"] == "/slow":
         await asyncio.to_thread(work)
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"6")]})
     await send({"type": "http.response.body", "body": b"served"})
@@ -68,7 +68,7 @@ if __name__ == "__main__":
     def health(request):
         return "served"
 
-    @server.get("/work")
+    @server.get("/slow")
     def answer(request):
         work()
         return "served"
@@ -95,7 +95,7 @@ show() {
     server=$!
     await 300 ask /
     await 300 count 2
-    ask /work &
+    ask /slow &
     asked=$!
     await 100 test -e working
     kill -KILL "$(workers "$(cat working)")"
