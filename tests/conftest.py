@@ -259,9 +259,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+def pytest_runtest_protocol(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, object, object]:
     """A test waits for its turn before its time begins to run."""
-    with together.turn(alone=item.get_closest_marker("alone") is not None):
+    alone, next_alone = (one is not None and one.get_closest_marker("alone") is not None for one in (item, nextitem))
+    with together.turn(alone=alone, next_alone=next_alone):
         return (yield)
 
 

@@ -57,18 +57,34 @@ def _until_quiet() -> None:
         pass
 
 
+#: What a test that is alone leaves locked for the next one, which is alone too.
+_kept: list[contextlib.ExitStack] = []
+
+
+def _locks(how: int) -> contextlib.ExitStack:
+    """Wait for a turn. Who waits to be alone holds the gate meanwhile, so that it is not passed by again and again."""
+    stack = contextlib.ExitStack()
+    with _locked("gate"):
+        stack.enter_context(_locked("turn", how))
+    return stack
+
+
 @contextlib.contextmanager
-def turn(*, alone: bool) -> Iterator[None]:
+def turn(*, alone: bool, next_alone: bool = False) -> Iterator[None]:
     """While a test runs: beside those of other phases, or alone, as it asks how fast it is or changes what others need.
 
-    Whoever waits to be alone holds the gate meanwhile, so that it is not passed by again and again.
+    One that is alone after another one that is does not wait for another phase again, whose tests may take minutes.
     """
-    with contextlib.ExitStack() as stack:
-        with _locked("gate"):
-            stack.enter_context(_locked("turn", fcntl.LOCK_EX if alone else fcntl.LOCK_SH))
+    locks = _kept.pop() if _kept else _locks(fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+    try:
         if alone:
             _until_quiet()
         yield
+    finally:
+        if alone and next_alone:
+            _kept.append(locks)
+        else:
+            locks.close()
 
 
 @contextlib.contextmanager

@@ -81,6 +81,15 @@ def test_a_test_that_is_alone_has_the_machine_and_gets_it_soon(begin):
     assert mine[0][0] < others[-1][0], "it did not wait until the other phase was over"
 
 
+def test_tests_that_are_alone_one_after_another_wait_for_the_other_phase_once(begin):
+    code = PHASE.replace("alone=alone)", "alone=alone, next_alone=number < 2)").replace("for _ in", "for number in")
+    busy, alone = begin(PHASE, "beside", 10, 0.4), begin(code, "alone", 3, 0.1)
+    others, mine = spans(busy), spans(alone)
+    assert not overlap(mine, others)
+    assert not any(mine[0][0] < begun < mine[-1][1] for begun, _ in others), "one of the other phase came between"
+    assert mine[-1][1] < others[-1][0], "and then the other phase goes on"
+
+
 def test_a_test_that_is_alone_begins_when_the_machine_is_quiet_or_when_it_has_waited_long_enough(monkeypatch, tmp_path):
     monkeypatch.setenv(together.VARIABLE, str(tmp_path))
     seen, clock = iter([90.0, 35.5, 3.0, 90.0]), iter(range(1000))
