@@ -59,6 +59,7 @@ def test_packages_are_installed_anew_after_each_edit_of_code_that_is_copied_by_n
         "COPY app app\nRUN pip install /srv/app", "COPY app app\nRUN pip install -r r.txt -e .",
         "COPY src src\nRUN poetry install --only main", "COPY src src\nRUN uv sync --frozen",
         "COPY app app\nRUN echo pip && make install", "COPY app app\nRUN apt-get install -y ./app/tool.deb",
+        "COPY . .\nRUN echo -e 'use pip install a && b' > /etc/motd",
         "COPY app app\nRUN pip install dist/*.whl", "COPY src src\nRUN pip install vendor.tar.gz",
         "COPY src src\nRUN pip install 'libs/core/'", "COPY app app\nRUN pip install -Ur r.txt .",
     ],
