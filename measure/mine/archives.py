@@ -135,7 +135,7 @@ def _members(path: Path, shown: str) -> dict[str, tuple[int, int]]:
             raise Problem(
                 f"{shown} says what to build, and is no image.",
                 why="Bake puts variables and functions into it, which are not read here.",
-                next="docker buildx bake --print  # the folder of each target, and its -f, --target and --build-arg",
+                next=f"docker buildx bake --print --file {shown}  # each target's folder, -f, --target, --build-arg",
             ) from None
         with path.open("rb") as file:
             begin = file.read(512)

@@ -148,6 +148,11 @@ def _reported(
     return _more(made, source, start=start, time=time, floor=floor, number=number)
 
 
+def _where(path: Path) -> str:
+    """The options of docker compose for the file, or the folder, that a reader named; none for the folder he is in."""
+    return "" if path == Path() else f"--file {path} " if path.is_file() else f"--project-directory {path} "
+
+
 def _of_service(asked: Asked, path: Path, service: str, *, builds: bool, tries: bool) -> tuple[Asked, Path]:
     """What is asked, with what a service of a compose file says where the reader says nothing, and its context."""
     from measure.mine.services import INLINE
@@ -166,7 +171,7 @@ def _of_service(asked: Asked, path: Path, service: str, *, builds: bool, tries: 
         raise Problem(
             f"{service} is built from {', '.join(found.others)} too, by its additional_contexts.",
             why="No builder is told of these here: what FROM and COPY --from name would be another image.",
-            next=f"docker compose build {service}  # then docker save IMAGE --output image.tar, and weigh that",
+            next=f"docker compose {_where(path)}build {service}  # then docker save IMAGE --output image.tar, to weigh",
         )
     return replace(asked, dockerfile=dockerfile, target=target, args=args), found.context
 

@@ -13,6 +13,8 @@ from measure.mine.model import NextStep, Report
 
 _AND = re.compile(r"\s*&&\s*")
 _FLAGS = re.compile(r"(--\S+\s+)*")
+#: RUN with commands that a shell runs, and no comment behind them; or with a here-document of such, and nothing else.
+_TAKES_MORE = re.compile(r"""(?!(--\S+\s+)*\[)(--\S+\s+)*(<<-?["']?\w+["']?|(?!.*(<<|\s#|[;&|]\s*$)).+)""")
 
 
 @dataclass
@@ -28,16 +30,28 @@ class Draft:
     @property
     def text(self) -> str:
         """What it has become."""
-        lines = self.dockerfile.text.removeprefix("\ufeff").splitlines()
+        lines = self._lines
         for one, new in sorted(self.changed.items(), key=lambda item: -item[0].first):
             lines[one.first - 1 : one.last] = new
-        return "\n".join(lines) + "\n"
+        return "\n".join(lines).rstrip("\n") + "\n"
+
+    @property
+    def _lines(self) -> list[str]:
+        """The lines of the file as the parser counts them: a form feed, say, ends none."""
+        return self.dockerfile.text.removeprefix("\ufeff").replace("\r\n", "\n").split("\n")
 
     def lines(self, one: Instruction) -> list[str]:
         """The lines of an instruction as they are now."""
         if one in self.changed:
             return list(self.changed[one])
-        return self.dockerfile.text.removeprefix("\ufeff").splitlines()[one.first - 1 : one.last]
+        return self._lines[one.first - 1 : one.last]
+
+    def with_comments(self, one: Instruction) -> Instruction:
+        """An instruction that begins with the comments right above it, as they belong to it."""
+        first = one.first
+        while first > 1 and self._lines[first - 2].lstrip().startswith("#"):
+            first -= 1
+        return one._replace(first=first)
 
     def at(self, where: str) -> Instruction:
         """The instruction at FILE:LINE. Raises Problem for what is none, as `layer 3`."""
@@ -74,8 +88,10 @@ class Draft:
             if not stage or not stage.instructions:
                 raise by_hand(f"{where} copies the files from elsewhere.")
             last = stage.instructions[-1]
+            if user := user_at(stage):
+                raise by_hand(f"The stage that {where} copies from ends as {user}, who may not change the files.")
             self.changed[last] = [*self.lines(last), f"RUN {command}"]
-        elif one.word != "RUN" or one.value.startswith("["):
+        elif one.word != "RUN" or not _TAKES_MORE.fullmatch(one.value) or "".join(one.here).startswith("#!"):
             raise by_hand(f"{where} is no line that a command can be added to.")
         elif one.here:
             lines = self.lines(one)
@@ -91,7 +107,8 @@ class Draft:
     def instead(self, one: Instruction, others: Mapping[str, str]) -> None:
         """Have others run in place of some of the commands that a RUN joins by &&; '' for none."""
         left = [new for command in commands_of(one) if (new := others.get(command, command))]
-        self.changed[one] = [f"RUN {_FLAGS.match(one.value)[0]}{' && '.join(left)}"] if left else []
+        said = [line.lstrip() for line in self.lines(one) if line.lstrip().startswith("#")]
+        self.changed[one] = [*said, f"RUN {_FLAGS.match(one.value)[0]}{' && '.join(left)}"] if left else []
 
 
 def commands_of(one: Instruction) -> list[str]:
@@ -126,9 +143,9 @@ def folder_at(stage: Stage, before: Instruction) -> str:
     return folder
 
 
-def user_at(stage: Stage, before: Instruction) -> str:
-    """Who runs an instruction, as far as its own stage tells; '' for root."""
-    lines = stage.instructions[: stage.instructions.index(before)]
+def user_at(stage: Stage, before: Instruction | None = None) -> str:
+    """Who runs an instruction, or one more at the end, as far as its own stage tells; '' for root."""
+    lines = stage.instructions[: stage.instructions.index(before)] if before else stage.instructions
     named = [one.value.strip().partition(":")[0] for one in lines if one.word == "USER"]
     return "" if not named or named[-1] in ("root", "0") else named[-1]
 

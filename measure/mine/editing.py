@@ -11,6 +11,7 @@ from measure.mine.draft import (
     Draft,
     by_hand,
     commands_of,
+    every_command,
     folder_at,
     is_in,
     target_of,
@@ -21,8 +22,9 @@ from measure.mine.draft import (
 from measure.mine.model import NextStep, Report
 from measure.mine.reorder import code_last
 
-_CHANGES = re.compile(r"(?P<what>chown|chmod)\s+(?:-\S+\s+|--\S+\s+)*(?P<to>[\w:.$}{+=,-]+)\s+(?P<paths>[^|;<>&]+)")
+_CHANGES = re.compile(r"(?P<what>chown|chmod)\s+(?:-\S+\s+|--\S+\s+)*(?P<to>[\w:.$}{+=,-]+)\s+(?P<paths>[^|;<>&#]+)")
 _PIP = re.compile(r"(?<!uv )(?:\S*/)?\b(?:pip3?|python3? -m pip) install\b")
+_PIP_ELSE = re.compile(r"(?:\S*/)?(?:python[\d.]* -m )?pip[\d.]*\s+(?!install\b)")
 #: By the step the command that gets an option, and the option.
 _OPTIONS = {
     "recommended packages": (r"(\bapt(?:-get)?\b[^&|;]*?\binstall\b)(?!.*OPTION)", "--no-install-recommends"),
@@ -32,6 +34,8 @@ _OPTIONS = {
 }  # fmt: skip
 _UPGRADE = re.compile(r"(\S*python3? -m )?\S*pip3? install( -\S+)* pip([=<>~!]\S+)?( -\S+)*")
 _RECURSIVE = re.compile(r"\s(-[a-zA-Z]*R|--recursive)")
+#: What a shell does for the commands behind it too, and a comment, which ends with the line.
+_ALONE = re.compile(r"(^|[;&|(]\s*)(cd|pushd|export|set|umask|exit|source|\.)\s|\s#")
 _MKDIR = re.compile(r"\bmkdir\b")
 _ADDS = re.compile(r"\b(?:(?:user|group)add|add(?:user|group))\b")
 _VENV = re.compile(r"-m venv (?!.*--without-pip)(?:-\S+ )*(?P<path>[^\s;&|]+)")
@@ -77,6 +81,7 @@ def _owned(draft: Draft, one: Instruction, match: re.Match[str], made: list[Inst
             left = f"find {paths} ! -user {user} -exec chown -h {to} {{}} +"
         elif what == "chmod" and int(to, 8) & 0o022:  # for others than their owner to write in
             left = f"find {paths} ! -type l ! -perm {to} -exec chmod {to} {{}} +"
+    _known(draft, to, copies, one)
     for line in copies:
         if f"--{what}" not in line.value:
             owner = to if ":" in to else f"{to}:0"
@@ -85,6 +90,16 @@ def _owned(draft: Draft, one: Instruction, match: re.Match[str], made: list[Inst
         if line.word == "RUN":
             draft.also(f":{line.first}", left or match[0])
     return left
+
+
+def _known(draft: Draft, text: str, earlier: list[Instruction], one: Instruction) -> None:
+    """Raises Problem where a variable that goes from a line to earlier ones gets its value between them."""
+    stage, names = draft.stage_of(one), re.findall(r"\$\{?(\w+)", text)
+    first = min((line.first for line in earlier), default=one.first)
+    between = [line for line in stage.instructions if first < line.first < one.first and line.word in ("ARG", "ENV")]
+    for name in names:
+        if any(re.search(rf"\b{name}\b", line.value) for line in between):
+            raise by_hand(f"The value of {name} is not there yet where the files arrive.")
 
 
 def _user_first(draft: Draft, one: Instruction, changes: list[re.Match[str]], made: list[Instruction]) -> list[str]:
@@ -102,6 +117,7 @@ def _user_first(draft: Draft, one: Instruction, changes: list[re.Match[str]], ma
     plain = all(_ADDS.match(text) and not re.search(r"[;|]", text) for text in moved)
     if not plain or user_at(stage, later[0]) or any(adds.get(line) for line in made):
         raise by_hand(f"A user is added after the files are copied: {names[0]} has to be there before.")
+    _known(draft, " ".join(moved), later[:1], one)
     draft.changed[later[0]] = [f"RUN {' && '.join(moved)}", *draft.lines(later[0])]
     for line, texts in adds.items():
         if texts and line is not one:
@@ -118,16 +134,18 @@ def _hidden(draft: Draft, step: NextStep) -> None:
     if all(one.word in ("COPY", "ADD") for one in made):
         _mounted(draft, made, hiding, between)
         return
-    if any(one.word == "USER" or one.here or one.value.startswith("[") for one in between) or any(
+    runs = [one for one in between if one.word == "RUN"]
+    if any(one.word in ("USER", "WORKDIR", "SHELL") or one.here for one in between) or any(
         one.word != "RUN" for one in made
     ):
         raise by_hand("Between the line that makes the files and the one that deletes them stands more than RUN.")
-    commands = [re.sub(r"^(--\S+\s+)+", "", one.value) for one in between if one.word == "RUN"]
-    options = [match[0].strip() for one in between if (match := re.match(r"(--\S+\s+)+", one.value))]
-    for one in between:
-        if one.word == "RUN":
-            draft.changed[one] = []
-    draft.changed[between[-1]] = [f"RUN {' '.join([*options, ' && '.join(commands)])}"]
+    commands = [re.sub(r"^(--\S+\s+)+", "", one.value) for one in runs]
+    if any(_ALONE.search(command) for command in commands[:-1]) or any(text.startswith("[") for text in commands):
+        raise by_hand("A line between changes its folder or its shell, which ends with the line.")
+    options = [word for one in runs if (match := re.match(r"(--\S+\s+)+", one.value)) for word in match[0].split()]
+    said = [line.lstrip() for one in runs for line in draft.lines(one) if line.lstrip().startswith("#")]
+    draft.changed |= {one: [] for one in runs}
+    draft.changed[between[-1]] = [*said, f"RUN {' '.join([*dict.fromkeys(options), ' && '.join(commands)])}"]
 
 
 def _mounted(draft: Draft, made: list[Instruction], hiding: list[Instruction], between: list[Instruction]) -> None:
@@ -145,10 +163,13 @@ def _mounted(draft: Draft, made: list[Instruction], hiding: list[Instruction], b
         origin = re.search(r"--from=(\S+)", copy.value)
         source = re.sub(r"/\*[^/]*$", "", sources[0])  # all files of a folder: the folder is mounted
         place = f"from={origin[1]},source={source}" if origin else f"source={source}"
+        inside = words_of(copy)[-1].endswith("/") and "." in posixpath.basename(source)
+        users = [one for one in between if one.word == "RUN" and to in " ".join(draft.lines(one))]
+        if "*" in source or inside or to in ("/", "/tmp") or not users:  # noqa: S108 - no file is made here
+            raise by_hand(f"Which file or folder is used at {to}, and where, is not to be seen in the lines.")
         draft.changed[copy] = []
-        for one in between:
-            if one.word == "RUN" and to in " ".join(draft.lines(one)):
-                draft.option(one, f"--mount=type=bind,{place},target={to}")
+        for one in users:
+            draft.option(one, f"--mount=type=bind,{place},target={to}")
 
 
 def _wheels(draft: Draft, step: NextStep) -> None:
@@ -195,6 +216,8 @@ def _second_pip(draft: Draft, step: NextStep) -> None:
             if line.word == "RUN" and _PIP.search(line.value):
                 call = f"/usr/local/bin/python -m pip --python {path}/bin/python install"
                 draft.changed[line] = [_PIP.sub(call, text) for text in draft.lines(line)]
+            if line.word == "RUN" and any(map(_PIP_ELSE.match, every_command(line))):
+                raise by_hand(f"Line {line.first} calls pip in another way, and the environment has none then.")
 
 
 def _upgraded(draft: Draft, step: NextStep) -> None:

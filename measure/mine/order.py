@@ -20,27 +20,30 @@ _SYSTEM = re.compile(r"\b(apt|apt-get|apk|dnf|microdnf|yum|zypper)\b[^&|;]*\s(in
 _NO_CODE = re.compile(
     r"(\w+=\S*\s+)*(sudo\s+)?(\S*/)?"
     r"((apt(-get|-mark)?|apk|dnf|microdnf|yum|zypper|pip[\d.]*|uv|poetry|pipenv|pdm|npm|yarn|(micro)?mamba|conda)"
-    r"(?!\s+(run|exec|build|start|test)\b)|python[\d.]* -m (pip|venv)"
+    r"(?!\s+(pip\s+)?(run|exec|build|start|test|export|lock|compile|freeze|requirements)\b)|python[\d.]* -m (pip|venv)"
     r"|rm(?=(\s+(-\S+|[~/]\S+))+$)"
     r"|mkdir|set|export|echo|ldconfig|locale-gen|ln|curl|wget|(user|group)add|add(user|group))(\s|$)"
 )
 #: Where a command takes packages of the distribution, or their names, from files: they may come with the code.
 _OF_FILES = re.compile(r"\$\(|`|(?<!<)<\s*[\w./]|\bxargs\b|\s\.{0,2}/\S+\.\w+|\.(deb|apk|rpm)\b")
-_LIST = re.compile(r"\s(-r|--requirements?)\b")
+_LIST = re.compile(r"\s(-[UIqv]*r|--requirements?)\b")
 _PIP = re.compile(r"\bpip[\d.]*\s+install\b")
 #: Options with the path that they take, and what is left then where pip installs from a folder.
 _OF_OPTION = re.compile(
-    r"(?<!\S)(-[rctfp]|--(requirements?|constraints?|target|prefix|root|python|find-links|cache-dir|file))[ =]?\S+"
+    r"(?<!\S)(-[UIqv]*[rctfp]"
+    r"|--(requirements?|constraints?|target|prefix|root|python|find-links|cache-dir|file))[ =]?\S+"
 )
 _FOLDER = re.compile(
     r"""(?<!\S)["']?(-e|--editable|\.{1,2}/\S*|\.{1,2}(\[\S*\])?)["']?(?!\S)|\binstall(\s+-\S+)*\s+["']?/|\bfile:"""
+    r"""|(?<!\S)["']?[\w*][\w.*/-]*(\.(whl|zip|tar\.gz)|/)["']?(?!\S)"""
 )
 #: Tools that install the project too, unless they are told not to.
-_WHOLE = re.compile(r"\b(poetry|pdm|pixi)\b.*\b(install|sync)\b|\buv\b.*\bsync\b")
+_WHOLE = re.compile(r"\b(poetry|pdm|pixi)\b.*\b(install|sync)\b|\buv\b(?! pip\b).*\bsync\b")
 _NOT_WHOLE = re.compile(r"--no-root\b|--no-install-(project|workspace|local)\b|--no-self\b")
 #: Commands that fetch models, data or browsers by name, and the modules that one line of Python fetches them with.
 _FETCH = re.compile(
-    r"(?:\S{0,99}/)?(?:python[\d.]*\s+-m\s+)?\b(?:spacy\s+download|nltk\.downloader|playwright\s+install)\b[^&|;\n]*"
+    r"(?:\S{0,99}/)?(?:python[\d.]*\s+-m\s+)?"
+    r"\b(?:spacy\s+download|nltk\.downloader|playwright\s+install|(?:huggingface-cli|hf)\s+download)\b[^&|;\n]*"
     r"""|(?:\S{0,99}/)?python[\d.]*\s+-c\s+(?P<sign>["'])(?P<code>(?:(?!(?P=sign)).)*)(?P=sign)"""
 )
 _IMPORT = re.compile(
@@ -48,7 +51,10 @@ _IMPORT = re.compile(
     r"[\w.]*(\s+(import|as)\s+[\w, ]+)?"
 )
 #: Folders that hold an application as a rule, and nothing that is installed.
-_CODE = re.compile(r"(app|application|src|source|code|backend|server|service|api|web|bot|worker|project|site)$")
+_CODE = re.compile(
+    r"(app|application|src|source|code|backend|frontend|server|service|api|web|bot|worker|project|site"
+    r"|templates|static|tests|migrations|alembic)$"
+)
 
 
 def order_steps(dockerfile: Dockerfile, target: str | None) -> Iterator[NextStep]:
@@ -70,8 +76,14 @@ def order_steps(dockerfile: Dockerfile, target: str | None) -> Iterator[NextStep
 
 
 def _text(one: Instruction) -> str:
-    """What RUN runs."""
-    return f"{one.value} {' '.join(one.here)}" if one.word == "RUN" else ""
+    """What RUN runs; what echo says is run by nobody."""
+    text = f"{one.value} {' '.join(one.here)}" if one.word == "RUN" else ""
+    return re.sub(r"""\becho\s+(-\w+\s+)*("[^"]*"|'[^']*')""", "echo", text)
+
+
+def installers(text: str) -> set[str]:
+    """The tools that a command installs packages of a language with: pip, uv, npm and the like."""
+    return {(match[1] or match[2]).lower() for match in _INSTALLS.finditer(text)}
 
 
 def installs_packages(text: str) -> bool:
@@ -135,7 +147,7 @@ def copied_and_late(lines: list[Instruction]) -> tuple[list[Instruction], list[I
             found.append(one)
             before |= dict.fromkeys(copied)
         elif text:
-            apart = apart or bool(copied)
+            apart = apart or (bool(copied) and (installs_code(text) or not needs_no_code(one)))
             copied = copied if any(map(copies_all, copied)) or needs_no_code(one) else []
         earlier.append(text)
     return list(before), found
@@ -163,12 +175,14 @@ def _copies_code(one: Instruction, runs: Container[str]) -> bool:
 
 def _is_rest(text: str, earlier: list[str]) -> bool:
     """Is it the project alone that a line installs, because an earlier one has what the project requires?"""
+    if _LIST.search(text):
+        return False
     if re.search(r"--no-deps\b|--only-root\b", text):
         return True
-    tools = {match[1] or match[2] for match in _INSTALLS.finditer(text)}
+    tools = installers(text)
     before = [one for one in earlier if _LIST.search(one) or not _PIP.search(one)]
-    there = {match[1] or match[2] for one in before for match in _INSTALLS.finditer(one)}
+    there = set().union(*map(installers, before))
     # What one tool installed from a list is there for pip too.
     there |= {"pip", "uv"} if _PIP.search(text) and there & {"pip", "uv", "poetry", "pipenv", "pdm"} else set()
     there |= {"pip", "uv"} if any(re.search(r"\benv (create|update)\b", one) for one in before) else set()
-    return not _LIST.search(text) and tools <= there
+    return installs_code(text) and tools <= there

@@ -20,7 +20,7 @@ _SLIM = ("apt", "ca-certificates", "netbase", "tzdata", "adduser", "libffi8", "l
 _NOT_SLIM = re.compile(r"/usr/share/(doc/.*/(?!copyright$)[^/]*$|(info|linda|lintian/overrides|locale|man)/)")
 #: What rpm leaves out where it is told to (macros.in: __docdir_path, without licences), and who tells it.
 _MANUALS = re.compile(r"/usr/share/(doc|man|info|gtk-doc|help)/")
-_DNF = re.compile(r"\b(dnf|microdnf|yum)\b.*\b(install|update|upgrade)\b")
+_DNF = re.compile(r"\b(dnf|microdnf|yum)\b[^&|;\n]*\b(install|update|upgrade)\b")
 _ARCHES = (":amd64", ":arm64", ":armhf", ":i386", ":ppc64el", ":riscv64", ":s390x")
 
 

@@ -101,7 +101,7 @@ def test_a_file_for_bake_is_told_with_what_says_the_same_in_words_of_the_command
     (tmp_path / name).write_text(content)
     found = run(name)
     assert (found.exit_code, found.output.count("✗"), "tar archive" in found.output) == (1, 1, False)
-    assert "says what to build" in found.output and "docker buildx bake --print" in found.output
+    assert "says what to build" in found.output and f"docker buildx bake --print --file {name}" in found.output
 
 
 @pytest.mark.parametrize(
@@ -235,6 +235,8 @@ def test_a_service_of_several_contexts_is_read_and_not_built_from_other_images(t
         found = run(".", "--service", "web", *words)
         assert found.exit_code == 1
         assert "built from shared, base too" in found.output and "docker compose build web" in found.output
+    found = run("compose.yaml", "--service", "web", "--build")
+    assert "docker compose --file compose.yaml build web" in found.output
 
 
 BY_ARCH = """FROM a AS base-amd64

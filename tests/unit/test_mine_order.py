@@ -38,6 +38,7 @@ INSTALL = "RUN pip install -r requirements.txt"
         "COPY app/ app/", "COPY ./src /srv/src", "COPY backend/ .", "COPY main.py .", "COPY *.py ./", "ADD src/* /srv/",
         'COPY ["services/api/", "/srv/"]', "COPY --chown=1 --link requirements.txt main.py ./",
         'COPY shop shop\nCMD ["gunicorn", "shop.wsgi"]', "COPY app app\nCOPY requirements.txt .\nRUN useradd web",
+        "COPY alembic/ alembic/", "COPY frontend web",
     ],
 )  # fmt: skip
 def test_packages_are_installed_anew_after_each_edit_of_code_that_is_copied_by_name(copies):
@@ -58,6 +59,9 @@ def test_packages_are_installed_anew_after_each_edit_of_code_that_is_copied_by_n
         "COPY app app\nRUN pip install /srv/app", "COPY app app\nRUN pip install -r r.txt -e .",
         "COPY src src\nRUN poetry install --only main", "COPY src src\nRUN uv sync --frozen",
         "COPY app app\nRUN echo pip && make install", "COPY app app\nRUN apt-get install -y ./app/tool.deb",
+        "COPY . .\nRUN echo -e 'use pip install a && b' > /etc/motd",
+        "COPY app app\nRUN pip install dist/*.whl", "COPY src src\nRUN pip install vendor.tar.gz",
+        "COPY src src\nRUN pip install 'libs/core/'", "COPY app app\nRUN pip install -Ur r.txt .",
     ],
 )  # fmt: skip
 def test_what_may_be_installed_from_is_no_code(text):
@@ -67,7 +71,9 @@ def test_what_may_be_installed_from_is_no_code(text):
 @pytest.mark.parametrize(
     "text",
     ["COPY src src\nRUN poetry install --no-root", "COPY src src\nRUN uv sync --no-install-project",
-     "COPY app.py .\nRUN apt-get update && apt-get install -y git", "COPY app app\nRUN pip install -t /x -r /y/r.txt"],
+     "COPY app.py .\nRUN apt-get update && apt-get install -y git", "COPY app app\nRUN pip install -t /x -r /y/r.txt",
+     "COPY src src\nRUN uv pip sync r.txt", "COPY src src\nRUN pip install --require-hashes --no-deps -r r.txt",
+     "COPY src src\nRUN pip install -Ur ./r.txt", "COPY src src\nRUN pip install -i https://x/simple/ a"],
 )  # fmt: skip
 def test_what_needs_none_of_the_code_is_late(text):
     assert late(text) == [3]
@@ -106,6 +112,27 @@ def test_what_needs_none_of_the_code_is_late(text):
         ("COPY main.py .\nCOPY . .\nRUN ./configure\nRUN pip install flask",
          "RUN pip install flask\nCOPY main.py .\nCOPY . .\nRUN ./configure"),
         ("COPY app app\nUSER web\nRUN pip install --user x", "USER web\nRUN pip install --user x\nCOPY app app"),
+        (f"# the code,\n# all of it\nCOPY . .\n\n# its packages\n{INSTALL}\n# last\nCMD x",
+         f"\nCOPY requirements.txt ./\n# its packages\n{INSTALL}\n# the code,\n# all of it\nCOPY . .\n# last\nCMD x"),
+        (f"# one\fpage\nCOPY . .\n{INSTALL}", f"COPY requirements.txt ./\n{INSTALL}\n# one\fpage\nCOPY . ."),
+        ("WORKDIR /x\nCOPY --link --chown=a:b --chmod=640 . .\nUSER a\nRUN pip install --user -r req/a.txt",
+         "WORKDIR /x\nUSER a\nCOPY --chown=a:b --chmod=640 req ./req\nRUN pip install --user -r req/a.txt\n"
+         "COPY --link --chown=a:b --chmod=640 . ."),
+        (f"COPY . .\nRUN apt-get install -y a && rm -rf /var/lib/apt/lists/* && {INSTALL[4:]} && rm -rf /root/.cache",
+         "COPY requirements.txt ./\n"
+         f"RUN apt-get install -y a && rm -rf /var/lib/apt/lists/* && {INSTALL[4:]} && rm -rf /root/.cache\nCOPY . ."),
+        ("COPY . .\nRUN pip install -qUr 'r.txt' -cc.txt",
+         "COPY r.txt c.txt ./\nRUN pip install -qUr 'r.txt' -cc.txt\nCOPY . ."),
+        ("COPY . .\nRUN npm install -g serve @a/b@1 && npm ci",
+         "COPY package.json package-lock.json ./\nRUN npm install -g serve @a/b@1 && npm ci\nCOPY . ."),
+        ("COPY . .\nRUN pip install -r r.txt -c https://x/c.txt",
+         "COPY r.txt ./\nRUN pip install -r r.txt -c https://x/c.txt\nCOPY . ."),
+        ("COPY . .\nRUN pip install -r https://x/r.txt", "RUN pip install -r https://x/r.txt\nCOPY . ."),
+        ("COPY . .\nRUN uv pip install --system a", "RUN uv pip install --system a\nCOPY . ."),
+        ("COPY . .\nRUN /v/bin/pip install --index-url https://x/y 'a[b]>=1' git+https://x/z",
+         "RUN /v/bin/pip install --index-url https://x/y 'a[b]>=1' git+https://x/z\nCOPY . ."),
+        ("COPY src src\nCOPY pyproject.toml poetry.lock* ./\nRUN poetry install --no-root",
+         "COPY pyproject.toml poetry.lock* ./\nRUN poetry install --no-root\nCOPY src src"),
     ],
 )  # fmt: skip
 def test_the_code_is_copied_after_what_installs(before, after):
@@ -120,6 +147,22 @@ def test_the_code_is_copied_after_what_installs(before, after):
         "COPY . .\nRUN ./configure\nUSER web\nRUN pip install flask",
         "COPY . .\nRUN ./configure\nENV PIP_INDEX_URL=x\nRUN pip install flask",
         f"COPY app app\nWORKDIR /srv\nRUN useradd web\nCOPY requirements.txt .\n{INSTALL}",
+        "ARG E=a\nCOPY . .\nRUN pip install -r req/${E}.txt", "COPY . .\nRUN pip install -r $LIST",
+        "COPY . .\nRUN conda install -c conda-forge numpy", "COPY . .\nRUN npm ci --prefix web",
+        "COPY . .\nRUN npm --prefix web ci", "COPY . .\nRUN npm install express", "COPY . .\nRUN uv tool install ruff",
+        "COPY . .\nRUN uv pip sync r.txt", "COPY . .\nRUN uv sync --no-install-workspace --package a",
+        "COPY . .\nRUN pip install --group prod", "COPY . .\nRUN pip install a.whl", "COPY . .\nRUN pip install a/b",
+        f"COPY . .\nENV PIP_CONSTRAINT=c.txt\n{INSTALL}", f"ENV UV_CONFIG_FILE=/app/uv.toml\nCOPY . /app\n{INSTALL}",
+        f"COPY . .\nRUN PIP_CONSTRAINT=c.txt {INSTALL[4:]}", f"COPY . .\n{INSTALL} --find-links wheels",
+        "COPY . /app\nRUN pip install -f /app/wheels x", f"COPY . .\n{INSTALL} && echo A=1 > .env",
+        f"WORKDIR /app\nCOPY . .\n{INSTALL} && rm -rf /app/tests", f"COPY . .\n{INSTALL} && ln -sf a.py b.py",
+        f"COPY . .\n{INSTALL} && curl -sSLo data/x https://x/y", f"COPY . /app\n{INSTALL} && mkdir -p /app/logs",
+        "COPY . /app\nRUN useradd -m -d /app web && apt-get install -y git",
+        f"COPY . .\nRUN poetry export -o requirements.txt\n{INSTALL}",
+        f"COPY . .\nRUN sed -i 1d requirements.txt\n{INSTALL}",
+        "COPY . .\nRUN uv export > r.txt && uv pip install -r r.txt",
+        "COPY api/ .\nCOPY shared/ shared/\nRUN pip install -r shared/r.txt",
+        f"COPY --chown=web . /app\nWORKDIR /app\n{INSTALL}",
     ],
 )  # fmt: skip
 def test_where_the_code_cannot_simply_be_copied_last_a_person_does_it(text):
@@ -152,6 +195,7 @@ MODEL = """RUN python -c "from transformers import AutoModel; AutoModel.from_pre
         "RUN python -m spacy download en_core_web_sm", "RUN /opt/venv/bin/python3 -m nltk.downloader -d /data punkt",
         "RUN playwright install --with-deps chromium", MODEL, "RUN spacy download de && rm -rf /tmp/x",
         """RUN python3 -c 'import nltk; nltk.download("punkt", download_dir="/data")'""",
+        "RUN hf download org/name --local-dir /models", "RUN huggingface-cli download org/name",
     ],
 )  # fmt: skip
 def test_what_is_fetched_after_the_code_is_fetched_anew_after_each_edit(fetch):

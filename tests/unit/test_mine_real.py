@@ -130,6 +130,7 @@ def test_a_service_that_is_built_from_elsewhere_is_told_where_its_dockerfile_is_
         ("RUN poetry install --no-root\nCOPY . .\nRUN pip install .", ()),
         ("RUN conda env create -f e.yml\nCOPY . .\nRUN pip install -e .", ()),
         ("RUN conda create -n e python=3.14\nCOPY . .\nRUN pip install .", (4,)),
+        ("RUN pip install -r r.txt\nCOPY . .\nRUN pip install flask\nRUN useradd a\nRUN playwright install", (4, 6)),
     ],
 )  # fmt: skip
 def test_every_line_that_installs_after_the_code_is_named(tmp_path, text, lines):
