@@ -37,6 +37,14 @@ _FOLDER = re.compile(
     r"""(?<!\S)["']?(-e|--editable|\.{1,2}/\S*|\.{1,2}(\[\S*\])?)["']?(?!\S)|\binstall(\s+-\S+)*\s+["']?/|\bfile:"""
     r"""|(?<!\S)["']?[\w*][\w.*/-]*(\.(whl|zip|tar\.gz)|/)["']?(?!\S)"""
 )
+#: pip, and nothing but options and packages by their names or addresses; programs that npm installs for all.
+_NAMED = re.compile(
+    r"""((\S*/)?(python[\d.]* -m |uv )?pip[\d.]* install(?!.*\s--group\b)|npm (install|i) (-g|--global))"""
+    r"""(\s+(-[-\w=]+|(-[-\w]+=)?(git\+)?https?://[^\s$]+"""
+    r"""|["']?(@[\w-]+/)?[A-Za-z][\w.-]*(\[[\w,-]+\])?([=<>~!@]=?[\w.*,<>=]+)?["']?))+"""
+)
+#: Options of pip for a list of requirements or constraints here.
+ASKED = r"""(?<!\S)(?:-[UIqv]*[rc](?=["'\s\w./$])|--(?:requirement|constraint)s?\b)(?![ =]*["']?https?://)"""
 #: Tools that install the project too, unless they are told not to.
 _WHOLE = re.compile(r"\b(poetry|pdm|pixi)\b.*\b(install|sync)\b|\buv\b(?! pip\b).*\bsync\b")
 _NOT_WHOLE = re.compile(r"--no-root\b|--no-install-(project|workspace|local)\b|--no-self\b")
@@ -61,8 +69,9 @@ def order_steps(dockerfile: Dockerfile, target: str | None) -> Iterator[NextStep
     """What is installed after the code, as far as a Dockerfile alone tells."""
     lines = [one for stage in dockerfile.chain(target) for one in stage.instructions]
     if late := late_installs(lines):
-        lists = any(installs_packages(_text(one)) for one in late)
-        installs = lists or any(_SYSTEM.search(_text(one)) for one in late)
+        parts = [part for one in late for part in every_command(one) if installs_packages(part)]
+        lists = any(re.search(ASKED, part) or not only_names(part) for part in parts)
+        installs = parts or any(_SYSTEM.search(_text(one)) for one in late)
         words = [*(["install"] if installs else []), *(["fetch"] if any(map(_fetches, late)) else [])]
         yield NextStep(
             name="order of lines",
@@ -89,6 +98,11 @@ def installers(text: str) -> set[str]:
 def installs_packages(text: str) -> bool:
     """Does a command install packages of a language, as pip does, and not of the distribution?"""
     return bool(_INSTALLS.search(text))
+
+
+def only_names(part: str) -> bool:
+    """Does a command that installs name all that it installs, but for lists that its options ask for?"""
+    return bool(_NAMED.fullmatch(part.strip()))
 
 
 def installs_code(text: str) -> bool:

@@ -10,23 +10,18 @@ from measure.base.dockerfiles import Instruction, Stage
 from measure.mine.draft import Draft, by_hand, every_command, folder_at, is_in, target_of, words_of
 from measure.mine.model import NextStep
 from measure.mine.order import (
+    ASKED,
     copied_and_late,
     copies_all,
     installers,
     installs_code,
     installs_packages,
     needs_no_code,
+    only_names,
 )
 
-#: pip, and nothing but options and packages by their names or addresses; programs that npm installs for all.
-_NAMED = re.compile(
-    r"""((\S*/)?(python[\d.]* -m |uv )?pip[\d.]* install(?!.*\s--group\b)|npm (install|i) (-g|--global))"""
-    r"""(\s+(-[-\w=]+|(-[-\w]+=)?(git\+)?https?://[^\s$]+"""
-    r"""|["']?(@[\w-]+/)?[A-Za-z][\w.-]*(\[[\w,-]+\])?([=<>~!@]=?[\w.*,<>=]+)?["']?))+"""
-)
-#: Options of pip for a list of requirements or constraints here, and with a name that is all there is to it.
-_ASKED = r"""(?<!\S)(?:-[UIqv]*[rc](?=["'\s\w./$])|--(?:requirement|constraint)s?\b)(?![ =]*["']?https?://)"""
-_FILE = re.compile(_ASKED + r"""[ =]*["']?([\w./-]+)["']?(?!\S)""")
+#: The file that such an option names, where its name is all there is to it.
+_FILE = re.compile(ASKED + r"""[ =]*["']?([\w./-]+)["']?(?!\S)""")
 #: Variables that name files for an installer.
 _FILES_OF = re.compile(r"\b(PIP|UV)_(CONFIG_FILE|(BUILD_)?CONSTRAINT|FIND_LINKS|OVERRIDE|REQUIREMENT)")
 #: Where a tool reads other files than those in its folder, or other packages than its files list.
@@ -91,9 +86,9 @@ def _lists_alone(named: list[str], target: str, copy: Instruction) -> list[str]:
 def _lists_of(part: str) -> list[str]:
     """The files that one command reads what it installs from, as it names them, or as its tool does."""
     found = _FILE.findall(part) if installers(part) <= {"pip", "uv"} else []
-    if len(found) < len(re.findall(_ASKED, part)):
+    if len(found) < len(re.findall(ASKED, part)):
         raise by_hand("Which file lists the requirements is not to be seen in the line.")
-    if found or _NAMED.fullmatch(part.strip()):
+    if found or only_names(part):
         return found
     tool = next(iter(installers(part)))
     if tool not in _LISTS or _OTHERS.search(part):

@@ -230,3 +230,15 @@ def test_what_is_installed_and_what_is_fetched_go_above_the_code_together():
         (one,) = order_steps(Dockerfile("Dockerfile", f"FROM a\nCOPY . .\n{text}\n"), None)
         assert one.what == "copy the list of requirements alone, install and fetch, then copy the code"
         assert one.other == "installed and fetched again after each edit of the code"
+
+
+@pytest.mark.parametrize(
+    ("text", "lists"),
+    [(INSTALL, True), ("RUN pip install flask 'gunicorn>=23'", False), ("RUN apt-get install -y git", False),
+     ("RUN apt-get update && apt-get install -y git && pip install flask", False),
+     ("RUN pip install flask\nRUN pip install -r requirements.txt", True), ("RUN npm ci", True),
+     ("RUN pip install -c limits.txt flask", True), ("RUN pip install -r https://host/list.txt", False)],
+)  # fmt: skip
+def test_a_list_is_copied_alone_only_where_a_line_reads_one(text, lists):
+    (one,) = order_steps(Dockerfile("Dockerfile", f"FROM a\nCOPY . .\n{text}\n"), None)
+    assert one.what == f"{'copy the list of requirements alone, ' if lists else ''}install, then copy the code"
