@@ -131,7 +131,8 @@ def _cloned(work: Work) -> Iterator[NextStep]:
     }  # fmt: skip
     if found:
         what = "unless your code calls git there, delete .git in the line that clones, or have ADD fetch the repository"
-        yield next_step("git history", what, work.take(found.values()), work.where(found.values()), "steps/step-3.md")
+        saved, where = work.take(found.values()), work.where(found.values())
+        yield next_step("git history", what, saved, where, "guide/practices.md")
 
 
 def _is_of_context(name: str) -> bool:

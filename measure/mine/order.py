@@ -48,6 +48,7 @@ ASKED = r"""(?<!\S)(?:-[UIqv]*[rc](?=["'\s\w./$])|--(?:requirement|constraint)s?
 #: Tools that install the project too, unless they are told not to.
 _WHOLE = re.compile(r"\b(poetry|pdm|pixi)\b.*\b(install|sync)\b|\buv\b(?! pip\b).*\bsync\b")
 _NOT_WHOLE = re.compile(r"--no-root\b|--no-install-(project|workspace|local)\b|--no-self\b")
+_ALL_BUT_PROJECT = {"poetry": "--no-root", "uv": "--no-install-project", "pdm": "--no-self"}
 #: Commands that fetch models, data or browsers by name, and the modules that one line of Python fetches them with.
 _FETCH = re.compile(
     r"(?:\S{0,99}/)?(?:python[\d.]*\s+-m\s+)?"
@@ -73,15 +74,27 @@ def order_steps(dockerfile: Dockerfile, target: str | None) -> Iterator[NextStep
         lists = any(re.search(ASKED, part) or not only_names(part) for part in parts)
         installs = parts or any(_SYSTEM.search(_text(one)) for one in late)
         words = [*(["install"] if installs else []), *(["fetch"] if any(map(_fetches, late)) else [])]
+        what = f"{'copy the list of requirements alone, ' if lists else ''}{' and '.join(words)}, then copy the code"
+        options = dict.fromkeys(option for part in parts for option in _all_but_project(part))
+        if options:
+            what = f"copy the list of requirements alone, install with {' and '.join(options)}, then copy the code"
+            what += " and install the project"
         yield NextStep(
             name="order of lines",
-            what=f"{'copy the list of requirements alone, ' if lists else ''}{' and '.join(words)}, then copy the code",
+            what=what,
             where=", ".join(f"{posixpath.basename(dockerfile.name)}:{one.first}" for one in late),
             transfer_bytes=None,
             unpacked_tar_bytes=0,
             other=f"{' and '.join(f'{word}ed' for word in words)} again after each edit of the code",
-            page="steps/step-1.md",
+            page="steps/step-2.md" if options else "steps/step-1.md",
         )
+
+
+def _all_but_project(part: str) -> list[str]:
+    """The option by which a tool leaves the project out that it installs along with what the project requires."""
+    whole = _WHOLE.search(part) and not _NOT_WHOLE.search(part) and "--only-root" not in part
+    tools = installers(part) if whole else set()
+    return [option for tool, option in _ALL_BUT_PROJECT.items() if tool in tools]
 
 
 def _text(one: Instruction) -> str:
@@ -144,8 +157,9 @@ def late_installs(lines: list[Instruction]) -> list[Instruction]:
 def copied_and_late(lines: list[Instruction]) -> tuple[list[Instruction], list[Instruction]]:
     """The lines that copy code, all of it or by name, and those that install packages after it.
 
-    What is copied by name counts until a line that may need it, as one that runs a script; where a line installs the
-    project itself, it is needed there. What is fetched may need what any other line before it made of the code.
+    What is copied by name counts until a line that may need it, as one that runs a script. Where a line installs the
+    project itself, it is needed there, unless the tool can leave the project out. What is fetched may need what any
+    other line before it made of the code.
     """
     said = " ".join(one.value for one in lines if one.word in ("CMD", "ENTRYPOINT"))
     runs = set(re.findall(r"\w+", said))
@@ -157,7 +171,8 @@ def copied_and_late(lines: list[Instruction]) -> tuple[list[Instruction], list[I
         copied += [one] if copies_all(one) or _copies_code(one, runs) else []
         system = _SYSTEM.search(text) and not _takes_files(text)
         late = system or (installs_packages(text) and not _is_rest(text, earlier)) or (_fetches(one) and not apart)
-        if late and copied and (any(map(copies_all, copied)) or not installs_code(text)):
+        needed = any(installs_code(part) and not _all_but_project(part) for part in every_command(one))
+        if late and copied and (any(map(copies_all, copied)) or not needed):
             found.append(one)
             before |= dict.fromkeys(copied)
         elif text:

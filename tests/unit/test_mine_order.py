@@ -57,7 +57,9 @@ def test_packages_are_installed_anew_after_each_edit_of_code_that_is_copied_by_n
         f"COPY app app\nRUN ./app/prepare\n{INSTALL}", "COPY app app\nCOPY pyproject.toml .\nRUN pip install .",
         'COPY app app\nRUN pip install --no-cache-dir ".[web]"', "COPY app app\nRUN pip install -U ./app",
         "COPY app app\nRUN pip install /srv/app", "COPY app app\nRUN pip install -r r.txt -e .",
-        "COPY src src\nRUN poetry install --only main", "COPY src src\nRUN uv sync --frozen",
+        "COPY src src\nRUN poetry install --only-root", "COPY src src\nRUN poetry install && pip install .",
+        "COPY pyproject.toml poetry.lock ./\nRUN poetry install --no-root\nCOPY src src\nRUN poetry install",
+        "COPY pyproject.toml uv.lock ./\nRUN uv sync --no-install-project\nCOPY src src\nRUN uv sync --locked",
         "COPY app app\nRUN echo pip && make install", "COPY app app\nRUN apt-get install -y ./app/tool.deb",
         "COPY . .\nRUN echo -e 'use pip install a && b' > /etc/motd",
         "COPY app app\nRUN pip install dist/*.whl", "COPY src src\nRUN pip install vendor.tar.gz",
@@ -72,6 +74,8 @@ def test_what_may_be_installed_from_is_no_code(text):
     "text",
     ["COPY src src\nRUN poetry install --no-root", "COPY src src\nRUN uv sync --no-install-project",
      "COPY app.py .\nRUN apt-get update && apt-get install -y git", "COPY app app\nRUN pip install -t /x -r /y/r.txt",
+     "COPY src src\nRUN poetry install --only main", "COPY src src\nRUN uv sync --frozen",
+     "COPY src src\nRUN pip install poetry && poetry install", "COPY src src\nRUN <<EOF\npdm sync\nEOF",
      "COPY src src\nRUN uv pip sync r.txt", "COPY src src\nRUN pip install --require-hashes --no-deps -r r.txt",
      "COPY src src\nRUN pip install -Ur ./r.txt", "COPY src src\nRUN pip install -i https://x/simple/ a"],
 )  # fmt: skip
@@ -242,3 +246,17 @@ def test_what_is_installed_and_what_is_fetched_go_above_the_code_together():
 def test_a_list_is_copied_alone_only_where_a_line_reads_one(text, lists):
     (one,) = order_steps(Dockerfile("Dockerfile", f"FROM a\nCOPY . .\n{text}\n"), None)
     assert one.what == f"{'copy the list of requirements alone, ' if lists else ''}install, then copy the code"
+
+
+@pytest.mark.parametrize(
+    ("line", "option"),
+    [("RUN poetry install --only main", "--no-root"), ("RUN uv sync --frozen --no-dev", "--no-install-project"),
+     ("RUN pip install pdm && pdm sync --prod", "--no-self")],
+)  # fmt: skip
+def test_a_tool_that_installs_the_project_too_is_told_to_leave_it_out(line, option):
+    for copy in ("COPY . .", "COPY pyproject.toml ./\nCOPY src src"):
+        text = f"WORKDIR /srv\n{copy}\n{line}"
+        (one,) = order_steps(Dockerfile("Dockerfile", f"FROM a\n{text}\n"), None)
+        then = "then copy the code and install the project"
+        assert one.what == f"copy the list of requirements alone, install with {option}, {then}"
+        assert (one.page, done(text)) == ("steps/step-2.md", None)
