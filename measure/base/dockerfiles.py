@@ -34,10 +34,14 @@ _VARIABLE = re.compile(r"\$(?:(\w+)|\{(\w+)(?:(:?[-+])([^}]*))?\})")
 
 @dataclass
 class Stage:
-    """One stage: what it begins with, its name in small letters, and the images that it copies or mounts from."""
+    """One stage: what it begins with, its name in small letters, and the images that it copies or mounts from.
+
+    `parent` is the earlier stage of the same file that it stands on.
+    """
 
     image: str
     name: str | None
+    parent: Stage | None = None
     sources: list[str] = field(default_factory=list)
     instructions: list[Instruction] = field(default_factory=list)
 
@@ -167,7 +171,9 @@ class Dockerfile:
                 case "FROM" if len(words) > len(flags):
                     image, *named = words[len(flags) :]
                     image = _expanded(image.strip("\"'"), values)
-                    found.append(Stage(image, named[1].lower() if len(named) == 2 else None))
+                    # A stage may be called like the image that it begins with: only an earlier one is meant.
+                    parent = next((stage for stage in reversed(found) if stage.name == image.lower()), None)
+                    found.append(Stage(image, named[1].lower() if len(named) == 2 else None, parent))
                 case "COPY" | "ADD" | "RUN" if found:
                     option = r"--mount=(?:\S*,)?from=" if instruction == "RUN" else "--from="
                     matches = (re.match(option + r"([^\s,]+)", flag) for flag in flags)
@@ -215,12 +221,9 @@ class Dockerfile:
                 why=f"Its stages are called {', '.join(by_name) or 'nothing'}.",
                 next="mend the name of the target",
             )
-        number = by_name[target.lower()] if target else len(self.stages) - 1
-        found = [self.stages[number]]
-        # A stage may be called like the image that it begins with: only an earlier one is meant.
-        while (earlier := by_name.get(self.stages[number].image.lower(), number)) < number:
-            number = earlier
-            found.insert(0, self.stages[number])
+        found = [self.stages[by_name[target.lower()] if target else -1]]
+        while found[0].parent:
+            found.insert(0, found[0].parent)
         return found
 
     def base_image(self, target: str | None = None) -> str | None:

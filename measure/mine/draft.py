@@ -5,7 +5,8 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from measure.base.dockerfiles import Dockerfile, Instruction, Stage
 from measure.base.errors import Problem
@@ -19,11 +20,15 @@ _TAKES_MORE = re.compile(r"""(?!(--\S+\s+)*\[)(--\S+\s+)*(<<-?["']?\w+["']?|(?!.
 
 @dataclass
 class Draft:
-    """A Dockerfile that is changed line by line; `ignore` are patterns that its ignore file gets."""
+    """A Dockerfile that is changed line by line; `ignore` are patterns that its ignore file gets.
+
+    `files` are those that the build context sends, by their paths in it, and where they are.
+    """
 
     dockerfile: Dockerfile
     target: str | None
     report: Report
+    files: Mapping[str, Path] = field(default_factory=dict)
     changed: dict[Instruction, list[str]] = field(default_factory=dict)
     ignore: list[str] = field(default_factory=list)
 
@@ -52,6 +57,10 @@ class Draft:
         while first > 1 and self._lines[first - 2].lstrip().startswith("#"):
             first -= 1
         return one._replace(first=first)
+
+    def changed_stage(self, stage: Stage) -> Stage:
+        """A stage as it is with the lines that are changed so far."""
+        return replace(self.dockerfile, text=self.text).stages[self.dockerfile.stages.index(stage)]
 
     def at(self, where: str) -> Instruction:
         """The instruction at FILE:LINE. Raises Problem for what is none, as `layer 3`."""
@@ -134,20 +143,22 @@ def wheres(step: NextStep) -> list[str]:
     return [where for where in step.where.split(", ") if where]
 
 
-def folder_at(stage: Stage, before: Instruction) -> str:
-    """The working folder at an instruction, as far as its own stage tells."""
-    folder = "/"
-    for one in stage.instructions[: stage.instructions.index(before)]:
+def folder_at(stage: Stage, before: Instruction | None = None) -> str:
+    """The working folder at an instruction, or at the end, as far as the stages of the file tell."""
+    folder = folder_at(stage.parent) if stage.parent else "/"
+    for one in stage.instructions[: stage.instructions.index(before)] if before else stage.instructions:
         if one.word == "WORKDIR":
-            folder = posixpath.join(folder, one.value.strip())
+            folder = posixpath.normpath(posixpath.join(folder, one.value.strip()))
     return folder
 
 
 def user_at(stage: Stage, before: Instruction | None = None) -> str:
-    """Who runs an instruction, or one more at the end, as far as its own stage tells; '' for root."""
+    """Who runs an instruction, or one more at the end, as far as the stages of the file tell; '' for root."""
     lines = stage.instructions[: stage.instructions.index(before)] if before else stage.instructions
     named = [one.value.strip().partition(":")[0] for one in lines if one.word == "USER"]
-    return "" if not named or named[-1] in ("root", "0") else named[-1]
+    if not named:
+        return user_at(stage.parent) if stage.parent else ""
+    return "" if named[-1] in ("root", "0") else named[-1]
 
 
 def words_of(one: Instruction) -> list[str]:

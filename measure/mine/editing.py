@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from pathlib import Path
 
-from measure.base.dockerfiles import Dockerfile, Instruction
+from measure.base.dockerfiles import Dockerfile, Instruction, Stage
+from measure.mine.copied import copied
 from measure.mine.draft import (
     Draft,
     by_hand,
@@ -20,7 +22,8 @@ from measure.mine.draft import (
     words_of,
 )
 from measure.mine.model import NextStep, Report
-from measure.mine.reorder import code_last
+from measure.mine.order import installs_packages, needs_no_code
+from measure.mine.reorder import code_last, places_of, touches
 
 _CHANGES = re.compile(r"(?P<what>chown|chmod)\s+(?:-\S+\s+|--\S+\s+)*(?P<to>[\w:.$}{+=,-]+)\s+(?P<paths>[^|;<>&#]+)")
 _PIP = re.compile(r"(?<!uv )(?:\S*/)?\b(?:pip3?|python3? -m pip) install\b")
@@ -54,6 +57,32 @@ def _written_twice(draft: Draft, step: NextStep) -> None:
             raise by_hand("The files come from another stage of the same file.")
         others = {match[0]: _owned(draft, one, match, made) for match in changes}
         draft.instead(one, {**others, **dict.fromkeys(_user_first(draft, one, changes, made), "")})
+        _as_before(draft, one, changes, [what for what, left in others.items() if left])
+
+
+def _as_before(draft: Draft, one: Instruction, changes: list[re.Match[str]], left: list[str]) -> None:
+    """Raises Problem where copied files get an owner or a mode that a line did not give them, or do not get it.
+
+    What is `left` for the line to do, it does as before.
+    """
+    stage = draft.stage_of(one)
+    new, names = copied(draft.changed_stage(stage), draft.files), {"chown": "owner", "chmod": "mode"}
+    for path, old in copied(stage, draft.files).items():
+        wanted, now = ({"owner": each.owner, "mode": each.mode} for each in (old, new[path]))
+        for match in changes if old.by.first < one.first or old.by not in stage.instructions else ():
+            if any(
+                f"{path.rstrip('/')}/".startswith(f"{folder.rstrip('/')}/") for folder in _paths_of(stage, one, match)
+            ):
+                wanted[names[match["what"]]] = match["to"]
+                now[names[match["what"]]] = match["to"] if match[0] in left else now[names[match["what"]]]
+        owners = {(each["owner"].partition(":")[0] or "root").replace("root", "0") for each in (wanted, now)}
+        if len(owners) > 1 or (wanted["mode"] != now["mode"] and not path.endswith("/")):
+            raise by_hand(f"Line {old.by.first} copies other files than line {one.first} changes.")
+
+
+def _paths_of(stage: Stage, one: Instruction, match: re.Match[str]) -> list[str]:
+    """The files and folders that a command of a line changes."""
+    return [posixpath.normpath(posixpath.join(folder_at(stage, one), path)) for path in match["paths"].split()]
 
 
 def _owned(draft: Draft, one: Instruction, match: re.Match[str], made: list[Instruction]) -> str:
@@ -64,15 +93,10 @@ def _owned(draft: Draft, one: Instruction, match: re.Match[str], made: list[Inst
         raise by_hand(f"--chmod takes a number, and line {one.first} says {to}.")
     if what == "chown" and not user:
         raise by_hand(f"--chown takes a user, and line {one.first} says {to}.")
-    folders = [posixpath.normpath(posixpath.join(folder_at(stage, one), path)) for path in match["paths"].split()]
+    folders = _paths_of(stage, one, match)
     before = stage.instructions[: stage.instructions.index(one)]
     copies = [line for line in before if line.word in ("COPY", "ADD") and is_in(target_of(stage, line), folders)]
     targets = [target_of(stage, line) for line in copies]
-    for line, target in zip(copies, targets, strict=True):
-        arrives = {posixpath.join(target, posixpath.basename(source)) for source in words_of(line)[:-1]}
-        known = target != "/"  # else the working folder may be that of another stage
-        if known and not arrives <= {*folders} and not any(f"{target}/".startswith(f"{path}/") for path in folders):
-            raise by_hand(f"Line {line.first} copies more than line {one.first} changes.")
     whole = all(any(f"{target}/".startswith(f"{folder}/") for target in targets) for folder in folders)
     others = {folder_at(stage, line) for line in [*before, one]} & set(folders)
     left, paths = "", match["paths"].strip()
@@ -139,6 +163,14 @@ def _hidden(draft: Draft, step: NextStep) -> None:
         one.word != "RUN" for one in made
     ):
         raise by_hand("Between the line that makes the files and the one that deletes them stands more than RUN.")
+    copies = [one for one in between if one.word in ("COPY", "ADD")]
+    places = places_of(stage, copies, draft.files)
+    for one in runs if copies else ():
+        alone = (
+            needs_no_code(one) and not installs_packages(one.value) and not touches(one, folder_at(stage, one), places)
+        )
+        if one.first < copies[-1].first and not alone:
+            raise by_hand(f"Line {one.first} would run after line {copies[-1].first}, and may need to be before it.")
     commands = [re.sub(r"^(--\S+\s+)+", "", one.value) for one in runs]
     if any(_ALONE.search(command) for command in commands[:-1]) or any(text.startswith("[") for text in commands):
         raise by_hand("A line between changes its folder or its shell, which ends with the line.")
@@ -300,11 +332,16 @@ WAYS: dict[str, Callable[[Draft, NextStep], None]] = {
 }
 
 
-def edited(dockerfile: Dockerfile, target: str | None, report: Report, step: NextStep) -> Draft:
-    """A Dockerfile with a next step of its report done. Raises Problem for a step that takes a person."""
+def edited(
+    dockerfile: Dockerfile, target: str | None, report: Report, step: NextStep, files: Mapping[str, Path] | None = None
+) -> Draft:
+    """A Dockerfile with a next step of its report done; `files` are what its build context sends, and where it is.
+
+    Raises Problem for a step that takes a person.
+    """
     way = WAYS.get(step.name)
     if not way:
         raise by_hand(f"How it is done depends on what the image is for: docs/{step.page} teaches it.")
-    draft = Draft(dockerfile, target, report)
+    draft = Draft(dockerfile, target, report, files or {})
     way(draft, step)
     return draft

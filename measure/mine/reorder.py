@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import posixpath
 import re
-from fnmatch import fnmatchcase
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from measure.base.dockerfiles import Instruction, Stage
-from measure.mine.draft import Draft, by_hand, every_command, folder_at, is_in, target_of, words_of
+from measure.mine.copied import Made, brought, copied, copies_by_name, included
+from measure.mine.draft import Draft, by_hand, every_command, folder_at, is_in, target_of
 from measure.mine.model import NextStep
 from measure.mine.order import (
     ASKED,
     copied_and_late,
-    copies_all,
     installers,
     installs_code,
     installs_packages,
@@ -44,43 +45,31 @@ _LISTS = {"poetry": ("pyproject.toml", "poetry.lock"), "uv": ("pyproject.toml", 
           "npm": ("package.json", "package-lock.json"), "pipenv": ("Pipfile", "Pipfile.lock")}  # fmt: skip
 
 
-def _brought(stage: Stage, one: Instruction) -> set[str]:
-    """The files and folders that COPY makes, whole paths: of what may be a folder that which it is copied to."""
-    *sources, to = words_of(one)
-    target, names = target_of(stage, one), [posixpath.basename(source.rstrip("/")) for source in sources]
-    files = [name for name in names if re.match(r"[A-Z]|.*\.[^.]", name)]
-    is_folder = to.endswith(("/", ".")) or target == folder_at(stage, one) or len(names) > 1
-    return {posixpath.join(target, name) for name in files} | ({target} if files != names or not is_folder else set())
-
-
-def _source(copy: Instruction, name: str) -> str:
-    """Where a list of requirements is in the build context, by its name below what a line copies the code to."""
-    sources = words_of(copy)[:-1]
-    if copies_all(copy):
-        return name
-    found = [source for source in sources if posixpath.basename(source) == name]
-    if not found and not name.startswith("..") and len(sources) == 1 and not sources[0].endswith(".py"):
-        found = [posixpath.normpath(posixpath.join(sources[0].rstrip("*"), name))]
-    if not found:
-        raise by_hand("The list of requirements is not in the folder that the code is copied to.")
-    return found[0]
-
-
-def _lists_alone(named: list[str], target: str, copy: Instruction) -> list[str]:
+def _lists_alone(named: list[str], target: str, copy: Instruction, made: Mapping[str, Made]) -> list[str]:
     """Lines that copy lists of requirements alone; of a folder of such all, because they name each other.
 
     They get the owner and the mode that the code gets, as the folder does that is made for them.
     """
     to = f"{target.rstrip('/')}/" if any(one.startswith("/") for one in named) else "./"
-    names = [posixpath.relpath(one, target) if one.startswith("/") else posixpath.normpath(one) for one in named]
-    if any(one.startswith("..") for one in names):
+    names = {_full(one, target): posixpath.relpath(_full(one, target), target) for one in named}
+    if any(name.startswith("..") for name in names.values()):
         raise by_hand("The list of requirements is not in the folder that the code is copied to.")
     begin = " ".join(["COPY", *re.findall(r"--ch(?:own|mod)=\S+", copy.value)])
-    alone = [_source(copy, one) for one in names if "/" not in one]
-    parents = {one: posixpath.dirname(one) for one in names if "/" in one}
-    folders = dict.fromkeys(folder if re.search("req|dep", folder) else one for one, folder in parents.items())
-    lines = [f"{begin} {_source(copy, one)} {to}{one}" for one in folders]
+    alone, apart = [], {}
+    for full, name in names.items():
+        source, folder = made[full].source, posixpath.dirname(name)
+        if name == posixpath.basename(source):
+            alone.append(source)
+        elif re.search("req|dep", folder):
+            apart[folder] = posixpath.dirname(source)
+        else:
+            apart[name] = source
+    lines = [f"{begin} {source} {to}{name}" for name, source in apart.items()]
     return [*([f"{begin} {' '.join(alone)} {to}"] if alone else []), *lines]
+
+
+def _full(name: str, folder: str) -> str:
+    return posixpath.normpath(posixpath.join(folder, name))
 
 
 def _lists_of(part: str) -> list[str]:
@@ -110,7 +99,7 @@ def _lists(one: Instruction, folder: str, target: str) -> list[str]:
     return named if folder == target else [posixpath.join(folder, name) for name in named]
 
 
-def _touches(one: Instruction, folder: str, code: list[str]) -> bool:
+def touches(one: Instruction, folder: str, code: list[str]) -> bool:
     """Does a line make, change or delete a file where code is copied to, or read packages from there?"""
     found: list[str] = []
     for command in every_command(one):
@@ -126,85 +115,126 @@ def _touches(one: Instruction, folder: str, code: list[str]) -> bool:
     )
 
 
+def _with_included(named: list[str], target: str, made: Mapping[str, Made], files: Mapping[str, Path]) -> list[str]:
+    """Lists of requirements, and those that they name."""
+    found = dict.fromkeys(named)
+    waiting = [*found]
+    while waiting:
+        one = waiting.pop()
+        what = made.get(_full(one, target))
+        more = [name for name in included(one, what.source, files) if name not in found] if what else []
+        found |= dict.fromkeys(more)
+        waiting += more
+    return [*found]
+
+
+def _read(stage: Stage, one: Instruction, paths: list[str], files: Mapping[str, Path]) -> dict[str, Made]:
+    """By its whole path what a line reads, as the stage copied it. Raises Problem for what a command may have made."""
+    made = copied(stage, files, one)
+    found = {path: made[path] for path in paths if path in made}
+    first = min((what.by.first for what in found.values()), default=0)
+    names = "|".join(re.escape(posixpath.basename(path)) for path in paths)
+    for line in stage.instructions if paths else ():
+        said = f"{line.value} {' '.join(line.here)}"
+        between = line.word == "RUN" and first < line.first < one.first and not needs_no_code(line)
+        if between and re.search(rf"(?<![\w.-])({names})(?![\w.-])", said):
+            raise by_hand(f"Line {line.first} may make the list of requirements.")
+    if len(found) < len(paths):
+        raise by_hand("No line copies the list of requirements to where it is read.")
+    return found
+
+
 def code_last(draft: Draft, step: NextStep) -> None:
     """Copy the code after the last line that installs, and lists of requirements before the line that reads them."""
     every = [one for stage in draft.dockerfile.chain(draft.target) for one in stage.instructions]
     copies, late = copied_and_late(every)
-    copy, stage = copies[0], draft.stage_of(copies[0])
-    target = target_of(stage, copy)
+    stage = draft.stage_of(copies[0])
     if any(one not in stage.instructions for one in (*copies, *late)):
         raise by_hand("The code is copied in another stage of the same file.")
     if not all(map(needs_no_code, late)):
         raise by_hand("A line that installs does more, and may need the code.")
     if any(_FILES_OF.search(one.value) for one in every if one in late or one.word in ("ARG", "ENV")):
         raise by_hand("A variable names a file that the installer reads, which may come with the code.")
-    named = {one: _lists(one, folder_at(stage, one), target) for one in late}
-    before = stage.instructions[: stage.instructions.index(late[-1]) + 1]
-    made = {one: _brought(stage, one) for one in before if one.word in ("COPY", "ADD")}
-    brings = {one: _among(one, paths, target, named) for one, paths in made.items() if one not in copies}
-    moves = [one for one in before if one.first > copy.first and (one in late or brings.get(one))]
-    # A line that may need the code, or replaces some of it, stays below it; what is installed later goes above both.
-    code = [path for one in copies for path in made.get(one, ())]
-    if any(_touches(one, folder_at(stage, one), code) for one in late):
+    code = places_of(stage, copies, draft.files)
+    if any(touches(one, folder_at(stage, one), code) for one in late):
         raise by_hand("A line that installs makes, changes or deletes files where the code is.")
-    between = [one for one in before[before.index(copy) :] if one not in (*copies, *moves)]
-    others = [one for one in between if one.word == "RUN" or any(is_in(path, code) for path in made.get(one, ()))]
-    stay = [one for one in moves if not others or one.first < others[0].first]
-    last, up = stay[-1] if stay else copy, [one for one in moves if one not in stay]
-    copies = [one for one in copies if one is copy or one.first < last.first]
-    there = set().union(*brings.values())
-    _same_folder(stage, copies, last, up, lists=bool(there))
-    _nothing_needed(between, last, up)
-    lines = {one: draft.lines(draft.with_comments(one)) for one in (*copies, *moves)}
+    target = target_of(stage, copies[0])
+    named = {
+        one: _with_included(
+            _lists(one, folder_at(stage, one), target), target, copied(stage, draft.files, one), draft.files
+        )
+        for one in late
+    }
+    read = {one: _read(stage, one, [_full(name, target) for name in named[one]], draft.files) for one in late}
+    lists = {what.by for found in read.values() for what in found.values()} - {*copies}
+    for one in lists:
+        by_name = copies_by_name(one, draft.files) and ".py " not in one.value
+        alone = by_name or re.search(r"require|\breqs?\b|dependenc|\bdeps?\b", one.value)
+        if one.first > copies[0].first and not alone:
+            raise by_hand(f"Line {one.first} copies more than lists of requirements.")
+    lines = {one: draft.lines(draft.with_comments(one)) for one in (*copies, *late, *lists)}
+    there: set[str] = set()
     for one in late:
-        fresh = [name for name in named[one] if name not in there]
-        _from_code(stage, fresh, [line for line in others if line.first < one.first], copy, made)
-        there |= set(fresh)
-        lines[one] = [*_lists_alone(fresh, target, copy), *lines[one]]
-    changed = {one: lines[one] if one in stay else [] for one in lines}
-    changed[last] = [*changed[last], *(line for one in (*up, *copies) for line in lines[one])]
-    draft.changed |= {draft.with_comments(one): new for one, new in changed.items()}
+        fresh = [name for name in named[one] if read[one][_full(name, target)].by in copies]
+        fresh = [name for name in fresh if _full(name, target) not in there]
+        there |= {_full(name, target) for name in fresh}
+        lines[one] = [*_lists_alone(fresh, target, copies[0], read[one]), *lines[one]]
+    _move(draft, stage, copies, [one for one in stage.instructions if one in late or one in lists], lines, code)
+    _same_files(draft, stage, read)
 
 
-def _same_folder(
-    stage: Stage, copies: list[Instruction], last: Instruction, up: list[Instruction], *, lists: bool
-) -> None:
-    """Raises Problem where lines would work in another folder than before; `lists` are among those that go `up`."""
-    place, target = folder_at(stage, last), target_of(stage, copies[0])
-    same = all(posixpath.normpath(posixpath.join(place, words_of(one)[-1])) == target_of(stage, one) for one in copies)
-    if not same or any(folder_at(stage, one) not in (place, place if lists else target) for one in up):
+def places_of(stage: Stage, copies: Iterable[Instruction], files: Mapping[str, Path]) -> list[str]:
+    """The files that lines copy by name, and the folders that they fill."""
+    found: list[str] = []
+    for one in copies:
+        made = [path for path, what in brought(stage, one, files).items() if what.source]
+        found += made if copies_by_name(one, files) else [target_of(stage, one)]
+    return found
+
+
+def _move(
+    draft: Draft, stage: Stage, copies: list[Instruction], moves: list[Instruction],
+    lines: dict[Instruction, list[str]], code: list[str],
+) -> None:  # fmt: skip
+    """Put the code below what installs: below the line before the first one that may need the code, or the last."""
+    copy, last = copies[0], moves[-1]
+    moves = [one for one in moves if one.first > copy.first]
+    before = stage.instructions[: stage.instructions.index(last) + 1]
+    between = [one for one in before[before.index(copy) :] if one not in (*copies, *moves)]
+    others = [
+        one
+        for one in between
+        if one.word == "RUN"
+        or (one.word in ("COPY", "ADD") and any(is_in(path, code) for path in brought(stage, one, draft.files)))
+    ]
+    # A line that may need the code, or replaces some of it, stays below it; what is installed later goes above both.
+    up = [one for one in moves if others and one.first > others[0].first]
+    if any(folder_at(stage, one) != folder_at(stage, others[0]) for one in up):
         raise by_hand("The working folder changes between the code and what is installed.")
-    if any("--chown" in one.value and folder_at(stage, one) != place for one in copies):
-        raise by_hand("WORKDIR would make the folder of the code, and not for the user that the code is for.")
-
-
-def _nothing_needed(between: list[Instruction], last: Instruction, up: list[Instruction]) -> None:
-    """Raises Problem where a line that installs would go above one that it may need."""
     for one in between if up else ():
         said = f"{one.word} {one.value} {' '.join(one.here)}"
-        if last.first < one.first < up[-1].first and _PROVIDES.search(said):
+        if others[0].first < one.first < up[-1].first and _PROVIDES.search(said):
             raise by_hand(f"What is installed below line {one.first} may need it.")
+    place = before[before.index(others[0]) - 1] if up else moves[-1]
+    copies = [one for one in copies if one.first <= place.first]
+    changed = {one: [] if one in copies or one in up else lines[one] for one in (*copies, *moves)}
+    below = [line for one in (*up, *copies) for line in lines[one]]
+    draft.changed |= {draft.with_comments(one): new for one, new in changed.items() if one is not place}
+    place_with = draft.with_comments(place) if place in changed else place
+    draft.changed[place_with] = [*changed.get(place, draft.lines(place_with)), *below]
 
 
-def _from_code(
-    stage: Stage, fresh: list[str], others: list[Instruction], copy: Instruction, made: dict[Instruction, set[str]]
-) -> None:
-    """Raises Problem where lists may come from another line than the one that copies the code."""
-    for name in fresh:
-        path = posixpath.normpath(posixpath.join(target_of(stage, copy), name))
-        whole = rf"(?<![\w.-]){re.escape(posixpath.basename(name))}(?![\w.-])"
-        for one in [*others, *(line for line in made if line is not copy)]:
-            holds = any(path.startswith(f"{folder.rstrip('/')}/") for folder in made.get(one, ()))
-            if holds or re.search(whole, f"{one.value} {' '.join(one.here)}"):
-                raise by_hand(f"Line {one.first} may make the list of requirements.")
-
-
-def _among(one: Instruction, made: set[str], target: str, named: dict[Instruction, list[str]]) -> set[str]:
-    """The lists among what COPY makes, by the names that the reading lines have; a folder of lists has them all."""
-    full = {name: posixpath.normpath(posixpath.join(target, name)) for names in named.values() for name in names}
-    folder = re.search(r"require|\breqs?\b|dependenc|\bdeps?\b", one.value)
-    return {
-        name
-        for name, path in full.items()
-        if any(fnmatchcase(path, each) for each in made) or (folder and posixpath.dirname(path) in made)
-    }
+def _same_files(draft: Draft, stage: Stage, read: Mapping[Instruction, Mapping[str, Made]]) -> None:
+    """Raises Problem where other files are copied than before, to elsewhere, or for another line to read."""
+    new = draft.changed_stage(stage)
+    found = [(stage, {}), (new, {})]
+    for each, made in found:
+        made |= {path: what[:3] for path, what in copied(each, draft.files).items()}
+    if found[0][1] != found[1][1]:
+        raise by_hand("Two lines copy to the same place, or the working folder changes, and the order decides.")
+    runs = [one for one in new.instructions if one.word == "RUN"]
+    for one, lists in read.items():
+        runs = runs[[line.value for line in runs].index(one.value) :]
+        made = copied(new, draft.files, runs.pop(0))
+        if any(path not in made or made[path].source != what.source for path, what in lists.items()):
+            raise by_hand("Two lines copy a list of requirements to the same place, and the order decides.")

@@ -12,7 +12,7 @@ from measure.base.errors import Problem, say
 from measure.base.files import cache_folder, write_whole
 from measure.mine import building, running
 from measure.mine.building import Source
-from measure.mine.context import ignore_file_of
+from measure.mine.context import ignore_file_of, sent_files
 from measure.mine.editing import edited
 from measure.mine.model import NextStep, Report, Tried
 from measure.mine.reporting import Asked, report
@@ -45,7 +45,8 @@ def tried(source: Source, made: Report, number: int) -> Tried:
     """
     step, beside = _number(made, number), _beside(source.dockerfile, number)
     dockerfile = dockerfiles.read(source.dockerfile, dict(source.args))
-    draft = edited(dockerfile, source.target, made, step)
+    files = {path: source.folder / path for path, _ in sent_files(source.folder, source.dockerfile)}
+    draft = edited(dockerfile, source.target, made, step, files)
     diff = difflib.unified_diff(dockerfile.text.splitlines(), draft.text.splitlines(), lineterm="", n=0)
     lines = [line for line in list(diff)[2:] if not line.startswith("@@")]
     lines += [f"+ {beside.name}.dockerignore: {pattern}" for pattern in draft.ignore]

@@ -9,7 +9,7 @@ from measure.mine.order import late_installs, order_steps
 from tests.images_by_hand import SITE
 from tests.manners_of_others import source
 from tests.unit.test_mine_others import NOISE, steps, weigh
-from tests.unit.test_mine_trying import report_with, step
+from tests.unit.test_mine_trying import report_with, sent, step
 
 
 def late(text):
@@ -17,11 +17,11 @@ def late(text):
     return [one.first for one in late_installs(Dockerfile("Dockerfile", f"FROM a\n{text}\n").chain()[-1].instructions)]
 
 
-def done(text):
+def done(text, after=""):
     """What becomes of the lines when the code is copied last; None where that takes a person."""
     dockerfile = Dockerfile("Dockerfile", f"FROM a\n{text}\n")
     try:
-        made = edited(dockerfile, None, report_with(), step("order of lines", "", [])).text
+        made = edited(dockerfile, None, report_with(), step("order of lines", "", []), sent(text, after)).text
     except Problem as problem:
         assert "not done by itself" in problem.what and problem.why and problem.next
         return None
@@ -140,7 +140,7 @@ def test_what_needs_none_of_the_code_is_late(text):
     ],
 )  # fmt: skip
 def test_the_code_is_copied_after_what_installs(before, after):
-    assert done(before) == after
+    assert done(before, after) == after
 
 
 @pytest.mark.parametrize(
@@ -230,7 +230,8 @@ def test_what_is_installed_and_what_is_fetched_go_above_the_code_together():
     fetch = "RUN python -m spacy download en"
     for text, lines in ((f"{INSTALL}\n{fetch}", [3, 4]), (f"{INSTALL} && python -m spacy download en", [3])):
         assert late(f"COPY . .\n{text}") == lines
-        assert done(f"COPY . .\n{text}") == f"COPY requirements.txt ./\n{text}\nCOPY . ."
+        after = f"COPY requirements.txt ./\n{text}\nCOPY . ."
+        assert done(f"COPY . .\n{text}", after) == after
         (one,) = order_steps(Dockerfile("Dockerfile", f"FROM a\nCOPY . .\n{text}\n"), None)
         assert one.what == "copy the list of requirements alone, install and fetch, then copy the code"
         assert one.other == "installed and fetched again after each edit of the code"

@@ -11,7 +11,7 @@ from measure.mine.editing import edited
 from measure.mine.reporting import Asked, report, report_of
 from tests.handmade import tar
 from tests.images_by_hand import SITE, layout, package
-from tests.unit.test_mine_trying import report_with, step
+from tests.unit.test_mine_trying import report_with, sent, step
 
 pytestmark = pytest.mark.usefixtures("cache")
 
@@ -281,7 +281,7 @@ def test_where_all_is_installed_again_after_an_edit(tmp_path, text, line):
 def test_lists_of_requirements_are_copied_to_where_they_are_read(before, after):
     dockerfile, late = Dockerfile("Dockerfile", f"FROM a AS x\n{before}"), step("order of lines", "", [])
     if after:
-        assert edited(dockerfile, None, report_with(), late).text == f"FROM a AS x\n{after}"
+        assert edited(dockerfile, None, report_with(), late, sent(before, after)).text == f"FROM a AS x\n{after}"
     else:
         with pytest.raises(Problem, match="not done by itself"):
             edited(dockerfile, None, report_with(), late)

@@ -4,6 +4,7 @@ import json
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -130,11 +131,22 @@ def step(name, where, of):
     return NextStep(name=name, what="", where=where, of=of, transfer_bytes=0, unpacked_tar_bytes=0, page="x.md")
 
 
+def sent(*texts):
+    """A build context with the files that lines of Dockerfiles copy by name, or read from a folder."""
+    lines = [line.split() for text in texts if text for line in text.splitlines()]
+    words = [word for line in lines if line[:1] in (["COPY"], ["ADD"]) for word in line[1:-1] if word[0] not in "-["]
+    names = [word.removeprefix("./").rstrip("/*") for word in words if word not in (".", "*", "*.py")]
+    names = [name if "." in name else f"{name}/main.py" for name in names]
+    names += [word for line in lines for word in line if word.endswith(".txt") and "/" in word and word[0] not in "/.'"]
+    names += [f"{folder}/requirements.txt" for folder in ("src", "backend") if f"COPY {folder}/" in " ".join(texts)]
+    return {name: Path("nowhere", name) for name in ["main.py", *names]}
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_a_step_is_done_to_the_text(name):
     kind, where, of, before, after = CASES[name]
     dockerfile = Dockerfile("Dockerfile", before)
-    draft = edited(dockerfile, None, report_with(PYTEST), step(kind, where, of))
+    draft = edited(dockerfile, None, report_with(PYTEST), step(kind, where, of), sent(before, after))
     assert draft.text == after
     Dockerfile("Dockerfile", draft.text).check()
 
