@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from measure.base.dockerfiles import Dockerfile, Instruction
 
@@ -229,3 +230,14 @@ def _change(machine: Machine, name: str, words: list[str], rest: str) -> None:
             machine.set(path, *((to, mode) if what == "chown -h" else (owner, to)))
     else:
         raise AssertionError(f"no model of {name}")
+
+
+def sent(*texts: str) -> dict[str, Path]:
+    """A build context with the files that lines of Dockerfiles copy by name, or read from a folder."""
+    lines = [line.split() for text in texts if text for line in text.splitlines()]
+    words = [word for line in lines if line[:1] in (["COPY"], ["ADD"]) for word in line[1:-1] if word[0] not in "-["]
+    names = [word.removeprefix("./").rstrip("/*") for word in words if word not in (".", "*", "*.py")]
+    names = [name if "." in name else f"{name}/main.py" for name in names]
+    names += [word for line in lines for word in line if word.endswith(".txt") and "/" in word and word[0] not in "/.'"]
+    names += [f"{folder}/requirements.txt" for folder in ("src", "backend") if f"COPY {folder}/" in " ".join(texts)]
+    return {name: Path("nowhere", name) for name in ["main.py", *names]}

@@ -8,8 +8,9 @@ from measure.mine.editing import edited
 from measure.mine.order import late_installs, order_steps
 from tests.images_by_hand import SITE
 from tests.manners_of_others import source
+from tests.model_of_build import sent
 from tests.unit.test_mine_others import NOISE, steps, weigh
-from tests.unit.test_mine_trying import report_with, sent, step
+from tests.unit.test_mine_trying import report_with, step
 
 
 def late(text):

@@ -11,7 +11,8 @@ from measure.mine.editing import edited
 from measure.mine.reporting import Asked, report, report_of
 from tests.handmade import tar
 from tests.images_by_hand import SITE, layout, package
-from tests.unit.test_mine_trying import report_with, sent, step
+from tests.model_of_build import sent
+from tests.unit.test_mine_trying import report_with, step
 
 pytestmark = pytest.mark.usefixtures("cache")
 

@@ -4,7 +4,6 @@ import json
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -18,6 +17,7 @@ from measure.mine.model import Facts, Floor, NextStep, Package, Report, Sizes, S
 from measure.mine.reporting import Asked
 from measure.mine.showing import markdown
 from tests.conftest import program
+from tests.model_of_build import sent
 
 SITE = "/opt/venv/lib/python3.14/site-packages"
 #: A step, what it is about, the Dockerfile, and what becomes of it.
@@ -131,24 +131,12 @@ def step(name, where, of):
     return NextStep(name=name, what="", where=where, of=of, transfer_bytes=0, unpacked_tar_bytes=0, page="x.md")
 
 
-def sent(*texts):
-    """A build context with the files that lines of Dockerfiles copy by name, or read from a folder."""
-    lines = [line.split() for text in texts if text for line in text.splitlines()]
-    words = [word for line in lines if line[:1] in (["COPY"], ["ADD"]) for word in line[1:-1] if word[0] not in "-["]
-    names = [word.removeprefix("./").rstrip("/*") for word in words if word not in (".", "*", "*.py")]
-    names = [name if "." in name else f"{name}/main.py" for name in names]
-    names += [word for line in lines for word in line if word.endswith(".txt") and "/" in word and word[0] not in "/.'"]
-    names += [f"{folder}/requirements.txt" for folder in ("src", "backend") if f"COPY {folder}/" in " ".join(texts)]
-    return {name: Path("nowhere", name) for name in ["main.py", *names]}
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_a_step_is_done_to_the_text(name):
     kind, where, of, before, after = CASES[name]
-    dockerfile = Dockerfile("Dockerfile", before)
-    draft = edited(dockerfile, None, report_with(PYTEST), step(kind, where, of), sent(before, after))
-    assert draft.text == after
-    Dockerfile("Dockerfile", draft.text).check()
+    late, dockerfile = step(kind, where, of), Dockerfile("Dockerfile", before)
+    assert edited(dockerfile, None, report_with(PYTEST), late, sent(before, after)).text == after
+    Dockerfile("Dockerfile", after).check()
 
 
 def test_patterns_go_into_the_ignore_file():
