@@ -134,6 +134,8 @@ def _mounted(machine: Machine, options: str, context: Mapping[str, str]) -> Iter
 
 def _copy(machine: Machine, one: Instruction, context: Mapping[str, str]) -> None:
     options = dict(re.findall(r"--(\w+)=(\S+)", one.value))
+    if "from" in options:
+        return
     *sources, to = re.sub(r"--\S+\s+", "", one.value).split()
     owner = options.get("chown", "root").partition(":")[0]
     if owner not in machine.users:
@@ -200,7 +202,9 @@ def _change(machine: Machine, name: str, words: list[str], rest: str) -> None:
         machine.make(path, machine.user)
     elif name == "echo":
         machine.may_write(path)
-        machine.write(path, rest.partition(" >")[0], machine.user)
+        said, _, _ = rest.partition(" >")
+        content = f"{machine.read(words[-1])}\n{said}" if ">>" in rest else said
+        machine.write(path, content, machine.files[path][1] if path in machine.files else machine.user)
     elif name == "sed":
         machine.may_write(path)
         machine.write(path, f"{machine.read(words[-1])}\ncelery", machine.files[path][1])

@@ -16,6 +16,10 @@ from measure.base.dockerfiles import Instruction, Stage
 from measure.mine.draft import folder_at, words_of
 
 _UNPACKED = re.compile(r"://|\.(tar|tar\.\w+|t[gbx]z\w*)$")
+#: With what the source begins of what does not come from the build context as it is there.
+ELSEWHERE = "from elsewhere: "
+#: Options with which files come from elsewhere, lie elsewhere, or are fewer.
+_OTHERS = re.compile(r"--(from|parents|exclude)\b")
 
 
 class Made(NamedTuple):
@@ -87,16 +91,22 @@ def _copy(
     options = dict(re.findall(r"--(chown|chmod)=(\S+)", one.value))
     owner, mode = options.get("chown", ""), options.get("chmod", "")
     target = posixpath.normpath(posixpath.join(folder, to))
-    if "--from=" in one.value or (one.word == "ADD" and any(map(_UNPACKED.search, sources))):
-        yield target, Made(f"{one.word} {one.value}", owner, mode, one)
+    if one.here or _OTHERS.search(one.value) or (one.word == "ADD" and any(map(_UNPACKED.search, sources))):
+        for source in sources:
+            name = posixpath.basename(source.rstrip("/"))
+            inner = name if to.endswith(("/", ".")) and "." in name and not source.startswith("<<") else ""
+            yield posixpath.normpath(posixpath.join(target, inner)), Made(f"{ELSEWHERE}{one.value}", owner, mode, one)
         return
     is_folder = to.endswith(("/", ".")) or len(sources) > 1 or target in (folder, "/") or f"{target}/" in there
+    placed: dict[str, str] = {}
     for source in sources:
         for path, name, is_file in _found(source, files):
             place = target if is_file and not is_folder else posixpath.join(target, name)
-            for each in _folders(posixpath.dirname(place)):
-                yield each, Made("", owner, mode, one)
-            yield place, Made(path, owner, mode, one)
+            placed[posixpath.normpath(place)] = path
+    for each in {above for inner in {*map(posixpath.dirname, placed)} for above in _folders(inner)}:
+        yield each, Made("", owner, mode, one)
+    for place, path in placed.items():
+        yield place, Made(path, owner, mode, one)
 
 
 def _found(source: str, files: Collection[str]) -> Iterator[tuple[str, str, bool]]:

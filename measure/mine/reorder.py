@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from measure.base.dockerfiles import Instruction, Stage
-from measure.mine.copied import Made, brought, copied, copies_by_name, included
+from measure.mine.copied import ELSEWHERE, Made, brought, copied, copies_by_name, included
 from measure.mine.draft import Draft, by_hand, every_command, folder_at, is_in, target_of
 from measure.mine.model import NextStep
 from measure.mine.order import (
@@ -116,8 +116,11 @@ def touches(one: Instruction, folder: str, code: list[str]) -> bool:
 
 
 def _with_included(named: list[str], target: str, made: Mapping[str, Made], files: Mapping[str, Path]) -> list[str]:
-    """Lists of requirements, and those that they name."""
-    found = dict.fromkeys(named)
+    """Lists of requirements, and those that they name; a tool's lock file only where there is one."""
+    locks = [lock for _, lock in _LISTS.values()]
+    found = dict.fromkeys(
+        name for name in named if posixpath.basename(name) not in locks or _full(name, target) in made
+    )
     waiting = [*found]
     while waiting:
         one = waiting.pop()
@@ -136,9 +139,14 @@ def _read(stage: Stage, one: Instruction, paths: list[str], files: Mapping[str, 
     names = "|".join(re.escape(posixpath.basename(path)) for path in paths)
     for line in stage.instructions if paths else ():
         said = f"{line.value} {' '.join(line.here)}"
-        between = line.word == "RUN" and first < line.first < one.first and not needs_no_code(line)
+        reads = installs_packages(said) and needs_no_code(line)
+        between = line.word == "RUN" and first < line.first < one.first and not reads
         if between and re.search(rf"(?<![\w.-])({names})(?![\w.-])", said):
             raise by_hand(f"Line {line.first} may make the list of requirements.")
+    for path, what in made.items():
+        holds = any(one.startswith(f"{path.rstrip('/')}/") for one in paths)
+        if what.source.startswith(ELSEWHERE) and holds and first <= what.by.first:
+            raise by_hand(f"Line {what.by.first} may bring the list of requirements.")
     if len(found) < len(paths):
         raise by_hand("No line copies the list of requirements to where it is read.")
     return found
@@ -170,7 +178,7 @@ def code_last(draft: Draft, step: NextStep) -> None:
     for one in lists:
         by_name = copies_by_name(one, draft.files) and ".py " not in one.value
         alone = by_name or re.search(r"require|\breqs?\b|dependenc|\bdeps?\b", one.value)
-        if one.first > copies[0].first and not alone:
+        if one.first > copies[0].first and not alone and "--from=" not in one.value:
             raise by_hand(f"Line {one.first} copies more than lists of requirements.")
     lines = {one: draft.lines(draft.with_comments(one)) for one in (*copies, *late, *lists)}
     there: set[str] = set()

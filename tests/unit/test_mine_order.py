@@ -107,6 +107,11 @@ def test_what_needs_none_of_the_code_is_late(text):
          "COPY pyproject.toml poetry.lock ./\nRUN pip install poetry && poetry install --no-root\nCOPY src src"),
         ("COPY app app\nCOPY --from=one /uv /bin/\nCOPY requirements.txt .\nRUN uv pip install -r requirements.txt",
          "COPY --from=one /uv /bin/\nCOPY requirements.txt .\nRUN uv pip install -r requirements.txt\nCOPY app app"),
+        (f"COPY . .\nCOPY --from=b /out/requirements.txt ./\n{INSTALL}",
+         f"COPY --from=b /out/requirements.txt ./\n{INSTALL}\nCOPY . ."),
+        ("COPY . .\nRUN npm install", "COPY package.json ./\nRUN npm install\nCOPY . ."),
+        (f"COPY . .\nCOPY <<EOF requirements.txt\na\nEOF\n{INSTALL}",
+         f"COPY <<EOF requirements.txt\na\nEOF\n{INSTALL}\nCOPY . ."),
         (f"COPY . .\nCOPY requirements.txt .\n{INSTALL}", f"COPY requirements.txt .\n{INSTALL}\nCOPY . ."),
         ("WORKDIR /x\nCOPY . .\nCOPY prod.txt requirements.txt\nRUN pip install -r requirements.txt",
          "WORKDIR /x\nCOPY prod.txt requirements.txt\nRUN pip install -r requirements.txt\nCOPY . ."),
@@ -168,6 +173,8 @@ def test_the_code_is_copied_after_what_installs(before, after):
         "COPY . .\nRUN uv export > r.txt && uv pip install -r r.txt",
         "COPY api/ .\nCOPY shared/ shared/\nRUN pip install -r shared/r.txt",
         f"COPY --chown=web . /app\nWORKDIR /app\n{INSTALL}",
+        f"COPY . .\nRUN echo celery >> requirements.txt\n{INSTALL}",
+        f"COPY . .\nCOPY --from=b /out/ ./\n{INSTALL}", f"COPY . .\nCOPY --parents a/*.txt ./\n{INSTALL}",
     ],
 )  # fmt: skip
 def test_where_the_code_cannot_simply_be_copied_last_a_person_does_it(text):

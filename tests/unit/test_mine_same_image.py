@@ -36,7 +36,7 @@ OTHERS = [
     "RUN ./prepare", "RUN mkdir -p logs", "RUN mkdir -p /app/logs", "RUN echo A > .env", "RUN useradd -m web",
     "USER web", "USER root", "RUN rm -rf tests", "RUN rm -rf /app/tests", "RUN sed -i 1d requirements.txt",
     "RUN chown -R web .", "RUN chown -R web /app", "RUN chmod -R 755 app", "WORKDIR /app", "WORKDIR /srv",
-    "WORKDIR app", "ENV A=1",
+    "WORKDIR app", "ENV A=1", "RUN echo celery >> requirements.txt", "COPY --from=a /opt /opt",
 ]  # fmt: skip
 OWNED = [
     "chown -R web .", "chown -R web:web /app", "chmod -R 755 app", "chown -R web /app /srv", "chmod 700 main.py",
