@@ -25,6 +25,8 @@ CONTEXT = {
     "Dockerfile": "FROM a",
 }  # fmt: skip
 FOLDER = "(folder)"
+#: Folders that a base image has.
+BASE = ("/", "/home", "/srv", "/tmp")
 
 
 class Fails(Exception):  # noqa: N818 - it is what a build does
@@ -35,7 +37,7 @@ class Fails(Exception):  # noqa: N818 - it is what a build does
 class Machine:
     """A container's file system while it is built: by a path content, owner and mode; and who has which packages."""
 
-    files: dict[str, tuple[str, str, str]] = field(default_factory=lambda: {"/": (FOLDER, "root", "755")})
+    files: dict[str, tuple[str, str, str]] = field(default_factory=lambda: dict.fromkeys(BASE, (FOLDER, "root", "755")))
     packages: set[tuple[str, str]] = field(default_factory=set)
     users: set[str] = field(default_factory=lambda: {"root"})
     folder: str = "/"
@@ -171,6 +173,8 @@ def _run(machine: Machine, command: str) -> None:
     elif name == "useradd":
         if machine.user != "root":
             raise Fails("useradd needs root")
+        if words[-1] in machine.users:
+            raise Fails("it is there already")
         machine.users |= {words[-1]}
         machine.make(f"/home/{words[-1]}")
         machine.files[f"/home/{words[-1]}"] = (FOLDER, words[-1], "700")
@@ -225,6 +229,8 @@ def _change(machine: Machine, name: str, words: list[str], rest: str) -> None:
             raise Fails(f"{paths} are not there, or all there is")
         for one in (one for path in paths for one in (machine.below(path) if "-R" in rest else [path])):
             _, owner, mode = machine.files[one]
+            if machine.user not in ("root", "" if name == "chown" else owner):
+                raise Fails(f"{machine.user} may not change {one}")
             machine.set(one, *((to, mode) if name == "chown" else (owner, to)))
     elif name == "find":  # what an edit leaves to do: find PATHS … -exec chown -h USER {} +
         paths, what, to = re.fullmatch(r"(.*?) !.*-exec (chown -h|chmod) (\S+) \{\} \+", rest).groups()
