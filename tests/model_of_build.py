@@ -102,7 +102,7 @@ def built(dockerfile: Dockerfile, context: Mapping[str, str] = CONTEXT) -> Machi
         machine.line = one.first
         if one.word == "WORKDIR":
             machine.folder = machine.at(one.value)
-            machine.make(machine.folder)
+            machine.make(machine.folder, machine.user)
         elif one.word == "USER":
             if one.value not in machine.users:
                 raise Fails(f"no user {one.value}")

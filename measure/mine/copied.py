@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from measure.base.dockerfiles import Instruction, Stage
-from measure.mine.draft import folder_at, words_of
+from measure.mine.draft import folder_at, user_at, words_of
 
 _UNPACKED = re.compile(r"://|\.(tar|tar\.\w+|t[gbx]z\w*)$")
 #: With what the source begins of what does not come from the build context as it is there.
@@ -34,7 +34,8 @@ class Made(NamedTuple):
 def copied(stage: Stage, files: Collection[str], before: Instruction | None = None) -> dict[str, Made]:
     """By its whole path what a stage copies, up to a line; `files` are those that the build context sends.
 
-    The path of a folder ends with a slash. What a base image or a command makes is not known.
+    The path of a folder ends with a slash; WORKDIR makes it for the user of the line, COPY for the one that it names.
+    What a base image or a command makes is not known.
     """
     made = copied(stage.parent, files) if stage.parent else {}
     folder = folder_at(stage.parent) if stage.parent else "/"
@@ -43,7 +44,7 @@ def copied(stage: Stage, files: Collection[str], before: Instruction | None = No
             break
         if one.word == "WORKDIR":
             folder = posixpath.normpath(posixpath.join(folder, one.value.strip()))
-            made = {**dict.fromkeys(_folders(folder), Made("", "", "", one)), **made}
+            made = {**dict.fromkeys(_folders(folder), Made("", user_at(stage, one), "", one)), **made}
         elif one.word in ("COPY", "ADD"):
             new = dict(_copy(one, folder, files, made))
             made = {**{path: what for path, what in new.items() if not what.source}, **made}
