@@ -1,5 +1,7 @@
 """Every Dockerfile with the builders that are not BuildKit: the same comes of it as is recorded."""
 
+import re
+
 import pytest
 
 from measure.run.step import provide_bases
@@ -45,3 +47,20 @@ def test_what_came_of_it_is_what_is_recorded(engine, tried, step, variant):
     now = tried(step, variant)
     for builder in ("classic", "podman", "podman_docker"):
         assert getattr(now, builder) == getattr(recorded, builder), builder
+
+
+def test_below_user_a_working_folder_is_for_root_where_the_builder_is_not_buildkit(engine, tmp_path):
+    lines = ("FROM python:3.14-slim", "USER 10001", "WORKDIR /work", "RUN stat --format 'it belongs to %u' /work")
+    (tmp_path / "Dockerfile").write_text("\n".join([*lines, ""]))
+    engine.provide(["python:3.14-slim"], [NATIVE])
+    with other_builders(engine) as builders:
+        builders.copy(tmp_path, "/workdir")
+        build, tag = ("build", "--no-cache", "--tag"), f"{model.IMAGE}:workdir"
+        said = {
+            "podman": builders.podman(*build, tag, "/workdir"),
+            "classic": builders.docker(*build, tag, "--force-rm", str(tmp_path), DOCKER_BUILDKIT="0"),
+            "buildkit": builders.docker("buildx", *build, tag, "--progress=plain", str(tmp_path)),
+        }
+        builders.docker("image", "rm", "--force", tag)
+    found = {name: re.findall(r"it belongs to (\d+)", "\n".join(log)) for name, (_, log) in said.items()}
+    assert found == {"podman": ["0"], "classic": ["0"], "buildkit": ["10001"]}, said
