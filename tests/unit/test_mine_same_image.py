@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 from measure.base.dockerfiles import Dockerfile
@@ -48,7 +48,7 @@ BROUGHT = [
 ]  # fmt: skip
 USED = [
     "pip install -r /tmp/requirements.txt", "pip install -r /tmp/req/prod.txt", "pip install -r /tmp/r.txt",
-    "pip install flask", "echo A > /tmp/a",
+    "pip install -r requirements.txt", "pip install flask", "echo A > /tmp/a",
 ]  # fmt: skip
 DELETED = [
     "rm /tmp/requirements.txt", "rm -rf /tmp/req", "rm -f /tmp/r.txt", "rm -rf /tmp", "rm -f /tmp/a", "rm -rf tests",
@@ -146,6 +146,8 @@ def test_with_what_is_deleted_mounted_or_deleted_at_once_the_same_image_is_built
     done = []
 
     @ALIKE
+    @example(["COPY app/requirements.txt ./", "RUN echo A > /tmp/a", "RUN pip install -r requirements.txt",
+              "COPY . .", "RUN rm -f /tmp/a"])  # fmt: skip
     @given(lines(drawn("COPY", *BROUGHT), drawn("RUN", *USED), drawn("RUN", *DELETED)))
     def every_one(every):
         dockerfile = dockerfile_of(every)
