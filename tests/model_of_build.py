@@ -96,9 +96,9 @@ def _above(path: str) -> list[str]:
 
 
 def built(dockerfile: Dockerfile, context: Mapping[str, str] = CONTEXT) -> Machine:
-    """What the lines of the last stage make. Raises Fails where one of them ends the build."""
+    """What the lines of the last stage and those below it make. Raises Fails where one of them ends the build."""
     machine = Machine()
-    for one in dockerfile.chain()[-1].instructions:
+    for one in (one for stage in dockerfile.chain() for one in stage.instructions):
         machine.line = one.first
         if one.word == "WORKDIR":
             machine.folder = machine.at(one.value)
