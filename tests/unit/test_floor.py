@@ -3,10 +3,12 @@
 import contextlib
 import json
 import tarfile
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from python_on_whales.exceptions import DockerException
 
 from measure.base.errors import Problem
 from measure.base.files import ROOT
@@ -224,6 +226,22 @@ def test_ctrl_c_leaves_no_image_and_no_volume(monkeypatch):
     assert (images, volumes) == (set(), set())
     with pytest.raises(KeyboardInterrupt), watching.own_image(engine, watching.FLOOR_IMAGE):
         raise KeyboardInterrupt  # before there is an image
+
+
+def test_what_ends_at_once_may_take_along_who_told_it_to(monkeypatch):
+    """The one who tells sees the other's processes: the kernel ends them all together."""
+
+    def run(code):
+        def ends(*words, **options):
+            raise DockerException(["docker", "run"], code)
+
+        return ends
+
+    for code, ends in ((137, nullcontext()), (1, pytest.raises(DockerException))):
+        monkeypatch.setattr(watching.probe, "_remove", lambda engine, name: None)
+        docker = SimpleNamespace(run=run(code))
+        with ends:
+            watching._stop(SimpleNamespace(docker=docker), SimpleNamespace(id="abc"), "a-volume")
 
 
 def test_what_was_weighed_has_to_be_what_runs(monkeypatch):

@@ -50,6 +50,8 @@ NOWHERE = "/no/such/page"
 _STOP = f"kill $(ls {TRACER}/out | sed -n 's/^app[.]//p' | sort -n | head -n 1)"
 #: Seconds that a container may take to answer first, to get healthy, or to stop.
 PATIENCE = 120
+#: The exit code of what SIGKILL ended.
+KILLED = 137
 #: What to type when a container does not do what it should.
 _STATUS = "make lab-status"
 
@@ -209,7 +211,12 @@ def _stop(engine: Engine, container: Container, volume: str) -> None:
     """Tell what runs under strace to end, from beside the container: an image may have no program that could."""
     with probe.named_container(engine) as known_as:
         beside: dict[str, Any] = {"pid": f"container:{container.id}", "volumes": [(volume, TRACER)], **known_as}
-        engine.docker.run(f"{TRACER_IMAGE}:{os.getpid()}", ["sh", "-c", _STOP], pull="never", **beside)
+        try:
+            engine.docker.run(f"{TRACER_IMAGE}:{os.getpid()}", ["sh", "-c", _STOP], pull="never", **beside)
+        except DockerException as error:
+            # What ends takes along all that sees its processes. Whether it ended is looked at next.
+            if error.return_code != KILLED:
+                raise
 
 
 def _strace(name: str, words: list[str]) -> list[str]:
