@@ -154,6 +154,10 @@ def _copy(machine: Machine, one: Instruction, context: Mapping[str, str]) -> Non
         machine.make(machine.at(to) if is_folder or len(files) > 1 else posixpath.dirname(machine.at(to)), owner)
         for path, below in files.items():
             place = posixpath.normpath(posixpath.join(machine.at(to), below))
+            for inner in _above(f"/{below}")[:-1]:  # what it copies to stays as it is, but not a folder in a folder
+                inner = posixpath.join(machine.at(to), inner.lstrip("/"))
+                machine.make(inner, owner)
+                machine.files[inner] = (FOLDER, owner, "755")
             machine.write(place, context[path], owner, options.get("chmod", "644"))
 
 

@@ -46,9 +46,9 @@ def copied(stage: Stage, files: Collection[str], before: Instruction | None = No
             folder = posixpath.normpath(posixpath.join(folder, one.value.strip()))
             made = {**dict.fromkeys(_folders(folder), Made("", user_at(stage, one), "", one)), **made}
         elif one.word in ("COPY", "ADD"):
-            new = dict(_copy(one, folder, files, made))
-            made = {**{path: what for path, what in new.items() if not what.source}, **made}
-            made |= {path: what for path, what in new.items() if what.source}
+            for path, what, anew in _copy(one, folder, files, made):
+                if anew or path not in made:
+                    made[path] = what
     return made
 
 
@@ -87,7 +87,8 @@ def _folders(path: str) -> list[str]:
 
 def _copy(
     one: Instruction, folder: str, files: Collection[str], there: Mapping[str, Made]
-) -> Iterator[tuple[str, Made]]:
+) -> Iterator[tuple[str, Made, bool]]:
+    """What a line copies, and does it replace what is there? Not the folder that it copies to, nor those above it."""
     *sources, to = words_of(one)
     options = dict(re.findall(r"--(chown|chmod)=(\S+)", one.value))
     owner, mode = options.get("chown", ""), options.get("chmod", "")
@@ -96,7 +97,8 @@ def _copy(
         for source in sources:
             name = posixpath.basename(source.rstrip("/"))
             inner = name if to.endswith(("/", ".")) and "." in name and not source.startswith("<<") else ""
-            yield posixpath.normpath(posixpath.join(target, inner)), Made(f"{ELSEWHERE}{one.value}", owner, mode, one)
+            place = posixpath.normpath(posixpath.join(target, inner))
+            yield place, Made(f"{ELSEWHERE}{one.value}", owner, mode, one), True
         return
     is_folder = to.endswith(("/", ".")) or len(sources) > 1 or target in (folder, "/") or f"{target}/" in there
     placed: dict[str, str] = {}
@@ -105,9 +107,9 @@ def _copy(
             place = target if is_file and not is_folder else posixpath.join(target, name)
             placed[posixpath.normpath(place)] = path
     for each in {above for inner in {*map(posixpath.dirname, placed)} for above in _folders(inner)}:
-        yield each, Made("", owner, mode, one)
+        yield each, Made("", owner, mode, one), each.startswith(f"{target.rstrip('/')}/") and each != f"{target}/"
     for place, path in placed.items():
-        yield place, Made(path, owner, mode, one)
+        yield place, Made(path, owner, mode, one), True
 
 
 def _found(source: str, files: Collection[str]) -> Iterator[tuple[str, str, bool]]:

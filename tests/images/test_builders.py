@@ -49,7 +49,7 @@ def test_what_came_of_it_is_what_is_recorded(engine, tried, step, variant):
         assert getattr(now, builder) == getattr(recorded, builder), builder
 
 
-def test_below_user_a_working_folder_is_for_root_where_the_builder_is_not_buildkit(engine, tmp_path):
+def test_below_user_a_working_folder_is_for_that_user_but_not_by_the_builder_of_old(engine, tmp_path):
     lines = ("FROM python:3.14-slim", "USER 10001", "WORKDIR /work", "RUN stat --format 'it belongs to %u' /work")
     (tmp_path / "Dockerfile").write_text("\n".join([*lines, ""]))
     engine.provide(["python:3.14-slim"], [NATIVE])
@@ -63,4 +63,4 @@ def test_below_user_a_working_folder_is_for_root_where_the_builder_is_not_buildk
         }
         builders.docker("image", "rm", "--force", tag)
     found = {name: re.findall(r"it belongs to (\d+)", "\n".join(log)) for name, (_, log) in said.items()}
-    assert found == {"podman": ["0"], "classic": ["0"], "buildkit": ["10001"]}, said
+    assert found == {"podman": ["10001"], "classic": ["0"], "buildkit": ["10001"]}, said
