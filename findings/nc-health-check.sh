@@ -1,7 +1,7 @@
 #!/bin/bash
 # A health check by nc gets no answer from Granian 2.8.9 and from gunicorn's own ASGI worker (27.0.1), and none from
-# uvicorn 0.54.0 and Daphne 4.2.3 once the application waits for something. gunicorn with its other workers, waitress
-# 3.0.2 and Hypercorn 0.18.0 answer.
+# uvicorn 0.54.0 and Daphne 4.2.3 once the application waits for something. gunicorn's sync and gthread workers,
+# waitress 3.0.2 and Hypercorn 0.18.0 answer.
 #
 # printf 'GET /health HTTP/1.0\r\n\r\n' | nc 127.0.0.1 8000 is what is written where an image has no curl. At the end
 # of its input busybox's nc (1.35.0 was tried) tells the server that nothing more will come, as `nc -N` and a script
