@@ -251,7 +251,11 @@ def sent(*texts: str) -> dict[str, Path]:
     lines = [line.split() for text in texts if text for line in text.splitlines()]
     words = [word for line in lines if line[:1] in (["COPY"], ["ADD"]) for word in line[1:-1] if word[0] not in "-["]
     names = [word.removeprefix("./").rstrip("/*") for word in words if word not in (".", "*", "*.py")]
-    names = [name if "." in name else f"{name}/main.py" for name in names]
+    changed = {posixpath.basename(line[-1]) for line in lines if line[:2] == ["RUN", "chmod"]}
+    names = [
+        name if re.search(r"\.|^[A-Z]", name) or posixpath.basename(name) in changed else f"{name}/main.py"
+        for name in names
+    ]
     names += [word for line in lines for word in line if word.endswith(".txt") and "/" in word and word[0] not in "/.'"]
     names += [f"{folder}/requirements.txt" for folder in ("src", "backend") if f"COPY {folder}/" in " ".join(texts)]
     return {name: Path("nowhere", name) for name in ["main.py", *names]}

@@ -68,6 +68,8 @@ def _as_before(draft: Draft, one: Instruction, changes: list[re.Match[str]], lef
     stage = draft.stage_of(one)
     new, names = copied(draft.changed_stage(stage), draft.files), {"chown": "owner", "chmod": "mode"}
     for path, old in copied(stage, draft.files).items():
+        if folder_at(stage, old.by) == "/" and not words_of(old.by)[-1].startswith("/"):
+            continue  # the base image may have another working folder
         wanted, now = ({"owner": each.owner, "mode": each.mode} for each in (old, new[path]))
         for match in changes if old.by.first < one.first or old.by not in stage.instructions else ():
             if any(

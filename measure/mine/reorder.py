@@ -221,7 +221,7 @@ def _move(
         raise by_hand("The working folder changes between the code and what is installed.")
     for one in between if up else ():
         said = f"{one.word} {one.value} {' '.join(one.here)}"
-        if others[0].first < one.first < up[-1].first and _PROVIDES.search(said):
+        if others[0].first <= one.first < up[-1].first and _PROVIDES.search(said):
             raise by_hand(f"What is installed below line {one.first} may need it.")
     place = before[before.index(others[0]) - 1] if up else moves[-1]
     copies = [one for one in copies if one.first <= place.first]

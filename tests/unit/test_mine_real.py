@@ -14,6 +14,7 @@ from measure.mine.editing import edited
 from measure.mine.reporting import Asked, report
 from measure.mine.services import Build, service
 from tests.images_by_hand import SITE, package
+from tests.model_of_build import sent
 from tests.unit.test_mine_others import BLOCKS, NOISE, steps, weigh
 from tests.unit.test_mine_trying import PYTEST, report_with, step
 
@@ -290,12 +291,12 @@ def test_a_step_is_done_to_what_people_have(name):
     stages = "FROM a AS b\nRUN x\n" if "--from=b" in before else ""
     moved = stages.count("\n")
     where, *of = (re.sub(r"(?<=Dockerfile:)\d+", lambda at: f"{int(at[0]) + moved}", one) for one in (where, *of))
-    dockerfile = Dockerfile("Dockerfile", f"{stages}FROM a\n{before}")
+    dockerfile, files = Dockerfile("Dockerfile", f"{stages}FROM a\n{before}"), sent(before, after or "")
     if after is None:
         with pytest.raises(Problem, match="not done by itself"):
-            edited(dockerfile, None, report_with(), step(kind, where, of))
+            edited(dockerfile, None, report_with(), step(kind, where, of), files)
         return
-    assert edited(dockerfile, None, report_with(), step(kind, where, of)).text == f"{stages}FROM a\n{after}"
+    assert edited(dockerfile, None, report_with(), step(kind, where, of), files).text == f"{stages}FROM a\n{after}"
 
 
 def test_an_installed_tool_is_taken_from_its_own_environment():
