@@ -68,8 +68,9 @@ def _as_before(draft: Draft, one: Instruction, changes: list[re.Match[str]], lef
     stage = draft.stage_of(one)
     new, names = copied(draft.changed_stage(stage), draft.files), {"chown": "owner", "chmod": "mode"}
     for path, old in copied(stage, draft.files).items():
-        if folder_at(stage, old.by) == "/" and not words_of(old.by)[-1].startswith("/"):
-            continue  # the base image may have another working folder
+        unknown = folder_at(stage, old.by) == "/" and not _at_root(stage)
+        if unknown and not words_of(old.by)[-1].startswith("/"):
+            continue
         wanted, now = ({"owner": each.owner, "mode": each.mode} for each in (old, new[path]))
         for match in changes if old.by.first < one.first or old.by not in stage.instructions else ():
             if any(
@@ -80,6 +81,16 @@ def _as_before(draft: Draft, one: Instruction, changes: list[re.Match[str]], lef
         owners = {(each["owner"].partition(":")[0] or "root").replace("root", "0") for each in (wanted, now)}
         if len(owners) > 1 or (wanted["mode"] != now["mode"] and not path.endswith("/")):
             raise by_hand(f"Line {old.by.first} copies other files than line {one.first} changes.")
+
+
+def _at_root(stage: Stage) -> bool:
+    """Does a base image have no working folder of its own? These official images do not; others may."""
+    base = (
+        _at_root(stage.parent)
+        if stage.parent
+        else re.match(r"(\S+/)?(python|debian|ubuntu|alpine)([:@]|$)", stage.image)
+    )
+    return bool(base)
 
 
 def _paths_of(stage: Stage, one: Instruction, match: re.Match[str]) -> list[str]:

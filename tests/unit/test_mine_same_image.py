@@ -80,7 +80,7 @@ def that_build(every: list[str]) -> list[str]:
 
 
 def dockerfile_of(every: list[str]) -> Dockerfile:
-    return Dockerfile("Dockerfile", "\n".join(["FROM a", *every, ""]))
+    return Dockerfile("Dockerfile", "\n".join(["FROM python:3.14", *every, ""]))
 
 
 def machine_of(dockerfile: Dockerfile) -> Machine | None:
@@ -133,7 +133,7 @@ def test_with_owners_and_modes_set_on_arrival_the_same_image_is_built(files):
     @ALIKE
     @given(lines(drawn("COPY", *COPIES), drawn("RUN", *OWNED)))
     def every_one(every):
-        dockerfile = dockerfile_of(that_build(["WORKDIR /app", *every]))
+        dockerfile = dockerfile_of(every)
         for line, by in machine_of(dockerfile).changed.items():
             made = [f"Dockerfile:{one}" for one in sorted(by)]
             done.extend(changed(dockerfile, step("written twice", f"Dockerfile:{line}", made), files))
