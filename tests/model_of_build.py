@@ -246,16 +246,27 @@ def _change(machine: Machine, name: str, words: list[str], rest: str) -> None:
         raise AssertionError(f"no model of {name}")
 
 
+#: By what is said the files that a tool reads, if no line copies them from elsewhere.
+READ = {"npm ci": ["package.json", "package-lock.json"], "npm install": ["package.json"],
+        "poetry install": ["pyproject.toml", "poetry.lock"], "uv sync": ["pyproject.toml", "uv.lock"],
+        "pipenv install": ["Pipfile", "Pipfile.lock"]}  # fmt: skip
+
+
 def sent(*texts: str) -> dict[str, Path]:
-    """A build context with the files that lines of Dockerfiles copy by name, or read from a folder."""
-    lines = [line.split() for text in texts if text for line in text.splitlines()]
-    words = [word for line in lines if line[:1] in (["COPY"], ["ADD"]) for word in line[1:-1] if word[0] not in "-["]
+    """A build context with the files that lines of Dockerfiles copy by name, and the lists that they read."""
+    text = "\n".join(texts)
+    lines = [line.split() for line in text.splitlines()]
+    copies = [line for line in lines if line[:1] in (["COPY"], ["ADD"])]
+    words = [word for line in copies for word in line[1:-1] if word[0] not in "-["]
     names = [word.removeprefix("./").rstrip("/*") for word in words if word not in (".", "*", "*.py")]
     changed = {posixpath.basename(line[-1]) for line in lines if line[:2] == ["RUN", "chmod"]}
     names = [
         name if re.search(r"\.|^[A-Z]", name) or posixpath.basename(name) in changed else f"{name}/main.py"
         for name in names
     ]
-    names += [word for line in lines for word in line if word.endswith(".txt") and "/" in word and word[0] not in "/.'"]
-    names += [f"{folder}/requirements.txt" for folder in ("src", "backend") if f"COPY {folder}/" in " ".join(texts)]
+    lists = re.findall(r"(?<=\s)-\w*[rc][ =]?['\"]?(?:\./)?(\w[\w/-]*\.txt)", text)
+    lists += [name for said, read in READ.items() if said in text for name in read]
+    elsewhere = {posixpath.basename(word) for line in copies for word in line[2 if "--from" in line[1] else -1 :]}
+    names += [name for name in lists if name not in elsewhere]
+    names += [f"{folder}/requirements.txt" for folder in ("src", "backend") if f"COPY {folder}/" in text]
     return {name: Path("nowhere", name) for name in ["main.py", *names]}

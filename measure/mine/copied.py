@@ -96,7 +96,8 @@ def _copy(
     if one.here or _OTHERS.search(one.value) or (one.word == "ADD" and any(map(_UNPACKED.search, sources))):
         for source in sources:
             name = posixpath.basename(source.rstrip("/"))
-            inner = name if to.endswith(("/", ".")) and "." in name and not source.startswith("<<") else ""
+            named = "." in name and not re.search(r"[*?\[]|^<<", source)
+            inner = name if named and to.endswith(("/", ".")) else ""
             place = posixpath.normpath(posixpath.join(target, inner))
             yield place, Made(f"{ELSEWHERE}{one.value}", owner, mode, one), True
         return

@@ -74,14 +74,12 @@ def order_steps(dockerfile: Dockerfile, target: str | None) -> Iterator[NextStep
         lists = any(re.search(ASKED, part) or not only_names(part) for part in parts)
         installs = parts or any(_SYSTEM.search(_text(one)) for one in late)
         words = [*(["install"] if installs else []), *(["fetch"] if any(map(_fetches, late)) else [])]
-        what = f"{'copy the list of requirements alone, ' if lists else ''}{' and '.join(words)}, then copy the code"
         options = dict.fromkeys(option for part in parts for option in _all_but_project(part))
-        if options:
-            what = f"copy the list of requirements alone, install with {' and '.join(options)}, then copy the code"
-            what += " and install the project"
+        done = [f"{word} with {' and '.join(options)}" if options and word == "install" else word for word in words]
+        what = f"{'copy the list of requirements alone, ' if lists else ''}{' and '.join(done)}, then copy the code"
         yield NextStep(
             name="order of lines",
-            what=what,
+            what=f"{what}{' and install the project' if options else ''}",
             where=", ".join(f"{posixpath.basename(dockerfile.name)}:{one.first}" for one in late),
             transfer_bytes=None,
             unpacked_tar_bytes=0,

@@ -174,7 +174,8 @@ def test_the_code_is_copied_after_what_installs(before, after):
         "COPY api/ .\nCOPY shared/ shared/\nRUN pip install -r shared/r.txt",
         f"COPY --chown=web . /app\nWORKDIR /app\n{INSTALL}",
         f"COPY . .\nRUN echo celery >> requirements.txt\n{INSTALL}",
-        f"COPY . .\nCOPY --from=b /out/ ./\n{INSTALL}", f"COPY . .\nCOPY --parents a/*.txt ./\n{INSTALL}",
+        f"COPY . .\nCOPY --from=b /out/ ./\n{INSTALL}", f"COPY . .\nCOPY --from=b /out/*.txt ./\n{INSTALL}",
+        f"COPY . .\nCOPY --parents a/*.txt ./\n{INSTALL}",
     ],
 )  # fmt: skip
 def test_where_the_code_cannot_simply_be_copied_last_a_person_does_it(text):
