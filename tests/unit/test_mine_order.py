@@ -270,3 +270,9 @@ def test_a_tool_that_installs_the_project_too_is_told_to_leave_it_out(line, opti
         then = "then copy the code and install the project"
         assert one.what == f"copy the list of requirements alone, install with {option}, {then}"
         assert (one.page, done(text)) == ("steps/step-2.md", None)
+
+
+def test_what_is_fetched_beside_is_told_along_with_the_option():
+    text = "FROM a\nCOPY . .\nRUN poetry install && python -m spacy download en\n"
+    (one,) = order_steps(Dockerfile("Dockerfile", text), None)
+    assert "install with --no-root and fetch, then copy the code and install the project" in one.what
